@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Hash map from byte strings to pointers; keys are copied. Seeded at process start, so that a peer
+ * who chooses the keys cannot choose the collisions. Iteration order is insertion order.
+ */
+#ifndef LN_MAP_H
+#define LN_MAP_H
+
+#include "base/ln.h"
+
+struct ln_map_entry {
+    char *key; /* 0-terminated copy; NULL in an entry that was removed */
+    size_t n;
+    uint32_t hash;
+    void *value;
+};
+
+/* A zeroed struct is an empty map. */
+struct ln_map {
+    struct ln_map_entry *entries; /* dense, in insertion order */
+    uint32_t *index;              /* entry number + 1; 0 = free */
+    size_t used, count, cap;      /* entries used (with holes), live, allocated */
+};
+
+void ln_map_free(struct ln_map *m); /* keys only; values are the caller's */
+void *ln_map_get(const struct ln_map *m, struct ln_str key); /* NULL when absent */
+/* Sets and returns the value that was there before, or NULL. value must not be NULL. */
+void *ln_map_set(struct ln_map *m, struct ln_str key, void *value);
+void *ln_map_remove(struct ln_map *m, struct ln_str key); /* the value removed, or NULL */
+/* Walks: start with *i = 0; false at the end. Removing the current entry while walking is fine;
+ * adding is not. */
+bool ln_map_next(const struct ln_map *m, size_t *i, struct ln_str *key, void **value);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The event loop: timers on linnet's own clock, work for the end of the turn, posts from other
+ * threads, signals, and watched directories. On libuv; but timers are ours (a heap behind one
+ * uv_timer), so that with the fake clock a test moves them, in order, without waiting.
+ */
+#ifndef LN_LOOP_H
+#define LN_LOOP_H
+
+#include "base/slot.h"
+
+struct loop;
+typedef void (*loop_fn)(void *ud);
+
+struct loop *loop_new(void);
+/* Closes what is left, runs the loop until every handle is gone, frees. */
+void loop_free(struct loop *l);
+void loop_run(struct loop *l);  /* until loop_stop */
+void loop_stop(struct loop *l);
+void *loop_uv(struct loop *l);  /* the uv_loop_t, for runtime/io only */
+uint64_t loop_now_ms(const struct loop *l); /* monotonic, cached per turn; the fake clock's when fake */
+
+/* One-shot. Fires in the order of due time, then of creation. 0 ms = next turn. The id is dead once
+ * it fired. Cancelling a dead one is fine. */
+ln_id loop_timer(struct loop *l, int64_t ms, loop_fn fn, void *ud);
+bool loop_timer_cancel(struct loop *l, ln_id id);
+/* Moves a pending timer; false when it is dead. Cheap: for heartbeats. */
+bool loop_timer_again(struct loop *l, ln_id id, int64_t ms);
+
+/* At the end of this turn (or the next, when called between turns), in order of call; may call
+ * itself again for the turn after. For flushes and deferred frees. */
+void loop_defer(struct loop *l, loop_fn fn, void *ud);
+/* From any thread. */
+void loop_post(struct loop *l, loop_fn fn, void *ud);
+
+/* Calls fn(ud) on the loop at that signal; fn NULL stops. */
+void loop_signal(struct loop *l, int signum, void (*fn)(void *ud, int signum), void *ud);
+
+/* Watches a directory (never a file: those die at an atomic replace); fn is called for each name
+ * that changed, debounced by 50 ms. NULL with err when it cannot. */
+struct loop_watch;
+struct loop_watch *loop_watch(struct loop *l, const char *dir,
+                              void (*fn)(void *ud, const char *dir, const char *name), void *ud,
+                              struct ln_err *err);
+void loop_unwatch(struct loop_watch *w);
+
+/* --- tests, with the fake clock --- */
+/* Runs turns without waiting until nothing more is ready: sockets on this machine drained, defers
+ * and due timers run. At most `turns` turns (0 = 10000); false when it never came to rest. */
+bool loop_settle(struct loop *l, int turns);
+/* Settles, then moves the fake clock from due timer to due timer, settling after each, until ms are
+ * over. */
+void loop_advance(struct loop *l, int64_t ms);
+size_t loop_timer_count(const struct loop *l);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Listening: HTTP routes, fixed files and WebSocket on one port (on libwebsockets; docs/decisions.md
+ * tells with which precautions). The hub is built on this.
+ */
+#ifndef LN_SERVER_H
+#define LN_SERVER_H
+
+#include "base/buf.h"
+#include "io/loop.h"
+
+struct server;
+struct server_peer; /* one WebSocket client */
+
+struct server_request { /* an HTTP request or a WebSocket upgrade; slices are lent */
+    struct ln_str method, path, query, origin, host, user_agent, ip;
+    struct ln_str (*header)(const struct server_request *r, const char *name); /* {NULL,0} */
+    struct ln_str body;
+};
+struct server_reply {
+    int status;
+    const char *type;         /* content type */
+    struct ln_str body;       /* copied by the server */
+    const char *const *headers; /* "name", "value", …, NULL; or NULL */
+};
+
+struct server_cbs {
+    /* An HTTP request that is no upgrade; fills reply (default: 404). */
+    void (*request)(void *ud, const struct server_request *r, struct server_reply *reply);
+    /* May this upgrade pass? False: reply.status and body tell why (default 403). */
+    bool (*accept)(void *ud, const struct server_request *r, struct server_reply *reply);
+    /* Open; return what is passed as `peer_ud` below. The request is still readable. */
+    void *(*open)(void *ud, struct server_peer *p, const struct server_request *r);
+    void (*message)(void *peer_ud, bool binary, char *p, size_t n); /* whole messages, lent */
+    void (*drained)(void *peer_ud); /* the queue went to the kernel */
+    /* The certain end, once for each open. code 1006 when there was no close frame. */
+    void (*closed)(void *peer_ud, int code, struct ln_str reason);
+};
+
+struct server_opts {
+    const char *host; /* "127.0.0.1" */
+    int port;         /* 0 = any free one */
+    size_t max_message, max_queue; /* bytes a message; bytes queued for one slow peer */
+    int max_peers;
+    int64_t idle_ms; /* HTTP: how long a request may take */
+};
+
+/* NULL with err ("port 4321 is taken by another program: …"). */
+struct server *server_open(struct loop *l, const struct server_opts *o, const struct server_cbs *cbs,
+                           void *ud, struct ln_err *err);
+int server_port(const struct server *s);
+/* Closes the port, then every peer with 1001; done(ud) once nothing is left. */
+void server_close(struct server *s, loop_fn done, void *ud);
+
+/* Queues one message; false when the peer's queue is over its limit (the peer is closed with 1008
+ * "too slow" at the end of the turn). */
+bool server_send(struct server_peer *p, bool binary, const struct ln_str *pieces, size_t count);
+size_t server_queued(const struct server_peer *p);
+/* code 1005: a close frame without a code. closed() follows, never from here. */
+void server_drop(struct server_peer *p, int code, struct ln_str reason);
+/* Tests: a client's end of a socket pair that this server serves; -1 when it cannot. */
+int server_pair(struct server *s);
+
+#endif

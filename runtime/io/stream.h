@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A client's byte stream: names resolved off the loop, every address tried, TCP, then TLS if asked.
+ * Each phase has its own timeout slice and its own error text, which begins with the phase ("TLS:
+ * certificate has expired (…)"). Reads go into one buffer shared by the whole loop and are lent to
+ * on_data; writes are gathered and leave once per turn.
+ */
+#ifndef LN_STREAM_H
+#define LN_STREAM_H
+
+#include "base/buf.h"
+#include "io/loop.h"
+
+enum stream_phase { PHASE_DNS, PHASE_TCP, PHASE_PROXY, PHASE_TLS, PHASE_HTTP, PHASE_OPEN };
+const char *stream_phase_name(enum stream_phase p); /* "dns" "tcp" "proxy" "tls" "upgrade" "open" */
+
+struct tls_opts {
+    const char *ca;          /* PEM file or NULL: the system's store (SSL_CERT_FILE is honoured) */
+    const char *cert, *key;  /* PEM files or NULL */
+    const char *server_name; /* SNI and the name verified; NULL: the host */
+    bool insecure;           /* no verification; the caller logs it */
+};
+
+struct stream_opts {
+    const char *host;
+    uint16_t port;
+    bool tls;
+    struct tls_opts tls_opts;
+    int64_t timeout_ms; /* for everything up to open */
+};
+
+struct stream;
+struct stream_cbs {
+    void (*open)(void *ud);
+    /* Bytes lent; may be changed in place. Closing the stream from inside is fine. */
+    void (*data)(void *ud, char *p, size_t n);
+    /* The certain end, exactly once, never from inside stream_open: after a failure, a loss, the
+     * peer's end (err LN_DISCONNECTED, "closed by the peer") or stream_close (err NULL). The
+     * stream is gone when this returns. */
+    void (*closed)(void *ud, enum stream_phase phase, const struct ln_err *err);
+    void (*drained)(void *ud); /* may be NULL: what was queued has gone to the kernel */
+};
+
+struct stream *stream_open(struct loop *l, const struct stream_opts *o, const struct stream_cbs *cbs,
+                           void *ud);
+/* A stream over a descriptor that is connected already (tests: one end of a socket pair). */
+struct stream *stream_adopt(struct loop *l, int fd, const struct stream_cbs *cbs, void *ud);
+/* The buffer of bytes to send: add to it, then call stream_send. Never holds a pointer over a turn. */
+struct ln_buf *stream_out(struct stream *s);
+void stream_send(struct stream *s);            /* sends at the end of the turn */
+size_t stream_queued(const struct stream *s);  /* bytes not yet taken by the kernel */
+/* Flushes what fits without waiting, and ends; closed() follows at the end of the turn. */
+void stream_close(struct stream *s);
+void stream_pause(struct stream *s, bool paused); /* stop and resume reading */
+enum stream_phase stream_phase_of(const struct stream *s);
+struct ln_str stream_peer(const struct stream *s); /* "127.0.0.1:4321", for people */
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The addresses that linnet connects to (RFC 3986, as far as http, https, ws and wss need it).
+ */
+#ifndef LN_URL_H
+#define LN_URL_H
+
+#include "base/ln.h"
+
+struct url {
+    char *scheme; /* lower case: "http" "https" "ws" "wss" */
+    bool tls;
+    char *user, *password; /* percent-decoded; NULL when absent */
+    char *host;            /* without brackets; lower case */
+    bool is_ipv6;
+    uint16_t port;   /* the scheme's default when absent */
+    bool has_port;   /* an other one than the scheme's default: belongs into Host */
+    char *path;      /* begins with '/'; "" only when the URL has none */
+    char *query;     /* without '?'; NULL when absent */
+};
+
+/* False with err naming what is wrong ("a URL needs a scheme: ws://, wss://, http:// or https://").
+ * Refuses control bytes and blanks. url is zeroed on failure. */
+bool url_parse(struct url *u, struct ln_str text, struct ln_err *err);
+void url_free(struct url *u);
+
+#endif

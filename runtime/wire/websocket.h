@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * WebSocket (RFC 6455), both roles, as pure functions on bytes: the opening handshake's text, a
+ * frame parser that works in place, and a frame writer. io/ws moves the bytes.
+ *
+ * Parsing never copies a message that lies whole in the caller's buffer: it is unmasked in place
+ * and lent. Fragments and split frames are assembled in the parser's own buffer.
+ */
+#ifndef LN_WEBSOCKET_H
+#define LN_WEBSOCKET_H
+
+#include "base/buf.h"
+
+enum ws_op { WS_CONT = 0, WS_TEXT = 1, WS_BINARY = 2, WS_CLOSE = 8, WS_PING = 9, WS_PONG = 10 };
+
+enum ws_code { /* RFC 6455 7.4.1 and the registry behind it */
+    WS_NORMAL = 1000,
+    WS_GOING_AWAY = 1001,
+    WS_PROTOCOL_ERROR = 1002,
+    WS_UNSUPPORTED = 1003,
+    WS_NO_STATUS = 1005, /* never on the wire */
+    WS_ABNORMAL = 1006,  /* never on the wire */
+    WS_BAD_DATA = 1007,
+    WS_POLICY = 1008,
+    WS_TOO_BIG = 1009,
+    WS_NEEDS_EXTENSION = 1010,
+    WS_INTERNAL = 1011,
+    WS_RESTART = 1012,
+    WS_TRY_LATER = 1013
+};
+
+enum ws_result {
+    WS_MORE,    /* everything usable was used; call again with more bytes */
+    WS_MESSAGE, /* a whole data message: op TEXT or BINARY, data */
+    WS_CONTROL, /* op PING or PONG with data; or CLOSE with code and data = reason */
+    WS_BROKEN   /* the peer broke the protocol: close with `code`; `error` says how. Final. */
+};
+
+struct ws_event {
+    enum ws_op op;
+    struct ln_str data; /* valid until the next call on this parser or change of the input */
+    int code;           /* CLOSE: peer's code or 1005; BROKEN: the code to close with */
+    const char *error;  /* BROKEN: words, with the section of the RFC */
+};
+
+struct ws_parser {
+    bool is_server;         /* a server requires masks, a client refuses them (5.1) */
+    size_t max_message;     /* bytes of one message, fragments joined; over it: 1009 */
+    struct ln_buf partial;  /* an incomplete frame's bytes, as they came */
+    struct ln_buf message;  /* fragments, unmasked */
+    uint8_t message_op;     /* 0: no fragmented message is open */
+    uint32_t utf8;          /* state over fragment borders (8.1) */
+    bool closed, broken;
+};
+
+void ws_parser_init(struct ws_parser *w, bool is_server, size_t max_message);
+void ws_parser_free(struct ws_parser *w);
+/* Parses from p (changed in place: unmasked). *used: bytes taken; call again with the rest until
+ * WS_MORE. An incomplete frame at the end is kept inside, so *used == n with WS_MORE. */
+enum ws_result ws_parse(struct ws_parser *w, char *p, size_t n, size_t *used, struct ws_event *ev);
+
+/* Writes one frame whose payload is `count` pieces. mask: role client (5.3). Control frames must
+ * have at most 125 bytes. */
+void ws_write(struct ln_buf *out, bool mask, bool fin, enum ws_op op, const struct ln_str *pieces,
+              size_t count);
+void ws_write_close(struct ln_buf *out, bool mask, int code, struct ln_str reason); /* 1005: empty */
+bool ws_code_valid(int code); /* may stand in a close frame (7.4) */
+
+/* --- opening handshake (section 4) --- */
+
+struct http_header {
+    const char *name, *value;
+};
+struct http_head { /* a parsed head; slices point into the input */
+    int status;           /* response */
+    struct ln_str reason; /* response: "Unauthorized" */
+    struct ln_str method, target; /* request */
+    struct { struct ln_str name, value; } headers[64];
+    size_t count;
+};
+
+enum http_parse { HTTP_MORE, HTTP_OK, HTTP_BAD, HTTP_TOO_BIG };
+/* Parses a response's or a request's head up to the empty line (RFC 9112, strict on what matters:
+ * no bare CR, no folding, no control bytes). *used covers the empty line. 16 KiB at most. */
+enum http_parse http_parse_head(struct http_head *h, bool is_response, struct ln_str in,
+                                size_t *used);
+struct ln_str http_header_get(const struct http_head *h, const char *name); /* {NULL,0}: absent */
+bool http_header_has_token(struct ln_str value, const char *token);         /* comma list, no case */
+
+#define WS_KEY_LEN 24
+void ws_make_key(char key[WS_KEY_LEN + 1]);
+void ws_accept_key(const char *key, char out[29]); /* 4.2.2: base64(sha1(key + GUID)) */
+/* `target` is path and query; `host` as it stands in the Host header. Headers whose value holds
+ * CR, LF or 0 are refused (false with err), as are names that are no token. protocols may be NULL. */
+bool ws_write_request(struct ln_buf *out, const char *host, const char *target, const char *key,
+                      const char *protocols, const struct http_header *headers, size_t count,
+                      struct ln_err *err);
+/* Checks a 101 answer: Upgrade, Connection, Sec-WebSocket-Accept, no extension that was not offered,
+ * a subprotocol that was (4.1). LN_OK, or LN_UNAUTHORIZED (401), LN_FORBIDDEN (403), LN_REFUSED,
+ * LN_PROTOCOL with words. */
+ln_status ws_check_response(const struct http_head *h, const char *key, const char *protocols,
+                            struct ln_err *err);
+
+#endif
