@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection: the named thing that scripts hold. It outlives the scripts, reconnects by itself,
+ * keeps what waits to be sent, knows which rooms are wanted, and tells everything that happens to
+ * one sink (the host's event bus). Several connections (namespaces) may share one line (the
+ * transport, client/line.h). This file knows no protocol: client/proto.h does.
+ *
+ * Order after (re)connecting, promised: handshake -> `connect` handlers end -> rooms rejoined ->
+ * outbox in order. Emits of the connect handlers themselves are marked CONN_EMIT_NOW and go out at
+ * once.
+ */
+#ifndef LN_CONN_H
+#define LN_CONN_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "io/stream.h"
+#include "wire/backoff.h"
+
+struct conn;
+struct clients; /* all connections and lines of one program */
+
+enum conn_state { CONN_IDLE, CONN_CONNECTING, CONN_CONNECTED, CONN_WAITING, CONN_FAILED, CONN_CLOSED };
+const char *conn_state_name(enum conn_state s); /* "idle" "connecting" "connected" "waiting" … */
+
+enum conn_offline { OFFLINE_QUEUE, OFFLINE_DROP, OFFLINE_FAIL };
+
+/* Options, all owned by the struct (conn_opts_free). Zero values are replaced by the defaults that
+ * conn_opts_init sets. JSON texts are kept raw. */
+struct conn_opts {
+    char *url;       /* ws:// wss:// http:// https://; the URL's path is the namespace (Socket.IO) */
+    char *protocol;  /* "auto" "socketio" "ws"; auto is socketio */
+    char *path;      /* "/socket.io/" */
+    char *auth;      /* JSON object, or NULL */
+    bool auth_asked; /* auth is a function: asked before every attempt through sink->auth */
+    char *query;     /* JSON object of strings, or NULL */
+    char *headers;   /* JSON object of strings, or NULL */
+    bool autoconnect, reconnection;
+    int64_t reconnection_attempts; /* -1: for ever */
+    struct backoff backoff;
+    int64_t timeout_ms, ack_timeout_ms; /* whole attempt, namespace answer included; acks */
+    int retries;
+    struct tls_opts tls; /* the strings are owned */
+    size_t max_message;  /* bytes; 16 MiB */
+    int max_attachments; /* 10 */
+    enum conn_offline offline;
+    int64_t offline_ttl_ms; /* 5 minutes */
+    size_t offline_max;     /* 1000 messages */
+    size_t history;         /* last events kept for scripts that ask: 100 */
+};
+void conn_opts_init(struct conn_opts *o);
+void conn_opts_free(struct conn_opts *o);
+void conn_opts_copy(struct conn_opts *to, const struct conn_opts *from);
+bool conn_opts_same(const struct conn_opts *a, const struct conn_opts *b);
+
+enum event_kind {
+    EVENT_APP,       /* from the peer */
+    EVENT_LIFECYCLE, /* connect disconnect connect_error reconnect_attempt state gap … */
+    EVENT_OUT        /* emitted here: for catch-alls of outgoing events */
+};
+
+/* One event on its way to listeners. Everything is lent for the time of the call. */
+struct event {
+    enum event_kind kind;
+    struct conn *conn; /* NULL when the source is no connection (the hub) */
+    struct ln_str name;
+    struct ln_str args;        /* raw JSON values with commas between, no brackets; may be empty.
+                                  For connect_error the first is {"code":…,"message":…,…} */
+    const struct ln_str *bin;  /* attachments that {"_placeholder":true,"num":k} in args stand for */
+    size_t bin_count;
+    int64_t ack;               /* -1, or the number to answer with conn_ack */
+    uint64_t serial;           /* never 0, different for every event: what was decoded once for a
+                                  script is kept under it while the event is dispatched */
+    struct barrier *barrier;   /* NULL, or what handlers that wait hold up (see host/event.h) */
+};
+
+/* What a connection tells and asks; implemented by the host. */
+struct conn_sink {
+    /* Does anybody listen to this? False: the event is counted and its arguments never parsed. */
+    bool (*wants)(void *ud, struct conn *c, struct ln_str name);
+    /* LN_OK; LN_PROTOCOL when a listener found the arguments to be no JSON: the line is closed with
+     * "parse error" and comes back. */
+    ln_status (*event)(void *ud, struct event *ev);
+    /* auth_asked: find the auth payload, then call conn_auth_answer with this ticket. reason:
+     * "first" "reconnect" "unauthorized". */
+    void (*auth)(void *ud, struct conn *c, ln_id ticket, const char *reason, int attempt);
+    /* Emit `connect` (args: first) and call conn_ready_go once its handlers ended. */
+    void (*connected)(void *ud, struct conn *c, bool first);
+    /* A wanted room was asked for again after a reconnect: reply is the raw ack arguments, or NULL
+     * with err. */
+    void (*rejoined)(void *ud, struct conn *c, struct ln_str room, struct ln_str reply,
+                     const struct ln_err *err);
+};
+
+struct clients *clients_new(struct loop *l, const struct conn_sink *sink, void *ud);
+/* Closes all without events, then frees at the end of the turn's callbacks; the loop must still
+ * turn (loop_free does). */
+void clients_free(struct clients *cs);
+bool clients_each(struct clients *cs, size_t *i, struct conn **c); /* *i begins at 0 */
+
+/* name: unique; what logs show. NULL with err when the URL or an option is wrong. Connects at the end
+ * of this turn unless !autoconnect. */
+struct conn *conn_open(struct clients *cs, const char *name, const struct conn_opts *o,
+                       struct ln_err *err);
+struct conn *conn_find(struct clients *cs, struct ln_str name);
+/* Ends it for good: `disconnect` is not emitted; the struct is freed at the end of the turn. */
+void conn_close(struct conn *c);
+/* New options for a living connection: it reconnects with them. */
+bool conn_reconfigure(struct conn *c, const struct conn_opts *o, struct ln_err *err);
+
+void conn_connect(struct conn *c);
+void conn_disconnect(struct conn *c, const char *reason); /* stays down; reason NULL: the default */
+void conn_reconnect(struct conn *c);                      /* drops and comes back, auth asked again */
+void conn_auth_answer(struct conn *c, ln_id ticket, struct ln_str json, const struct ln_err *err);
+void conn_ready_go(struct conn *c, uint64_t epoch); /* connect handlers ended (see conn_epoch) */
+uint64_t conn_epoch(const struct conn *c);          /* grows at every connect and loss */
+
+/* --- sending --- */
+enum { CONN_EMIT_VOLATILE = 1, CONN_EMIT_NOW = 2 };
+/* reply: raw ack arguments; or err: LN_TIMEOUT "operation has timed out", LN_DISCONNECTED "socket
+ * has been disconnected", LN_CANCELLED. Exactly once, never from inside conn_emit. */
+typedef void (*conn_reply_fn)(void *ud, struct ln_str args, const struct ln_str *bin,
+                              size_t bin_count, const struct ln_err *err);
+struct conn_emit {
+    struct ln_str name, args; /* args as in struct event */
+    const struct ln_str *bin;
+    size_t bin_count;
+    unsigned flags;
+    conn_reply_fn reply; /* NULL: no ack is asked for */
+    void *ud;
+    int64_t timeout_ms; /* 0: the connection's ack_timeout; < 0: none */
+    int retries;        /* < 0: the connection's */
+};
+/* LN_OK: accepted (sent, or in the outbox). LN_DROPPED (volatile, offline drop), LN_DISCONNECTED
+ * (offline fail, closed), LN_FULL, LN_INVALID (reserved name, too many attachments).
+ * *op (may be NULL) cancels the wait for the reply with conn_emit_cancel. */
+ln_status conn_emit(struct conn *c, const struct conn_emit *e, ln_id *op, struct ln_err *err);
+void conn_emit_cancel(struct conn *c, ln_id op); /* reply is not called any more */
+/* Answers an event's ack; only the first answer per number is sent. epoch: the event's. */
+void conn_ack(struct conn *c, uint64_t epoch, int64_t ack, struct ln_str args,
+              const struct ln_str *bin, size_t bin_count);
+
+/* What waits in the outbox. name and args lent; stops when fn returns false. */
+void conn_outbox_each(struct conn *c,
+                      bool (*fn)(void *ud, ln_id op, struct ln_str name, struct ln_str args,
+                                 int64_t queued_ms),
+                      void *ud);
+size_t conn_outbox_size(const struct conn *c);
+/* Removes one (op) or all (0); their replies get LN_CANCELLED. Returns how many. */
+size_t conn_outbox_clear(struct conn *c, ln_id op);
+
+/* --- rooms: what is wanted now, asked for again after every reconnect --- */
+/* join/leave: the event and raw arguments that ask for it (a dialect's business). Owner counts:
+ * the room is left when as many conn_room_drop as conn_room_want came. Returns true when it was
+ * not wanted before. Does not emit by itself on a living line. */
+bool conn_room_want(struct conn *c, struct ln_str room, struct ln_str join_event,
+                    struct ln_str join_args);
+/* True when nobody wants it any more: the caller sends the dialect's leave. */
+bool conn_room_drop(struct conn *c, struct ln_str room);
+bool conn_room_wanted(const struct conn *c, struct ln_str room);
+
+/* --- fields for scripts --- */
+struct conn_stats {
+    uint64_t connects, reconnects, sent, received, bytes_in, bytes_out, errors, dropped;
+    uint64_t connected_at_ms; /* loop time; 0 when not connected */
+    double rtt_ms;            /* of the last acknowledged event; < 0 unknown */
+    char last_error[200];
+};
+const struct conn_stats *conn_stats(const struct conn *c);
+/* Walks the counts by event name (at most 100 names, then "other"). */
+bool conn_stats_event(const struct conn *c, size_t *i, struct ln_str *name, uint64_t *received,
+                      uint64_t *sent);
+const char *conn_name(const struct conn *c);
+const char *conn_url(const struct conn *c); /* without user and password */
+const char *conn_protocol(const struct conn *c);
+const char *conn_id(const struct conn *c); /* "" when not connected */
+enum conn_state conn_state(const struct conn *c);
+int conn_attempt(const struct conn *c);
+ln_id conn_handle(const struct conn *c);
+struct conn *conn_of_handle(struct clients *cs, ln_id id); /* NULL: closed */
+const struct conn_opts *conn_options(const struct conn *c);
+struct clients *conn_clients(const struct conn *c);
+struct loop *clients_loop(const struct clients *cs);
+
+/* Last events (name, args, wall ms), oldest first; *i begins at 0. Recording starts with the first
+ * call of conn_history_on: nobody pays for what nobody reads. */
+void conn_history_on(struct conn *c);
+bool conn_history_each(const struct conn *c, size_t *i, struct ln_str *name, struct ln_str *args,
+                       int64_t *wall_ms);
+
+#endif

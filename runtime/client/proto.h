@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a protocol is to a connection and its line: eight functions. conn_sio.c is one; Pusher and raw
+ * WebSocket are others. Included by client/ only.
+ */
+#ifndef LN_PROTO_H
+#define LN_PROTO_H
+
+#include "client/conn.h"
+#include "io/ws.h"
+
+struct line; /* client/line.h: one transport, its handshake and reconnection, one or more conns */
+
+struct proto {
+    const char *name;
+    size_t line_size; /* bytes of the protocol's own state in a line */
+    /* Path and query of the upgrade request for this line, added to out. */
+    void (*target)(struct line *ln, struct ln_buf *out);
+    void (*line_open)(struct line *ln); /* the WebSocket is open */
+    /* A whole message, lent, changeable. */
+    void (*line_message)(struct line *ln, bool binary, char *p, size_t n);
+    void (*line_closed)(struct line *ln); /* forget per-transport state; the line is down */
+    /* The line's handshake is done and this conn wants in: ask with its auth payload (raw JSON or
+     * empty). The answer ends in conn_up() or conn_refused(). */
+    void (*conn_join)(struct conn *c, struct ln_str auth);
+    void (*conn_part)(struct conn *c); /* leave politely (DISCONNECT) */
+    /* Encodes and sends one event (ack < 0: none) or answer now; the line is up. Returns the bytes
+     * that went out. */
+    size_t (*send_event)(struct conn *c, const struct conn_emit *e, int64_t ack);
+    size_t (*send_ack)(struct conn *c, int64_t ack, struct ln_str args, const struct ln_str *bin,
+                       size_t bin_count);
+};
+extern const struct proto proto_sio;
+
+#endif

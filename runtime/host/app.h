@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one struct that has everything; passed down, never global.
+ */
+#ifndef LN_APP_H
+#define LN_APP_H
+
+#include "client/conn.h"
+#include "host/config.h"
+#include "host/engine.h"
+#include "host/event.h"
+#include "hub/hub.h"
+
+struct app {
+    struct loop *loop;
+    struct ln_slots slots;      /* every handle that scripts hold */
+    struct config *config;
+    struct clients *clients;
+    struct hub *hub;            /* NULL: none in this process */
+    struct ln_map buses;        /* connection name -> struct bus */
+    struct bus *hub_bus;        /* events of the hub's clients, for scripts */
+    struct scripts *scripts;    /* host/scripts.h: loaded scripts, reload, restart after a kill */
+    bool is_dev;                /* hub in the process, watch, friendly errors */
+    int exit_code;
+    int argc;                   /* words behind `--` */
+    char **argv;
+};
+
+/* Everything but the command line: loop, clients, buses, config. engine_lua is handed in by main. */
+struct app *app_new(void);
+void app_free(struct app *a); /* unloads, closes, turns the loop until nothing is left */
+void app_exit(struct app *a, int code); /* a clean stop: unload scripts, close, end the loop */
+
+/* The connection of that name or URL, opened with o when new. NULL with err. */
+struct conn *app_connect(struct app *a, const char *target, const struct conn_opts *o,
+                         struct ln_err *err);
+struct bus *app_bus(struct app *a, struct conn *c); /* made when missing */
+uint64_t app_event_serial(struct app *a);
+
+#endif

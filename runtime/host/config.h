@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Settings as the host sees them: JSON values by dotted path, each with where it came from. The file
+ * linnet.cfg.lua is read by bindings/lua_config (data in Lua syntax), which fills this.
+ * Precedence: flag > environment > project file > user file > /etc > default.
+ */
+#ifndef LN_CONFIG_H
+#define LN_CONFIG_H
+
+#include "base/buf.h"
+#include "client/conn.h"
+
+enum config_level { CONFIG_DEFAULT, CONFIG_ETC, CONFIG_USER, CONFIG_PROJECT, CONFIG_ENV, CONFIG_FLAG };
+
+struct config;
+struct config *config_new(void);
+void config_free(struct config *c);
+/* json: a raw value. origin: "linnet.cfg.lua:12", "--port", "LINNET_HUB_PORT". A lower level never
+ * hides a higher one. */
+void config_set(struct config *c, const char *path, struct ln_str json, enum config_level level,
+                const char *origin);
+/* Raw JSON of the value, or {NULL,0}. path: "hub.port". */
+struct ln_str config_get(const struct config *c, const char *path);
+const char *config_origin(const struct config *c, const char *path); /* "default" when unset */
+bool config_each(const struct config *c, const char *prefix, size_t *i, const char **path,
+                 struct ln_str *json, const char **origin); /* *i begins at 0 */
+/* Checks every key against the known ones: false with err "linnet.cfg.lua:4: unknown option
+ * 'hub.prot' (did you mean 'hub.port'?)". */
+bool config_check(const struct config *c, struct ln_err *err);
+/* LINNET_HUB_PORT=… for each known option. */
+bool config_from_env(struct config *c, char **environ_, struct ln_err *err);
+/* The connection `name` of the file as options; false with err when wrong; *found false when there
+ * is none of that name. */
+bool config_connection(const struct config *c, const char *name, struct conn_opts *o, bool *found,
+                       struct ln_err *err);
+/* Options of linnet.connect and of the file, as one JSON object, into o; err names the option and
+ * the nearest known one. Used for both, so that they cannot differ. */
+bool conn_opts_from_json(struct conn_opts *o, struct ln_str json, struct ln_err *err);
+
+#endif

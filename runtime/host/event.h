@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The event bus: who listens to what, for one source (a connection, the hub, a dialect's room).
+ * It walks an immutable array: on and off during a walk build a new one and mark the removed dead;
+ * `once` is dead before its call; a failing handler never stops the others; nesting ends at 32.
+ * A listener belongs to a seat and is silent while its seat is not live, which is how a trial load
+ * holds registrations back and how a reload swaps them between two events.
+ */
+#ifndef LN_EVENT_H
+#define LN_EVENT_H
+
+#include "base/map.h"
+#include "client/conn.h"
+#include "host/seat.h"
+
+/* Handlers that wait hold a barrier; when the last one ended, `done` is called once (never from
+ * inside barrier_open). */
+struct barrier {
+    int held;
+    bool sealed;
+    void (*done)(void *ud);
+    void *ud;
+};
+struct barrier *barrier_open(void (*done)(void *ud), void *ud);
+void barrier_hold(struct barrier *b);
+void barrier_release(struct barrier *b); /* frees it when it was the last and it is sealed */
+void barrier_seal(struct barrier *b);    /* all handlers were started */
+
+struct bus; /* zero or more listeners */
+struct bus *bus_new(void);
+void bus_free(struct bus *b); /* listeners go dead; safe while it is walked */
+
+struct listener {
+    struct seat_item item; /* owned by the seat; item.id is the handle's id */
+    struct bus *bus;
+    char *name;            /* NULL: any */
+    enum event_kind kind;  /* APP and LIFECYCLE are one for named ones; any: APP or OUT */
+    bool once, dead;
+    int refs;              /* arrays and walks that still hold it */
+    /* Called for each event. LN_PROTOCOL: the arguments are no JSON. */
+    ln_status (*fn)(struct listener *l, struct event *ev);
+    void (*release)(struct listener *l); /* frees the struct and what it holds, once refs are 0 */
+};
+/* l is filled by the caller except item, refs and dead. Ends in the seat's ownership. */
+void bus_on(struct bus *b, struct seat *seat, struct listener *l);
+void bus_off(struct listener *l);
+bool bus_wants(const struct bus *b, struct ln_str name); /* a live listener, any included */
+size_t bus_count(const struct bus *b);
+/* Any-listeners first, then the named ones, each in order of registration. The worst status. */
+ln_status bus_emit(struct bus *b, struct event *ev);
+/* How often one seat listens to one name: 50 are worth a warning. */
+size_t bus_count_of(const struct bus *b, struct ln_str name, const struct seat *seat);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The hub: linnet's own small server. Socket.IO v4 over WebSocket at /socket.io/, plain JSON over
+ * WebSocket at /ws, and the chat page, on one port. It speaks the `linnet` dialect (docs/hub.md):
+ * who is who, rooms with members and history, messages, typing, read marks, presence. What it does
+ * beyond that is a script's business, through the hooks below.
+ *
+ * Files: hub (opening, clients, limits) hub_sio (Engine.IO and Socket.IO) hub_raw (plain JSON)
+ * hub_rooms (rooms, broadcast) hub_chat (the dialect).
+ */
+#ifndef LN_HUB_H
+#define LN_HUB_H
+
+#include "base/buf.h"
+#include "io/loop.h"
+
+struct hub;
+
+struct hub_opts {
+    const char *host;            /* "127.0.0.1"; an other one must be asked for */
+    int port;                    /* 4321; 0 = any */
+    const char *const *origins;  /* NULL-terminated; NULL: same host and port, localhost. "*": any */
+    const char *const *namespaces; /* besides "/"; NULL-terminated or NULL */
+    bool page, dialect;          /* serve the page; speak the linnet dialect: both default true */
+    bool trace;                  /* the page's Events tab: namespace "/events" (see hub_trace) */
+    int max_clients;             /* 1000 */
+    int max_rooms;               /* 1000; a client joins at most 100 */
+    size_t max_message;          /* bytes: 1000000, told to clients as maxPayload */
+    size_t max_queue;            /* bytes for one slow reader: 4 MiB, then it is dropped */
+    int rate, rate_burst;        /* events a second per client: 50, burst 200; over it: an error */
+    int64_t ping_interval_ms, ping_timeout_ms, connect_timeout_ms; /* 25000 20000 45000 */
+    size_t history;              /* messages kept per room: 100 */
+    int64_t leave_grace_ms;      /* a page refresh is no leaving: 2000 */
+};
+void hub_opts_init(struct hub_opts *o);
+
+enum hub_leave { HUB_LEAVE_CLIENT, HUB_LEAVE_SERVER, HUB_LEAVE_PING, HUB_LEAVE_CLOSE, HUB_LEAVE_ERROR };
+
+struct hub_event { /* an event of a client; everything is lent */
+    struct hub *hub;
+    ln_id client;
+    struct ln_str nsp, name, args; /* args: raw JSON with commas, no brackets */
+    const struct ln_str *bin;
+    size_t bin_count;
+    int64_t ack; /* -1: none asked; else answer with hub_ack */
+};
+
+struct hub_hooks {
+    /* NULL: everybody may. Else answer each with hub_admit(hub, ticket, …). auth: raw JSON. */
+    void (*admit)(void *ud, ln_id ticket, struct ln_str nsp, struct ln_str auth,
+                  struct ln_str headers_json);
+    bool (*wants)(void *ud, struct ln_str nsp, struct ln_str name);
+    /* After the dialect has done its part (or instead, when the name is none of its own). */
+    void (*event)(void *ud, const struct hub_event *ev);
+    void (*client)(void *ud, ln_id client, struct ln_str nsp, bool connected, struct ln_str reason);
+};
+
+/* NULL with err ("port 4321 is taken by another program; --port picks another"). */
+struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_hooks *hooks,
+                     void *ud, struct ln_err *err);
+void hub_close(struct hub *h, loop_fn done, void *ud); /* the struct is gone when done is called */
+int hub_port(const struct hub *h);
+int hub_pair(struct hub *h); /* tests: the client's end of a socket pair; see io/server.h */
+
+void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct ln_str data);
+
+/* --- sending --- */
+struct hub_target { /* empty strings and 0 mean: any */
+    struct ln_str nsp;  /* "" = "/" */
+    struct ln_str room;
+    ln_id client;
+    ln_id except;
+    bool is_volatile;
+};
+/* Returns how many clients it went to. */
+size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, struct ln_str args,
+                const struct ln_str *bin, size_t bin_count);
+typedef void (*hub_reply_fn)(void *ud, struct ln_str args, const struct ln_err *err);
+/* To one client, with an answer: exactly one call of reply (LN_TIMEOUT, LN_DISCONNECTED). */
+ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct ln_str args,
+                       int64_t timeout_ms, hub_reply_fn reply, void *ud);
+bool hub_ack(struct hub *h, ln_id client, int64_t ack, struct ln_str args, const struct ln_str *bin,
+             size_t bin_count);
+
+/* --- clients and rooms --- */
+bool hub_join(struct hub *h, ln_id client, struct ln_str room); /* false: no such client, limits */
+bool hub_part(struct hub *h, ln_id client, struct ln_str room);
+void hub_disconnect(struct hub *h, ln_id client, bool whole_line);
+struct hub_client_info {
+    ln_id id;
+    struct ln_str nsp, sid, user_id, user_name, ip, protocol; /* protocol: "socketio" "ws" */
+    uint64_t connected_at_ms;
+};
+bool hub_client(const struct hub *h, ln_id client, struct hub_client_info *out);
+bool hub_each_client(const struct hub *h, size_t *i, struct hub_client_info *out);
+bool hub_each_room(const struct hub *h, size_t *i, struct ln_str *room, size_t *members);
+bool hub_each_member(const struct hub *h, struct ln_str room, size_t *i, ln_id *client);
+size_t hub_client_count(const struct hub *h);
+
+/* --- the Events tab --- */
+/* True while a page looks on: only then is a record worth making. */
+bool hub_traced(const struct hub *h);
+/* json: an object {t, dir, conn, name, room, size, by, text} sent as event `trace` in "/events". */
+void hub_trace(struct hub *h, struct ln_str json);
+
+#endif
