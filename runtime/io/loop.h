@@ -15,10 +15,11 @@ typedef void (*loop_fn)(void *ud);
 struct loop *loop_new(void);
 /* Closes what is left, runs the loop until every handle is gone, frees. */
 void loop_free(struct loop *l);
-void loop_run(struct loop *l);  /* until loop_stop */
+void loop_run(struct loop *l); /* until loop_stop */
 void loop_stop(struct loop *l);
-void *loop_uv(struct loop *l);  /* the uv_loop_t, for runtime/io only */
-uint64_t loop_now_ms(const struct loop *l); /* monotonic, cached per turn; the fake clock's when fake */
+void *loop_uv(struct loop *l); /* the uv_loop_t, for runtime/io only */
+/* Monotonic, cached per turn; the fake clock's when fake. */
+uint64_t loop_now_ms(const struct loop *l);
 
 /* One-shot. Fires in the order of due time, then of creation. 0 ms = next turn. The id is dead once
  * it fired. Cancelling a dead one is fine. */
@@ -37,12 +38,21 @@ void loop_post(struct loop *l, loop_fn fn, void *ud);
 void loop_signal(struct loop *l, int signum, void (*fn)(void *ud, int signum), void *ud);
 
 /* Watches a directory (never a file: those die at an atomic replace); fn is called for each name
- * that changed, debounced by 50 ms. NULL with err when it cannot. */
+ * that changed, debounced by 50 ms; an empty name: too many changed, look at everything.
+ * loop_unwatch from inside fn is fine. NULL with err when it cannot. */
 struct loop_watch;
 struct loop_watch *loop_watch(struct loop *l, const char *dir,
                               void (*fn)(void *ud, const char *dir, const char *name), void *ud,
                               struct ln_err *err);
 void loop_unwatch(struct loop_watch *w);
+
+/* --- for runtime/io only --- */
+/* A module's data that lives as long as the loop: `size` zeroed bytes, made at the first call with
+ * this key; release(data) runs in loop_free while handles can still be closed. */
+void *loop_shared(struct loop *l, const void *key, size_t size, void (*release)(void *data));
+/* +1 for a request given to libuv's thread pool, -1 when its callback runs: loop_settle waits for
+ * them, because only sockets on this machine answer at once. */
+void loop_busy(struct loop *l, int delta);
 
 /* --- tests, with the fake clock --- */
 /* Runs turns without waiting until nothing more is ready: sockets on this machine drained, defers
