@@ -37,18 +37,27 @@ struct listener {
     enum event_kind kind;  /* APP and LIFECYCLE are one for named ones; any: APP or OUT */
     bool once, dead;
     int refs;              /* arrays and walks that still hold it */
-    /* Called for each event. LN_PROTOCOL: the arguments are no JSON. */
+    /* Called for each event. LN_PROTOCOL: the arguments are no JSON. item.seat is set during the call
+     * (for `once` too, whose `dead` is true by then), until something drops the listener. */
     ln_status (*fn)(struct listener *l, struct event *ev);
     void (*release)(struct listener *l); /* frees the struct and what it holds, once refs are 0 */
 };
-/* l is filled by the caller except item, refs and dead. Ends in the seat's ownership. */
+/* l is filled by the caller except item, refs, bus and dead. Ends in the seat's ownership. */
 void bus_on(struct bus *b, struct seat *seat, struct listener *l);
-void bus_off(struct listener *l);
+void bus_off(struct listener *l); /* = seat_drop of its item; nothing of it is called any more */
 bool bus_wants(const struct bus *b, struct ln_str name); /* a live listener, any included */
 size_t bus_count(const struct bus *b);
-/* Any-listeners first, then the named ones, each in order of registration. The worst status. */
+/* Any-listeners first, then the named ones, each in order of registration. The worst status;
+ * LN_FULL when 32 events are nested. */
 ln_status bus_emit(struct bus *b, struct event *ev);
-/* How often one seat listens to one name: 50 are worth a warning. */
+/* How often one seat listens to one name. bus_on logs a warning at the 50th, and when a listener is
+ * added inside a lifecycle handler (it would be one more after every reconnect). */
 size_t bus_count_of(const struct bus *b, struct ln_str name, const struct seat *seat);
+/* connect disconnect connect_error reconnect_attempt state gap auth_expiring: a peer's event of such
+ * a name reaches any-listeners only. */
+bool event_is_lifecycle(struct ln_str name);
+/* Dev mode: called before each call of a listener; NULL stops. */
+typedef void (*bus_trace_fn)(void *ud, const struct event *ev, const struct listener *l);
+void bus_trace(struct bus *b, bus_trace_fn fn, void *ud);
 
 #endif

@@ -34,7 +34,8 @@ struct seat_item {
     const char *what;  /* "listener" "timer" "task" …, for counts and messages */
     /* Ends the item: releases its resources. Called once, the item is out of the list already. */
     void (*drop)(struct seat_item *it);
-    /* NULL, or: the seat went from trial to live; start what was held back. */
+    /* NULL, or: the seat went from trial to live; start what was held back. Not called for items
+     * that are added to a live seat. */
     void (*go_live)(struct seat_item *it);
 };
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one door that runs Lua. Every callback runs in a pooled coroutine, so every callback may wait;
+ * arguments are pushed in protected mode; the turn (from resume to yield) has a CPU budget and the
+ * script a memory cap, and a kill cannot be swallowed. Only lua_call.c calls lua_pcall or
+ * lua_resume.
+ *
+ * A waiting coroutine owns exactly one pending operation with a cancel function. Waking by a stale
+ * id does nothing.
+ */
+#ifndef LN_LUA_CALL_H
+#define LN_LUA_CALL_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "host/app.h"
+
+struct script; /* bindings/lua_engine.h */
+
+/* Pushes values and returns how many. Runs protected: it may raise. */
+typedef int (*lua_push_fn)(lua_State *L, void *ud);
+/* A call ended. L holds n results on top (fewer than LUA_MINSTACK), or err is set. Not called when
+ * the script is unloaded first. */
+typedef void (*lua_done_fn)(void *ud, lua_State *L, int n, const struct ln_err *err);
+
+struct lua_task; /* one running or waiting call */
+
+struct lua_call {
+    struct script *script;
+    int fn;                  /* registry reference of the function */
+    const char *what;        /* static text for messages: "handler", "timer", "auth function" */
+    struct ln_str name;      /* of the event …, for messages; copied only when the call waits */
+    lua_push_fn push;        /* arguments; may be NULL */
+    lua_done_fn done;        /* may be NULL: errors are logged and counted */
+    void *ud;                /* of push and done */
+    struct event *event;     /* what linnet.event() tells; copied on first demand */
+    struct conn *now;        /* the task's emits on this connection go out at once (connect handlers) */
+    struct barrier *barrier; /* held while the task lives */
+};
+/* Runs until it ends, fails or waits. 0: it ended (done was called); else the id of the waiting
+ * task. Never raises. */
+ln_id lua_call_run(const struct lua_call *c);
+/* Ends a waiting task: its pending operation is cancelled, the coroutine dropped, done gets
+ * LN_CANCELLED. */
+void lua_call_cancel(struct app *app, ln_id task);
+
+/* ⏸ In a binding: `return lua_call_wait(L, cancel, ud, what);` parks the running coroutine. cancel(ud)
+ * is called if the wait ends by anything but lua_call_wake (unload, task cancelled); it must release
+ * what the operation holds. *id = what lua_call_wake takes; set before the yield. Raises when the
+ * coroutine cannot wait (the main state, inside table.sort …) BEFORE anything is parked, so set up
+ * the operation after lua_call_can_wait. */
+void lua_call_can_wait(lua_State *L); /* raises in words when this place may not wait */
+ln_id lua_call_wait_id(lua_State *L, void (*cancel)(void *ud), void *ud, const char *what);
+int lua_call_yield(lua_State *L); /* `return lua_call_yield(L);` after lua_call_wait_id */
+/* Resumes with what push pushes (the results of the ⏸ function). False: stale. May free ud's owner:
+ * touch nothing afterwards. */
+bool lua_call_wake(struct app *app, ln_id wait, lua_push_fn push, void *ud);
+
+/* A synchronous call that may not wait (save, restore, compare functions): 0 results on failure
+ * with err. The results are left on the script's main stack for the caller to read and pop. */
+int lua_call_now(struct script *s, int fn, const char *what, lua_push_fn push, void *ud,
+                 int results, struct ln_err *err);
+
+/* Side effects during a trial load are held back: a binding with a side effect begins with
+ * `if (lua_call_held(L)) return lua_call_hold(L, l_self);` — the coroutine parks and the function is
+ * called anew with the same arguments once the seat is live. */
+bool lua_call_held(lua_State *L);
+int lua_call_hold(lua_State *L, lua_CFunction self);
+
+/* nil, err: pushes both, returns 2. err is a table {code, message, detail?} that prints as its
+ * message. */
+int lua_push_err(lua_State *L, ln_status code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+int lua_push_ln_err(lua_State *L, const struct ln_err *err);
+
+/* The call at work in this coroutine: its event, the connection whose emits go at once. */
+struct event *lua_call_event(lua_State *L);
+struct conn *lua_call_now_conn(lua_State *L);
+
+/* "bot.lua:16" of a function in the registry; for messages and the Events tab. */
+const char *lua_call_place(struct script *s, int fn, char *buf, size_t n);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The scripts of a program: loading, reloading with rollback, restart after a kill. Knows no Lua:
+ * engines do. Reload = compile and trial load (registrations held back) -> save -> swap between two
+ * events -> restore -> dispose the old. Until the swap any error leaves the old version running.
+ */
+#ifndef LN_SCRIPTS_H
+#define LN_SCRIPTS_H
+
+#include "host/engine.h"
+
+struct scripts;
+struct scripts *scripts_new(struct app *a);
+void scripts_free(struct scripts *ss); /* unloads all, reason "stop" */
+void scripts_engine(struct scripts *ss, const struct engine *e);
+
+/* done(ud, err): err NULL = it runs. code: NULL, or the text (for -e and tests). */
+typedef void (*scripts_done_fn)(void *ud, const struct ln_err *err);
+void scripts_load(struct scripts *ss, const char *path, const char *code, scripts_done_fn done, void *ud);
+/* The script (and whatever uses it) anew; err says why the old version stays. */
+void scripts_reload(struct scripts *ss, const char *path, scripts_done_fn done, void *ud);
+void scripts_reload_all(struct scripts *ss, scripts_done_fn done, void *ud);
+/* Reload on save: the scripts' files, and what they required. */
+ln_status scripts_watch(struct scripts *ss, struct ln_err *err);
+/* An engine reports that a script was killed (text: why and where): it is dropped now, and loaded
+ * again after 1 s, doubling to 60 s; after 10 minutes of peace from the beginning. */
+void scripts_killed(struct scripts *ss, struct seat *seat, const char *why);
+/* Unloads all, newest first. */
+void scripts_stop(struct scripts *ss);
+bool scripts_each(struct scripts *ss, size_t *i, struct seat **seat, const char **path);
+size_t scripts_count(const struct scripts *ss);
+/* A file that script `seat` read (require, use): reload when it changes. */
+void scripts_depends(struct scripts *ss, struct seat *seat, const char *file);
+
+#endif
