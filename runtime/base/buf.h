@@ -37,7 +37,8 @@ static inline void ln_buf_puts(struct ln_buf *b, const char *cstr) {
 }
 void ln_buf_putc(struct ln_buf *b, char c);
 void ln_buf_fmt(struct ln_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void ln_buf_vfmt(struct ln_buf *b, const char *fmt, va_list ap);
+void ln_buf_vfmt(struct ln_buf *b, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 void ln_buf_int(struct ln_buf *b, int64_t v);
 /* Drops the first n bytes (n <= b->n). */
 void ln_buf_consume(struct ln_buf *b, size_t n);

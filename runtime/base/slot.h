@@ -11,6 +11,12 @@
 
 typedef uint64_t ln_id; /* index + 1 in the low 32 bits, generation in the high; 0 is never valid */
 
+struct ln_slot { /* internal */
+    void *p;
+    uint32_t generation, next_free;
+    uint16_t kind; /* 0: free */
+};
+
 /* A zeroed struct is an empty table. */
 struct ln_slots {
     struct ln_slot *v;

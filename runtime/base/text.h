@@ -11,6 +11,8 @@ bool ln_utf8_valid(const char *p, size_t n); /* RFC 3629: no surrogates, no over
 /* Incremental: *state begins as 0; false as soon as the bytes cannot be UTF-8. At the end of the
  * text *state must be 0 again (RFC 6455 5.6 and 8.1: a fragment may end inside a character). */
 bool ln_utf8_feed(uint32_t *state, const char *p, size_t n);
+/* Bytes of the character at the front (1 to 4); 0 when it is bad or cut short, or n is 0. */
+size_t ln_utf8_char(const char *p, size_t n);
 
 void ln_base64_encode(struct ln_buf *out, const void *p, size_t n); /* standard, padded */
 /* Accepts both alphabets, with or without padding; false and out untouched when malformed. */
@@ -20,7 +22,8 @@ void ln_hex(struct ln_buf *out, const void *p, size_t n); /* lower case */
 void ln_percent_encode(struct ln_buf *out, struct ln_str in); /* as encodeURIComponent */
 bool ln_percent_decode(struct ln_buf *out, struct ln_str in); /* false when malformed */
 
-/* "250ms" "10s" "5m" "2h" "1d", or a bare number of seconds; at most 10 years. */
+/* "250ms" "10s" "1.5h" "5m" "2h" "1d", or a bare number of seconds ("0.5"); rounded to whole ms, at
+ * most 10 years. */
 bool ln_duration_parse(struct ln_str in, int64_t *ms);
 /* "3 ms", "1.2 s", "4 m 10 s", for people. buf holds at least 32 bytes; returned. */
 const char *ln_duration_text(int64_t ms, char *buf, size_t n);

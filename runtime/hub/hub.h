@@ -22,7 +22,8 @@ struct hub_opts {
     const char *const *origins;  /* NULL-terminated; NULL: same host and port, localhost. "*": any */
     const char *const *namespaces; /* besides "/"; NULL-terminated or NULL */
     bool page, dialect;          /* serve the page; speak the linnet dialect: both default true */
-    bool trace;                  /* the page's Events tab: namespace "/events" (see hub_trace) */
+    bool trace;                  /* the page's Events tab: event `trace` {on}, for loopback peers on
+                                    any protocol (docs/hub.md; see hub_trace) */
     int max_clients;             /* 1000 */
     int max_rooms;               /* 1000; a client joins at most 100 */
     size_t max_message;          /* bytes: 1000000, told to clients as maxPayload */
@@ -100,7 +101,8 @@ size_t hub_client_count(const struct hub *h);
 /* --- the Events tab --- */
 /* True while a page looks on: only then is a record worth making. */
 bool hub_traced(const struct hub *h);
-/* json: an object {t, dir, conn, name, room, size, by, text} sent as event `trace` in "/events". */
+/* json: an object {t, dir, conn, name, room, size, by, user, text}, sent as event `trace` to the
+ * clients that asked with `trace` {on:true}. */
 void hub_trace(struct hub *h, struct ln_str json);
 
 #endif
