@@ -36,7 +36,8 @@ struct sio_packet {
 /* text: what follows the engine's '4'. False with err.text in the reference's words ("invalid
  * payload", "unknown packet type 7", "Illegal attachments", "too many attachments"). Of an event's
  * arguments only the frame ([, name, last ]) is checked; the decoder that a listener pays for
- * checks the rest. CONNECT, CONNECT_ERROR and ACK data are validated whole. */
+ * checks the rest. CONNECT, CONNECT_ERROR and ACK data are validated whole; an ACK has an id and an
+ * array always. */
 bool sio_parse(struct ln_str text, int max_attachments, struct sio_packet *out, struct ln_err *err);
 
 /* connect, connect_error, disconnect, disconnecting, newListener, removeListener */
@@ -50,8 +51,8 @@ void sio_write_head(struct ln_buf *out, enum sio_type type, struct ln_str nsp, i
 void sio_write_event(struct ln_buf *out, struct ln_str nsp, int64_t ack, int attachments,
                      struct ln_str name, struct ln_str args);
 
-/* Walks the raw arguments ("1,[2],{}") one by one; *pos begins at 0. False at the end or on an
- * error. */
+/* Walks the raw arguments ("1,[2],{}") one by one; *pos begins at 0. False at the end (*pos is
+ * args.n then) or on an error (*pos is greater). */
 bool sio_args_each(struct ln_str args, size_t *pos, struct ln_str *value);
 
 #endif

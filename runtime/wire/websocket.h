@@ -56,14 +56,17 @@ struct ws_parser {
 void ws_parser_init(struct ws_parser *w, bool is_server, size_t max_message);
 void ws_parser_free(struct ws_parser *w);
 /* Parses from p (changed in place: unmasked). *used: bytes taken; call again with the rest until
- * WS_MORE. An incomplete frame at the end is kept inside, so *used == n with WS_MORE. */
+ * WS_MORE. An incomplete frame at the end is kept inside, so *used == n with WS_MORE. After a close
+ * frame or WS_BROKEN everything is taken and ignored. */
 enum ws_result ws_parse(struct ws_parser *w, char *p, size_t n, size_t *used, struct ws_event *ev);
 
 /* Writes one frame whose payload is `count` pieces. mask: role client (5.3). Control frames must
  * have at most 125 bytes. */
 void ws_write(struct ln_buf *out, bool mask, bool fin, enum ws_op op, const struct ln_str *pieces,
               size_t count);
-void ws_write_close(struct ln_buf *out, bool mask, int code, struct ln_str reason); /* 1005: empty */
+/* A code that may not be sent (1005, 1006, …) gives a frame without one; a reason that is too long
+ * (123 bytes) is cut in front of a character. */
+void ws_write_close(struct ln_buf *out, bool mask, int code, struct ln_str reason);
 bool ws_code_valid(int code); /* may stand in a close frame (7.4) */
 
 /* --- opening handshake (section 4) --- */
@@ -81,7 +84,9 @@ struct http_head { /* a parsed head; slices point into the input */
 
 enum http_parse { HTTP_MORE, HTTP_OK, HTTP_BAD, HTTP_TOO_BIG };
 /* Parses a response's or a request's head up to the empty line (RFC 9112, strict on what matters:
- * no bare CR, no folding, no control bytes). *used covers the empty line. 16 KiB at most. */
+ * no bare CR or LF, no folding, no control bytes). *used covers the empty line. 16 KiB and 64
+ * headers at most. Call again from the start with more bytes after HTTP_MORE; what cannot become
+ * HTTP is HTTP_BAD from its first bytes on. */
 enum http_parse http_parse_head(struct http_head *h, bool is_response, struct ln_str in,
                                 size_t *used);
 struct ln_str http_header_get(const struct http_head *h, const char *name); /* {NULL,0}: absent */
@@ -90,8 +95,10 @@ bool http_header_has_token(struct ln_str value, const char *token);         /* c
 #define WS_KEY_LEN 24
 void ws_make_key(char key[WS_KEY_LEN + 1]);
 void ws_accept_key(const char *key, char out[29]); /* 4.2.2: base64(sha1(key + GUID)) */
-/* `target` is path and query; `host` as it stands in the Host header. Headers whose value holds
- * CR, LF or 0 are refused (false with err), as are names that are no token. protocols may be NULL. */
+/* `target` is path and query (bytes above ASCII are percent-encoded); `host` as it stands in the
+ * Host header. False with err and nothing written: a name that is no token, a control character
+ * (CR, LF …) anywhere, a header that is written here (Host, Upgrade, Sec-WebSocket-*). protocols
+ * may be NULL. */
 bool ws_write_request(struct ln_buf *out, const char *host, const char *target, const char *key,
                       const char *protocols, const struct http_header *headers, size_t count,
                       struct ln_err *err);

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The opening handshake (RFC 6455 section 4), the client's half; io/ws sends the request and hands
+ * the parsed answer back. The texts for refusals are written for the person whose connection fails.
+ */
+#include "base/crypt.h"
+#include "base/text.h"
+#include "wire/websocket.h"
+
+#define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define SHOWN_BYTES 120 /* of a peer's words in an error text */
+
+void ws_make_key(char key[WS_KEY_LEN + 1]) {
+    unsigned char bytes[16];
+    struct ln_buf out = {0};
+    ln_random(bytes, sizeof bytes);
+    ln_base64_encode(&out, bytes, sizeof bytes);
+    memcpy(key, ln_buf_cstr(&out), WS_KEY_LEN + 1);
+    ln_buf_free(&out);
+}
+
+void ws_accept_key(const char *key, char out[29]) {
+    unsigned char digest[20];
+    struct ln_buf text = {0};
+    ln_buf_puts(&text, key);
+    ln_buf_puts(&text, GUID);
+    ln_sha1(text.p, text.n, digest);
+    ln_buf_clear(&text);
+    ln_base64_encode(&text, digest, sizeof digest);
+    memcpy(out, ln_buf_cstr(&text), 29);
+    ln_buf_free(&text);
+}
+
+/* --- request --- */
+
+static bool same_no_case(const char *a, const char *b, size_t n) {
+    return strncasecmp(a, b, n) == 0;
+}
+
+static bool is_token(const char *s) {
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "!#$%&'*+-.^_`|~";
+    return *s && s[strspn(s, allowed)] == 0;
+}
+
+/* A line break or another control byte would end the header and begin one of the attacker's. */
+static bool is_field(const char *s, bool blanks) {
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == 0x7f || (c < ' ' && c != '\t') || (!blanks && (c == ' ' || c == '\t')))
+            return false;
+    }
+    return true;
+}
+
+static bool is_ours(const char *name) {
+    static const char *const ours[] = {"Host",           "Upgrade",           "Connection",
+                                       "Content-Length", "Transfer-Encoding", NULL};
+    for (const char *const *o = ours; *o; o++)
+        if (strcasecmp(name, *o) == 0) return true;
+    return same_no_case(name, "Sec-WebSocket-", 14);
+}
+
+static bool check_headers(const struct http_header *headers, size_t count, struct ln_err *err) {
+    for (size_t i = 0; i < count; i++) {
+        const char *name = headers[i].name;
+        if (!is_token(name)) {
+            struct ln_buf shown = {0};
+            ln_printable(&shown, ln_str(name), SHOWN_BYTES);
+            ln_fail(err, LN_INVALID, "headers: \"%s\" is not a header's name", ln_buf_cstr(&shown));
+            ln_buf_free(&shown);
+            return false;
+        }
+        if (is_ours(name)) {
+            ln_fail(err, LN_INVALID, "headers: %.*s is written by linnet itself and cannot be set",
+                    SHOWN_BYTES, name);
+            return false;
+        }
+        if (!is_field(headers[i].value, true)) { /* the value may be a secret: not shown */
+            ln_fail(err, LN_INVALID, "headers: the value of %.*s holds a control character",
+                    SHOWN_BYTES, name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool refuse(struct ln_err *err, const char *text) {
+    ln_fail(err, LN_INVALID, "%s", text);
+    return false;
+}
+
+/* Bytes above ASCII may stand in an address that a person wrote, not in a request (RFC 3986 2.1).
+ */
+static void add_target(struct ln_buf *out, const char *target) {
+    for (const char *p = target; *p; p++) {
+        if ((unsigned char)*p >= 0x80)
+            ln_buf_fmt(out, "%%%02X", (unsigned char)*p);
+        else
+            ln_buf_putc(out, *p);
+    }
+}
+
+static void add_header(struct ln_buf *out, const char *name, const char *value) {
+    ln_buf_puts(out, name);
+    ln_buf_puts(out, ": ");
+    ln_buf_puts(out, value);
+    ln_buf_puts(out, "\r\n");
+}
+
+bool ws_write_request(struct ln_buf *out, const char *host, const char *target, const char *key,
+                      const char *protocols, const struct http_header *headers, size_t count,
+                      struct ln_err *err) {
+    if (!*host || !is_field(host, false))
+        return refuse(err, "the host holds a blank or control "
+                           "character, or is empty");
+    if (*target != '/' || !is_field(target, false))
+        return refuse(err, "the path holds a blank or control character, or does not begin with /");
+    if (protocols && (!*protocols || !is_field(protocols, true)))
+        return refuse(err, "protocols is empty or holds a control character");
+    if (!check_headers(headers, count, err)) return false;
+    ln_buf_puts(out, "GET ");
+    add_target(out, target);
+    ln_buf_puts(out, " HTTP/1.1\r\n");
+    add_header(out, "Host", host);
+    ln_buf_puts(out, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
+    add_header(out, "Sec-WebSocket-Key", key);
+    if (protocols) add_header(out, "Sec-WebSocket-Protocol", protocols);
+    for (size_t i = 0; i < count; i++)
+        add_header(out, headers[i].name, headers[i].value);
+    ln_buf_puts(out, "\r\n");
+    return true;
+}
+
+/* --- answer --- */
+
+/* Servers behind HTTP/2 proxies send no words; people want some. */
+static const char *standard_reason(int status) {
+    switch (status) {
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 407:
+        return "Proxy Authentication Required";
+    case 426:
+        return "Upgrade Required";
+    case 429:
+        return "Too Many Requests";
+    case 500:
+        return "Internal Server Error";
+    case 502:
+        return "Bad Gateway";
+    case 503:
+        return "Service Unavailable";
+    case 504:
+        return "Gateway Timeout";
+    default:
+        return "";
+    }
+}
+
+static ln_status refused(const struct http_head *h, struct ln_err *err) {
+    struct ln_buf why = {0};
+    ln_status code = h->status == 401   ? LN_UNAUTHORIZED
+                     : h->status == 403 ? LN_FORBIDDEN
+                     : h->status < 300  ? LN_PROTOCOL
+                                        : LN_REFUSED;
+    struct ln_str location = http_header_get(h, "Location");
+    if (h->status < 300) {
+        ln_buf_fmt(&why,
+                   "the server answered %d instead of 101: not a WebSocket address, or a proxy in "
+                   "front drops the upgrade",
+                   h->status);
+    } else {
+        ln_buf_fmt(&why, "HTTP %d ", h->status);
+        if (h->status < 400 && location.n > 0) {
+            ln_buf_puts(&why, "redirected to ");
+            ln_printable(&why, location, SHOWN_BYTES);
+            ln_buf_puts(&why, " (redirects are not followed; use that address)");
+        } else if (h->reason.n > 0) {
+            ln_printable(&why, h->reason, SHOWN_BYTES);
+        } else {
+            ln_buf_puts(&why, standard_reason(h->status));
+        }
+    }
+    while (why.n > 0 && why.p[why.n - 1] == ' ')
+        why.n--;
+    ln_fail(err, code, "%.*s", LN_FMT(ln_buf_get(&why)));
+    ln_buf_free(&why);
+    return code;
+}
+
+/* A field may come in several lines (RFC 9110 5.3). */
+static bool field_has(const struct http_head *h, const char *name, const char *token) {
+    size_t n = strlen(name);
+    for (size_t i = 0; i < h->count; i++) {
+        struct ln_str field = h->headers[i].name;
+        if (field.n == n && same_no_case(field.p, name, n) &&
+            http_header_has_token(h->headers[i].value, token))
+            return true;
+    }
+    return false;
+}
+
+/* Subprotocols differ by case (4.1), so this is no http_header_has_token. */
+static bool was_offered(const char *protocols, struct ln_str chosen) {
+    for (const char *p = protocols; p && *p;) {
+        p += strspn(p, " \t,");
+        size_t n = strcspn(p, " \t,");
+        if (n > 0 && ln_str_eq((struct ln_str){p, n}, chosen)) return true;
+        p += n;
+    }
+    return false;
+}
+
+static ln_status unwanted(struct ln_err *err, const char *what, struct ln_str chosen) {
+    struct ln_buf shown = {0};
+    ln_printable(&shown, chosen, SHOWN_BYTES);
+    ln_fail(err, LN_PROTOCOL,
+            "the server chose the %s \"%s\", which was not offered (RFC 6455 4.1)", what,
+            ln_buf_cstr(&shown));
+    ln_buf_free(&shown);
+    return LN_PROTOCOL;
+}
+
+ln_status ws_check_response(const struct http_head *h, const char *key, const char *protocols,
+                            struct ln_err *err) {
+    if (h->status != 101) return refused(h, err);
+    if (!field_has(h, "Upgrade", "websocket"))
+        return ln_fail(err, LN_PROTOCOL,
+                       "the server answered 101 without \"Upgrade: websocket\" (RFC 6455 4.1)");
+    if (!field_has(h, "Connection", "upgrade"))
+        return ln_fail(err, LN_PROTOCOL,
+                       "the server answered 101 without \"Connection: Upgrade\" (RFC 6455 4.1)");
+    char accept[29];
+    ws_accept_key(key, accept);
+    struct ln_str got = http_header_get(h, "Sec-WebSocket-Accept");
+    if (!ln_str_is(got, accept))
+        return ln_fail(err, LN_PROTOCOL,
+                       "the server's Sec-WebSocket-Accept is %s: it is no WebSocket server, or a "
+                       "proxy in front answered from its cache (RFC 6455 4.1)",
+                       got.n ? "wrong" : "missing");
+    struct ln_str extension = http_header_get(h, "Sec-WebSocket-Extensions");
+    if (extension.n > 0) return unwanted(err, "extension", extension);
+    struct ln_str chosen = http_header_get(h, "Sec-WebSocket-Protocol");
+    if (chosen.p && !was_offered(protocols, chosen)) return unwanted(err, "subprotocol", chosen);
+    return LN_OK;
+}
