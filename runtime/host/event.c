@@ -146,7 +146,7 @@ static void topic_free(struct topic *t) {
 
 static struct topic *topic_find(const struct bus *b, struct ln_str name) {
     struct topic *t = b->last;
-    if (t && t->name_n == name.n && memcmp(t->name, name.p, name.n) == 0) return t;
+    if (t && ln_str_eq((struct ln_str){t->name, t->name_n}, name)) return t;
     t = ln_map_get(&b->named, name);
     if (t) ((struct bus *)b)->last = t; /* a cache; the bus is the same to its users */
     return t;
@@ -189,24 +189,27 @@ static void bus_drop_all(struct topic *t) {
 }
 
 static void bus_destroy(struct bus *b) {
+    size_t i = 0;
+    struct ln_str name;
+    void *topic;
+    while (ln_map_next(&b->named, &i, &name, &topic))
+        topic_free(topic);
+    ln_map_free(&b->named);
     topic_free(b->any_app);
     topic_free(b->any_out);
-    ln_map_free(&b->named);
     ln_free(b);
 }
 
 void bus_free(struct bus *b) {
     if (!b || b->is_freed) return;
-    b->is_freed = true;
+    b->is_freed = true; /* from here on topics stay, so that the map can be walked */
     bus_drop_all(b->any_app);
     bus_drop_all(b->any_out);
     size_t i = 0;
     struct ln_str name;
     void *topic;
-    while (ln_map_next(&b->named, &i, &name, &topic)) {
-        bus_drop_all(topic); /* drops the topic and its entry with the last listener */
-        i = 0;
-    }
+    while (ln_map_next(&b->named, &i, &name, &topic))
+        bus_drop_all(topic);
     if (b->depth == 0) bus_destroy(b);
 }
 
@@ -219,7 +222,7 @@ static void detach(struct listener *l) {
     struct topic *t = topic_of(b, l);
     b->count--;
     array_remove(t, l);
-    if (t == b->any_app || t == b->any_out || t->array->n > 0) return;
+    if (b->is_freed || t == b->any_app || t == b->any_out || t->array->n > 0) return;
     if (b->last == t) b->last = NULL;
     ln_map_remove(&b->named, (struct ln_str){t->name, t->name_n});
     topic_free(t);
@@ -249,9 +252,11 @@ static void warn_habits(struct bus *b, struct topic *t, struct seat *seat, struc
 }
 
 void bus_on(struct bus *b, struct seat *seat, struct listener *l) {
-    l->bus = b;
-    l->dead = false;
     l->refs = 1; /* the seat's */
+    l->dead = b->is_freed;
+    l->bus = b->is_freed ? NULL : b;
+    seat_own(seat, &l->item, "listener", listener_drop);
+    if (l->dead) return;
     struct topic *t = topic_of(b, l);
     if (!t) {
         t = topic_new(ln_str(l->name));
@@ -261,7 +266,6 @@ void bus_on(struct bus *b, struct seat *seat, struct listener *l) {
     a->v[a->n++] = l;
     l->refs++;
     b->count++;
-    seat_own(seat, &l->item, "listener", listener_drop);
     warn_habits(b, t, seat, l);
 }
 
