@@ -18,7 +18,8 @@
 
 struct script; /* bindings/lua_engine.h */
 
-/* Pushes values and returns how many. Runs protected: it may raise. */
+/* Pushes values and returns how many; -1: the call is dropped, as if it had never been asked for (done
+ * is not called, nothing is logged). Runs protected: it may raise. */
 typedef int (*lua_push_fn)(lua_State *L, void *ud);
 /* A call ended. L holds n results on top (fewer than LUA_MINSTACK), or err is set. Not called when
  * the script is unloaded first. */

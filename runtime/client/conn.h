@@ -72,6 +72,9 @@ struct event {
     uint64_t serial;           /* never 0, different for every event: what was decoded once for a
                                   script is kept under it while the event is dispatched */
     struct barrier *barrier;   /* NULL, or what handlers that wait hold up (see host/event.h) */
+    const void *source;        /* what the host knows beyond that: the struct hub_event on the hub's
+                                  bus (for its lifecycle events connect and disconnect one with the
+                                  client and nsp only); else NULL */
 };
 
 /* What a connection tells and asks; implemented by the host. */

@@ -24,6 +24,16 @@ struct app {
     int exit_code;
     int argc;                   /* words behind `--` */
     char **argv;
+    /* Asked by the host, answered by the bindings that set these (NULL: nobody is there). The first
+     * is conn_sink.auth: whoever answers calls conn_auth_answer. The second is conn_sink.rejoined.
+     * The third is hub_hooks.admit: without it everybody may; else hub_admit is called. */
+    void (*ask_auth)(struct app *a, struct conn *c, ln_id ticket, const char *reason, int attempt);
+    void (*told_rejoined)(struct app *a, struct conn *c, struct ln_str room, struct ln_str reply,
+                          const struct ln_err *err);
+    void (*ask_admit)(struct app *a, ln_id ticket, struct ln_str nsp, struct ln_str auth,
+                      struct ln_str headers_json);
+    struct ln_map conn_uses;    /* connection name -> which scripts use it (bindings/lua_use.c);
+                                   empty once no script is loaded */
 };
 
 /* Everything but the command line: loop, clients, buses, config. engine_lua is handed in by main. */
