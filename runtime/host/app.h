@@ -17,7 +17,7 @@ struct app {
     struct config *config;
     struct clients *clients;
     struct hub *hub;            /* NULL: none in this process */
-    struct ln_map buses;        /* connection name -> struct bus */
+    struct ln_map buses;        /* connection name -> struct app_conn: outlives the connection */
     struct bus *hub_bus;        /* events of the hub's clients, for scripts */
     struct scripts *scripts;    /* host/scripts.h: loaded scripts, reload, restart after a kill */
     bool is_dev;                /* hub in the process, watch, friendly errors */
@@ -44,7 +44,21 @@ void app_exit(struct app *a, int code); /* a clean stop: unload scripts, close, 
 /* The connection of that name or URL, opened with o when new. NULL with err. */
 struct conn *app_connect(struct app *a, const char *target, const struct conn_opts *o,
                          struct ln_err *err);
-struct bus *app_bus(struct app *a, struct conn *c); /* made when missing */
+/* `target` resolved, without opening: a name of the config ("hub" is always one: the hub of this
+ * process, or the one at its usual address) or a URL; o is filled with its options. False with err
+ * ("no connection 'scool' in linnet.cfg.lua (did you mean 'school'?)"). */
+bool app_target(struct app *a, const char *target, struct conn_opts *o, struct ln_err *err);
+struct bus *app_bus(struct app *a, struct conn *c);
 uint64_t app_event_serial(struct app *a);
+
+/* Who finds the auth payload of a connection whose options say auth_asked. fn must end in
+ * conn_auth_answer. fn NULL: none (the attempt then fails with "no auth function"). */
+typedef void (*app_auth_fn)(void *ud, struct conn *c, ln_id ticket, const char *reason,
+                            int attempt);
+void app_auth_set(struct app *a, struct conn *c, app_auth_fn fn, void *ud);
+
+/* Besides the lifecycle events of the API, a connection's bus carries `rejoin`(room, err, reply…)
+ * (kind LIFECYCLE): the host asked for a wanted room again after a reconnect; err is null, or
+ * {code, message}. */
 
 #endif

@@ -24,6 +24,17 @@ struct ln_str config_get(const struct config *c, const char *path);
 const char *config_origin(const struct config *c, const char *path); /* "default" when unset */
 bool config_each(const struct config *c, const char *prefix, size_t *i, const char **path,
                  struct ln_str *json, const char **origin); /* *i begins at 0 */
+/* From a flag or the environment: text as a person types it ("10s", "true", "a,b" for lists).
+ * False with err when there is no such option. */
+bool config_set_text(struct config *c, const char *path, struct ln_str text,
+                     enum config_level level, const char *origin, struct ln_err *err);
+int64_t config_int(const struct config *c, const char *path, int64_t otherwise);
+bool config_bool(const struct config *c, const char *path, bool otherwise);
+int64_t config_ms(const struct config *c, const char *path, int64_t otherwise);
+char *config_text(const struct config *c, const char *path); /* ln_free it; NULL when unset */
+char **config_list(const struct config *c, const char *path); /* NULL-terminated; NULL when unset */
+void config_list_free(char **list);
+bool json_duration(struct ln_str json, int64_t *ms); /* 10, "10s" */
 /* Checks every key against the known ones: false with err "linnet.cfg.lua:4: unknown option
  * 'hub.prot' (did you mean 'hub.port'?)". */
 bool config_check(const struct config *c, struct ln_err *err);

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Settings by dotted path. One table, `known`, says which options exist and what they hold; the
+ * check, the environment and the error texts all read it, so an option is added in one line.
+ */
+#include "host/config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/json.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+enum kind { STRING, INTEGER, BOOLEAN, DURATION, LIST, SIZE, ANY };
+static const char *const kind_words[] = {"a string",          "a whole number",
+                                         "true or false",     "a duration such as \"10s\" or 10",
+                                         "a list of strings", "a whole number of bytes",
+                                         "anything"};
+
+static const struct known {
+    const char *path; /* `*` stands for one name that the user chooses */
+    enum kind kind;
+} known[] = {
+    {"hub.host", STRING},
+    {"hub.port", INTEGER},
+    {"hub.origins", LIST},
+    {"hub.namespaces", LIST},
+    {"hub.page", BOOLEAN},
+    {"hub.dialect", BOOLEAN},
+    {"hub.max_clients", INTEGER},
+    {"hub.max_rooms", INTEGER},
+    {"hub.max_message", SIZE},
+    {"hub.max_queue", SIZE},
+    {"hub.rate", INTEGER},
+    {"hub.rate_burst", INTEGER},
+    {"hub.ping_interval", DURATION},
+    {"hub.ping_timeout", DURATION},
+    {"hub.connect_timeout", DURATION},
+    {"hub.leave_grace", DURATION},
+    {"hub.history", INTEGER},
+    {"limits.memory", SIZE},
+    {"limits.budget_warn", DURATION},
+    {"limits.budget_kill", DURATION},
+    {"log.level", STRING},
+    {"log.format", STRING},
+    {"log.levels", STRING},
+    {"scripts.*.options.*", ANY},
+    {"scripts.*.allow", LIST},
+    {"connections.*", ANY},
+};
+
+struct value {
+    char *json, *origin;
+    enum config_level level;
+};
+
+struct config {
+    struct ln_map values; /* path -> struct value */
+};
+
+struct config *config_new(void) {
+    return ln_new(struct config);
+}
+
+static void value_free(struct value *v) {
+    if (!v) return;
+    ln_free(v->json);
+    ln_free(v->origin);
+    ln_free(v);
+}
+
+void config_free(struct config *c) {
+    if (!c) return;
+    size_t i = 0;
+    struct ln_str key;
+    void *v;
+    while (ln_map_next(&c->values, &i, &key, &v))
+        value_free(v);
+    ln_map_free(&c->values);
+    ln_free(c);
+}
+
+/* Does path fit pattern, where `*` fits one dotted part? */
+static bool fits(const char *pattern, const char *path) {
+    while (*pattern && *path) {
+        if (*pattern == '*') {
+            while (*path && *path != '.')
+                path++;
+            pattern++;
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return *pattern == 0 && *path == 0;
+}
+
+static const struct known *known_of(const char *path) {
+    for (size_t i = 0; i < LN_COUNT(known); i++)
+        if (fits(known[i].path, path)) return &known[i];
+    return NULL;
+}
+
+void config_set(struct config *c, const char *path, struct ln_str json, enum config_level level,
+                const char *origin) {
+    /* An object is taken apart down to the options; connections stay whole (config_connection). */
+    if (!known_of(path) && ln_json_peek(json) == LN_JSON_OBJECT) {
+        size_t pos = 0;
+        struct ln_str key, value;
+        while (ln_json_each(json, &pos, &key, &value)) {
+            struct ln_buf sub = {0};
+            ln_buf_fmt(&sub, "%s%s", path, *path ? "." : "");
+            ln_json_unescape(key, &sub);
+            config_set(c, ln_buf_cstr(&sub), value, level, origin);
+            ln_buf_free(&sub);
+        }
+        return;
+    }
+    struct value *old = ln_map_get(&c->values, ln_str(path));
+    if (old && old->level > level) return;
+    struct value *v = ln_new(struct value);
+    v->json = ln_str_dup(json);
+    v->origin = ln_strdup(origin);
+    v->level = level;
+    value_free(ln_map_set(&c->values, ln_str(path), v));
+}
+
+struct ln_str config_get(const struct config *c, const char *path) {
+    const struct value *v = ln_map_get(&c->values, ln_str(path));
+    return v ? ln_str(v->json) : (struct ln_str){0};
+}
+
+const char *config_origin(const struct config *c, const char *path) {
+    const struct value *v = ln_map_get(&c->values, ln_str(path));
+    return v ? v->origin : "default";
+}
+
+bool config_each(const struct config *c, const char *prefix, size_t *i, const char **path,
+                 struct ln_str *json, const char **origin) {
+    struct ln_str key;
+    void *value;
+    while (ln_map_next(&c->values, i, &key, &value)) {
+        if (!ln_str_starts(key, prefix)) continue;
+        const struct value *v = value;
+        *path = key.p;
+        *json = ln_str(v->json);
+        *origin = v->origin;
+        return true;
+    }
+    return false;
+}
+
+int64_t config_int(const struct config *c, const char *path, int64_t otherwise) {
+    int64_t n;
+    return ln_json_int(config_get(c, path), &n) ? n : otherwise;
+}
+
+bool config_bool(const struct config *c, const char *path, bool otherwise) {
+    bool b;
+    return ln_json_bool(config_get(c, path), &b) ? b : otherwise;
+}
+
+bool json_duration(struct ln_str json, int64_t *ms) {
+    if (ln_json_peek(json) == LN_JSON_NUMBER) return ln_duration_parse(json, ms);
+    struct ln_buf text = {0};
+    bool ok = ln_json_text(json, &text) && ln_duration_parse(ln_buf_get(&text), ms);
+    ln_buf_free(&text);
+    return ok;
+}
+
+int64_t config_ms(const struct config *c, const char *path, int64_t otherwise) {
+    int64_t ms;
+    return json_duration(config_get(c, path), &ms) ? ms : otherwise;
+}
+
+char *config_text(const struct config *c, const char *path) {
+    struct ln_buf text = {0};
+    if (ln_json_text(config_get(c, path), &text)) {
+        ln_buf_cstr(&text);
+        return ln_buf_take(&text, NULL);
+    }
+    ln_buf_free(&text);
+    return NULL;
+}
+
+char **config_list(const struct config *c, const char *path) {
+    struct ln_str json = config_get(c, path), item;
+    if (ln_json_peek(json) != LN_JSON_ARRAY) return NULL;
+    size_t n = 0, pos = 0;
+    char **list = ln_alloc(sizeof *list);
+    while (ln_json_each(json, &pos, NULL, &item)) {
+        struct ln_buf text = {0};
+        ln_json_text(item, &text);
+        ln_buf_cstr(&text);
+        list = ln_realloc(list, (n + 2) * sizeof *list);
+        list[n++] = ln_buf_take(&text, NULL);
+        list[n] = NULL;
+    }
+    return list;
+}
+
+void config_list_free(char **list) {
+    for (char **s = list; s && *s; s++)
+        ln_free(*s);
+    ln_free(list);
+}
+
+static bool is_list(struct ln_str json) {
+    if (ln_json_peek(json) == LN_JSON_OBJECT) return json.n == 2; /* Lua's {} */
+    if (ln_json_peek(json) != LN_JSON_ARRAY) return false;
+    size_t pos = 0;
+    struct ln_str item;
+    while (ln_json_each(json, &pos, NULL, &item))
+        if (ln_json_peek(item) != LN_JSON_STRING) return false;
+    return true;
+}
+
+static bool is_of(enum kind kind, struct ln_str json) {
+    enum ln_json_type t = ln_json_peek(json);
+    int64_t n;
+    switch (kind) {
+    case STRING:
+        return t == LN_JSON_STRING;
+    case INTEGER:
+    case SIZE:
+        return ln_json_int(json, &n) && n >= 0;
+    case BOOLEAN:
+        return t == LN_JSON_TRUE || t == LN_JSON_FALSE;
+    case DURATION:
+        return json_duration(json, &n);
+    case LIST:
+        return is_list(json);
+    case ANY:
+        break;
+    }
+    return true;
+}
+
+/* The nearest known option to a wrong path, its starred part replaced by the user's own name. */
+static void suggest(const char *path, struct ln_buf *out) {
+    const char *names[LN_COUNT(known) + 1];
+    for (size_t i = 0; i < LN_COUNT(known); i++)
+        names[i] = known[i].path;
+    names[LN_COUNT(known)] = NULL;
+    const char *near = ln_nearest(ln_str(path), names);
+    if (near) ln_buf_fmt(out, " (did you mean '%s'?)", near);
+}
+
+bool config_check(const struct config *c, struct ln_err *err) {
+    const char *path, *origin;
+    struct ln_str json;
+    for (size_t i = 0; config_each(c, "", &i, &path, &json, &origin);) {
+        const struct known *k = known_of(path);
+        if (!k) {
+            struct ln_buf near = {0};
+            suggest(path, &near);
+            ln_fail(err, LN_INVALID, "%s: unknown option '%s'%s", origin, path, ln_buf_cstr(&near));
+            ln_buf_free(&near);
+            return false;
+        }
+        if (!is_of(k->kind, json)) {
+            ln_fail(err, LN_INVALID, "%s: option '%s' must be %s, not %.*s", origin, path,
+                    kind_words[k->kind], (int)LN_MIN(json.n, 60), json.p);
+            return false;
+        }
+        if (strncmp(path, "connections.", 12) == 0) {
+            struct conn_opts o;
+            bool found;
+            struct ln_err why;
+            conn_opts_init(&o);
+            bool ok = config_connection(c, path + 12, &o, &found, &why);
+            conn_opts_free(&o);
+            if (!ok) {
+                ln_fail(err, LN_INVALID, "%s", why.text);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* hub.max_clients <-> LINNET_HUB_MAX_CLIENTS */
+static bool env_fits(const char *name, const char *path) {
+    for (; *path && *name; path++, name++) {
+        char want = *path == '.' || *path == '-' ? '_' : (char)toupper((unsigned char)*path);
+        if (want != *name) return false;
+    }
+    return *path == 0 && *name == '=';
+}
+
+bool config_from_env(struct config *c, char **environ_, struct ln_err *err) {
+    for (char **e = environ_; *e; e++) {
+        if (strncmp(*e, "LINNET_", 7) != 0) continue;
+        for (size_t i = 0; i < LN_COUNT(known); i++) {
+            if (strchr(known[i].path, '*') || !env_fits(*e + 7, known[i].path)) continue;
+            char origin[100];
+            snprintf(origin, sizeof origin, "%.*s", (int)strcspn(*e, "="), *e);
+            if (!config_set_text(c, known[i].path, ln_str(strchr(*e, '=') + 1), CONFIG_ENV, origin,
+                                 err))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool config_set_text(struct config *c, const char *path, struct ln_str text,
+                     enum config_level level, const char *origin, struct ln_err *err) {
+    const struct known *k = known_of(path);
+    if (!k) {
+        struct ln_buf near = {0};
+        suggest(path, &near);
+        ln_fail(err, LN_INVALID, "%s: unknown option '%s'%s", origin, path, ln_buf_cstr(&near));
+        ln_buf_free(&near);
+        return false;
+    }
+    struct ln_buf json = {0};
+    if (k->kind == LIST) {
+        ln_buf_putc(&json, '[');
+        for (size_t from = 0, at = 0; at <= text.n && text.n; at++) {
+            if (at < text.n && text.p[at] != ',') continue;
+            if (from) ln_buf_putc(&json, ',');
+            ln_json_quote(&json, (struct ln_str){text.p + from, at - from});
+            from = at + 1;
+        }
+        ln_buf_putc(&json, ']');
+    } else if (k->kind == STRING || !ln_json_valid(text, NULL)) {
+        ln_json_quote(&json, text); /* a duration such as 10s, or a word: the check will tell */
+    } else {
+        ln_buf_str(&json, text);
+    }
+    config_set(c, path, ln_buf_get(&json), level, origin);
+    ln_buf_free(&json);
+    return true;
+}
+
+bool config_connection(const struct config *c, const char *name, struct conn_opts *o, bool *found,
+                       struct ln_err *err) {
+    struct ln_buf path = {0};
+    ln_buf_fmt(&path, "connections.%s", name);
+    struct ln_str json = config_get(c, ln_buf_cstr(&path));
+    struct ln_err why;
+    bool ok = true;
+    *found = json.n > 0;
+    if (*found && !conn_opts_from_json(o, json, &why)) {
+        ok = false;
+        ln_fail(err, LN_INVALID, "%s: connection '%s': %s", config_origin(c, ln_buf_cstr(&path)),
+                name, why.text);
+    } else if (*found && !o->url) {
+        ok = false;
+        ln_fail(err, LN_INVALID, "%s: connection '%s' has no url",
+                config_origin(c, ln_buf_cstr(&path)), name);
+    }
+    ln_buf_free(&path);
+    return ok;
+}

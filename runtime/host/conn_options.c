@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The options of a connection, from JSON: the one reader for linnet.connect and linnet.cfg.lua, so
+ * that both take the same names and say the same when one is wrong.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "host/config.h"
+
+struct option {
+    const char *name;
+    const char *wants; /* for the error: "must be …" */
+    bool (*set)(struct conn_opts *o, struct ln_str json, struct ln_err *err);
+};
+
+static bool set_text(char **to, struct ln_str json) {
+    struct ln_buf text = {0};
+    if (!ln_json_text(json, &text)) {
+        ln_buf_free(&text);
+        return false;
+    }
+    ln_buf_cstr(&text);
+    ln_free(*to);
+    *to = ln_buf_take(&text, NULL);
+    return true;
+}
+
+static bool set_object(char **to, struct ln_str json) {
+    if (ln_json_peek(json) != LN_JSON_OBJECT) return false;
+    ln_free(*to);
+    *to = ln_str_dup(json);
+    return true;
+}
+
+static bool set_strings(char **to, struct ln_str json) {
+    size_t pos = 0;
+    struct ln_str key, value;
+    if (ln_json_peek(json) != LN_JSON_OBJECT) return false;
+    while (ln_json_each(json, &pos, &key, &value)) {
+        enum ln_json_type t = ln_json_peek(value);
+        if (t != LN_JSON_STRING && t != LN_JSON_NUMBER && t != LN_JSON_TRUE && t != LN_JSON_FALSE)
+            return false;
+    }
+    return set_object(to, json);
+}
+
+static bool set_ms(int64_t *to, struct ln_str json) {
+    return json_duration(json, to);
+}
+
+#define TEXT(field)                                                                                \
+    static bool set_##field(struct conn_opts *o, struct ln_str json, struct ln_err *err) {         \
+        (void)err;                                                                                 \
+        return set_text(&o->field, json);                                                          \
+    }
+#define MS(name, field)                                                                            \
+    static bool set_##name(struct conn_opts *o, struct ln_str json, struct ln_err *err) {          \
+        (void)err;                                                                                 \
+        return set_ms(&o->field, json);                                                            \
+    }
+TEXT(url)
+TEXT(path)
+MS(delay, backoff.min_ms)
+MS(timeout, timeout_ms)
+MS(ack_timeout, ack_timeout_ms)
+
+static bool set_delay_max(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    (void)err;
+    if (!set_ms(&o->backoff.max_ms, json)) return false;
+    o->backoff.late_max_ms = LN_MAX(o->backoff.late_max_ms, o->backoff.max_ms);
+    return true;
+}
+
+static bool set_protocol(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    static const char *const names[] = {"auto", "socketio", "pusher", "ws", NULL};
+    if (!set_text(&o->protocol, json)) return false;
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], o->protocol) == 0) return true;
+    const char *near = ln_nearest(ln_str(o->protocol), names);
+    ln_fail(err, LN_INVALID, "unknown protocol '%s'%s%s%s", o->protocol,
+            near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    return false;
+}
+
+static bool set_auth(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    (void)err;
+    return set_object(&o->auth, json);
+}
+static bool set_query(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    (void)err;
+    return set_strings(&o->query, json);
+}
+static bool set_headers(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    (void)err;
+    return set_strings(&o->headers, json);
+}
+static bool set_autoconnect(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    (void)err;
+    return ln_json_bool(json, &o->autoconnect);
+}
+static bool set_reconnection(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    (void)err;
+    return ln_json_bool(json, &o->reconnection);
+}
+static bool set_attempts(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    (void)err;
+    return ln_json_int(json, &o->reconnection_attempts) && o->reconnection_attempts >= 0;
+}
+static bool set_retries(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    int64_t n;
+    (void)err;
+    if (!ln_json_int(json, &n) || n < 0 || n > 1000) return false;
+    o->retries = (int)n;
+    return true;
+}
+static bool set_history(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    int64_t n;
+    (void)err;
+    if (!ln_json_int(json, &n) || n < 0 || n > 100000) return false;
+    o->history = (size_t)n;
+    return true;
+}
+
+static bool set_factor(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    char text[40];
+    (void)err;
+    if (ln_json_peek(json) != LN_JSON_NUMBER || json.n >= sizeof text) return false;
+    snprintf(text, sizeof text, "%.*s", LN_FMT(json));
+    o->backoff.factor = strtod(text, NULL);
+    return o->backoff.factor >= 0 && o->backoff.factor <= 1;
+}
+
+static bool set_transports(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    size_t pos = 0, n = 0;
+    struct ln_str item;
+    (void)o;
+    if (ln_json_peek(json) != LN_JSON_ARRAY) return false;
+    for (; ln_json_each(json, &pos, NULL, &item); n++) {
+        if (ln_str_is(item, "\"websocket\"")) continue;
+        ln_fail(err, LN_INVALID, "transport %.*s is not in this version, which has \"websocket\"",
+                LN_FMT(item));
+        return false;
+    }
+    return n > 0;
+}
+
+static bool set_tls_text(char const **to, struct ln_str json) {
+    char *text = (char *)(uintptr_t)*to;
+    bool ok = set_text(&text, json);
+    *to = text;
+    return ok;
+}
+
+static bool set_tls(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    static const char *const names[] = {"ca", "cert", "key", "verify", "server_name", NULL};
+    size_t pos = 0;
+    struct ln_str key, value;
+    if (ln_json_peek(json) != LN_JSON_OBJECT) return false;
+    while (ln_json_each(json, &pos, &key, &value)) {
+        bool ok = true, verify = true;
+        if (ln_str_is(key, "ca"))
+            ok = set_tls_text(&o->tls.ca, value);
+        else if (ln_str_is(key, "cert"))
+            ok = set_tls_text(&o->tls.cert, value);
+        else if (ln_str_is(key, "key"))
+            ok = set_tls_text(&o->tls.key, value);
+        else if (ln_str_is(key, "server_name"))
+            ok = set_tls_text(&o->tls.server_name, value);
+        else if (ln_str_is(key, "verify")) {
+            ok = ln_json_bool(value, &verify);
+            o->tls.insecure = !verify;
+        } else {
+            const char *near = ln_nearest(key, names);
+            ln_fail(err, LN_INVALID, "unknown option 'tls.%.*s'%s%s%s", LN_FMT(key),
+                    near ? " (did you mean 'tls." : "", near ? near : "", near ? "'?)" : "");
+            return false;
+        }
+        if (!ok) {
+            ln_fail(err, LN_INVALID, "option 'tls.%.*s' must be %s", LN_FMT(key),
+                    ln_str_is(key, "verify") ? "true or false" : "a file name or a host name");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool offline_mode(struct conn_opts *o, struct ln_str json) {
+    if (ln_str_is(json, "\"queue\""))
+        o->offline = OFFLINE_QUEUE;
+    else if (ln_str_is(json, "\"drop\""))
+        o->offline = OFFLINE_DROP;
+    else if (ln_str_is(json, "\"fail\""))
+        o->offline = OFFLINE_FAIL;
+    else
+        return false;
+    return true;
+}
+
+static bool set_offline(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    static const char *const names[] = {"mode", "ttl", "max", "persist", NULL};
+    size_t pos = 0;
+    struct ln_str key, value;
+    if (ln_json_peek(json) != LN_JSON_OBJECT) return false;
+    while (ln_json_each(json, &pos, &key, &value)) {
+        int64_t n = 0;
+        bool persist = false;
+        if (ln_str_is(key, "mode")) {
+            if (offline_mode(o, value)) continue;
+            ln_fail(err, LN_INVALID,
+                    "option 'offline.mode' must be \"queue\", \"drop\" or \"fail\"");
+        } else if (ln_str_is(key, "ttl")) {
+            if (json_duration(value, &o->offline_ttl_ms)) continue;
+            ln_fail(err, LN_INVALID, "option 'offline.ttl' must be a duration such as \"5m\"");
+        } else if (ln_str_is(key, "max")) {
+            if (ln_json_int(value, &n) && n >= 0 && n <= 1000000) {
+                o->offline_max = (size_t)n;
+                continue;
+            }
+            ln_fail(err, LN_INVALID, "option 'offline.max' must be a whole number of messages");
+        } else if (ln_str_is(key, "persist")) {
+            if (ln_json_bool(value, &persist) && !persist) continue;
+            ln_fail(err, LN_INVALID,
+                    "option 'offline.persist' is not in this version: the outbox "
+                    "is kept in memory");
+        } else {
+            const char *near = ln_nearest(key, names);
+            ln_fail(err, LN_INVALID, "unknown option 'offline.%.*s'%s%s%s", LN_FMT(key),
+                    near ? " (did you mean 'offline." : "", near ? near : "", near ? "'?)" : "");
+        }
+        return false;
+    }
+    return true;
+}
+
+/* A dialect is the Lua half's business: only its form is looked at here. */
+static bool set_dialect(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    (void)o;
+    (void)err;
+    return ln_json_peek(json) == LN_JSON_STRING || ln_json_peek(json) == LN_JSON_OBJECT;
+}
+
+static bool set_later(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    (void)o;
+    (void)json;
+    ln_fail(err, LN_INVALID, "is not in this version of linnet");
+    return false;
+}
+
+static const struct option options[] = {
+    {"url", "a string", set_url},
+    {"protocol", "\"auto\", \"socketio\", \"pusher\" or \"ws\"", set_protocol},
+    {"path", "a string such as \"/socket.io/\"", set_path},
+    {"auth", "a table or a function", set_auth},
+    {"query", "a table of strings", set_query},
+    {"headers", "a table of strings", set_headers},
+    {"transports", "a list such as {\"websocket\"}", set_transports},
+    {"autoconnect", "true or false", set_autoconnect},
+    {"reconnection", "true or false", set_reconnection},
+    {"reconnection_attempts", "a whole number", set_attempts},
+    {"reconnection_delay", "a duration such as 1 or \"500ms\"", set_delay},
+    {"reconnection_delay_max", "a duration such as 5 or \"30s\"", set_delay_max},
+    {"randomization_factor", "a number from 0 to 1", set_factor},
+    {"timeout", "a duration such as 20 or \"20s\"", set_timeout},
+    {"ack_timeout", "a duration such as 10 or \"10s\"", set_ack_timeout},
+    {"retries", "a whole number from 0 to 1000", set_retries},
+    {"tls", "a table", set_tls},
+    {"offline", "a table", set_offline},
+    {"history", "a whole number from 0 to 100000", set_history},
+    {"dialect", "a name or a table", set_dialect},
+    {"heartbeat", "", set_later},
+    {"proxy", "", set_later},
+    {"compress", "", set_later},
+    {"rate", "", set_later},
+    {"dedupe", "", set_later},
+    {"codec", "", set_later},
+    {"refresh", "", set_later},
+};
+
+static const struct option *option_of(struct ln_str key) {
+    for (size_t i = 0; i < LN_COUNT(options); i++)
+        if (ln_str_is(key, options[i].name)) return &options[i];
+    return NULL;
+}
+
+bool conn_opts_from_json(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    size_t pos = 0;
+    struct ln_str key, value;
+    if (ln_json_peek(json) == LN_JSON_STRING) return set_text(&o->url, json); /* name = "ws://…" */
+    if (ln_json_peek(json) != LN_JSON_OBJECT) {
+        ln_fail(err, LN_INVALID, "the options must be a table, not %.*s", (int)LN_MIN(json.n, 40),
+                json.p ? json.p : "nothing");
+        return false;
+    }
+    while (ln_json_each(json, &pos, &key, &value)) {
+        const struct option *opt = option_of(key);
+        if (!opt) {
+            const char *names[LN_COUNT(options) + 1] = {0};
+            for (size_t i = 0; i < LN_COUNT(options); i++)
+                names[i] = options[i].name;
+            const char *near = ln_nearest(key, names);
+            ln_fail(err, LN_INVALID, "unknown option '%.*s'%s%s%s", LN_FMT(key),
+                    near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+            return false;
+        }
+        struct ln_err why = {0};
+        if (opt->set(o, value, &why)) continue;
+        if (opt->set == set_later) {
+            ln_fail(err, LN_INVALID, "option '%s' %s", opt->name, why.text);
+        } else if (why.text[0]) {
+            ln_fail(err, LN_INVALID, "%s", why.text);
+        } else {
+            ln_fail(err, LN_INVALID, "option '%s' must be %s, not %.*s", opt->name, opt->wants,
+                    (int)LN_MIN(value.n, 40), value.p);
+        }
+        return false;
+    }
+    return true;
+}
