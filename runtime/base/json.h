@@ -39,8 +39,12 @@ struct ln_json {
 /* max_depth 0 = LN_JSON_DEPTH; at most 2 * LN_JSON_DEPTH. */
 void ln_json_init(struct ln_json *j, struct ln_str text, int max_depth);
 enum ln_json_type ln_json_next(struct ln_json *j);
-/* Skips the value whose first token was just read; false on error. */
+/* Skips the value whose first token was just read (after a key: the key's value), so that j->p is
+ * behind it; false on error. */
 bool ln_json_skip(struct ln_json *j, enum ln_json_type first);
+/* After init: goes on at pos, the end of a value that lies directly in the text's array or object,
+ * as if everything in front had been read (for ln_json_each). */
+void ln_json_resume(struct ln_json *j, size_t pos, bool is_object);
 /* "line 2, column 7: expected a value" into err (LN_INVALID). */
 void ln_json_error(const struct ln_json *j, struct ln_err *err);
 /* The whole text is one valid value, and nothing behind it. */
@@ -52,7 +56,8 @@ enum ln_json_type ln_json_peek(struct ln_str raw);
  * when absent, or the text is malformed before it. Strings keep their quotes. */
 struct ln_str ln_json_get(struct ln_str doc, const char *key);
 struct ln_str ln_json_at(struct ln_str doc, size_t index);
-/* Walks an array (key NULL) or object: *pos begins at 0; false at the end or on an error. */
+/* Walks an array (key NULL) or object: *pos begins at 0; false at the end or on an error. A key is
+ * what stands between its quotes (ln_json_unescape decodes it), a value is raw. */
 bool ln_json_each(struct ln_str doc, size_t *pos, struct ln_str *key, struct ln_str *value);
 /* Decoded contents of a raw string token WITH quotes; false when it is not a valid string. */
 bool ln_json_text(struct ln_str raw, struct ln_buf *out);
@@ -60,6 +65,9 @@ bool ln_json_int(struct ln_str raw, int64_t *out);
 bool ln_json_bool(struct ln_str raw, bool *out);
 /* Decodes the inside of a string (no quotes); false on a bad escape or lone surrogate. */
 bool ln_json_unescape(struct ln_str inside, struct ln_buf *out);
+
+/* The first byte from p on that is a quote, a backslash, a control or not ASCII; end when none is. */
+const char *ln_json_plain(const char *p, const char *end);
 
 /* Writer: s as a JSON string with quotes. Bad UTF-8 becomes U+FFFD, so that what we write is JSON
  * always. */
