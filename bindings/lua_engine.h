@@ -25,6 +25,7 @@ struct script {
     struct script_grants *grants;
     uint64_t decoded_serial;     /* the event whose arguments are kept decoded (lua_event.c) */
     int decoded_n;
+    struct api *api;             /* the modules' own part (lua_args.h); lives in the state */
     int reloads;
     int64_t started_wall_ms;
 };
