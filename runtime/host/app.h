@@ -11,6 +11,8 @@
 #include "host/event.h"
 #include "hub/hub.h"
 
+#define HUB_PORT 4321
+
 struct app {
     struct loop *loop;
     struct ln_slots slots;      /* every handle that scripts hold */
@@ -21,7 +23,10 @@ struct app {
     struct bus *hub_bus;        /* events of the hub's clients, for scripts */
     struct scripts *scripts;    /* host/scripts.h: loaded scripts, reload, restart after a kill */
     bool is_dev;                /* hub in the process, watch, friendly errors */
+    bool stopping, hub_closing;
     int exit_code;
+    uint64_t serial;            /* of the last event */
+    bus_trace_fn trace;         /* NULL, or what sees which listener took an event (dev) */
     int argc;                   /* words behind `--` */
     char **argv;
     /* Asked by the host, answered by the bindings that set these (NULL: nobody is there). The first

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Puts the parties together: the clients' sink leads to one event bus per connection, the hub's
+ * hooks to another. Everything that a script registers hangs on these buses.
+ */
+#include "host/app.h"
+
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "host/scripts.h"
+
+struct app_conn { /* a connection's place in the app; kept when the connection is closed */
+    struct bus *bus;
+    app_auth_fn auth;
+    void *auth_ud;
+};
+
+static struct app_conn *place_of(struct app *a, struct conn *c) {
+    struct app_conn *p = conn_user(c);
+    if (p) return p;
+    struct ln_str name = ln_str(conn_name(c));
+    p = ln_map_get(&a->buses, name);
+    if (!p) {
+        p = ln_new(struct app_conn);
+        p->bus = bus_new();
+        ln_map_set(&a->buses, name, p);
+        if (a->trace) bus_trace(p->bus, a->trace, a);
+    }
+    conn_user_set(c, p);
+    return p;
+}
+
+struct bus *app_bus(struct app *a, struct conn *c) {
+    return place_of(a, c)->bus;
+}
+
+uint64_t app_event_serial(struct app *a) {
+    return ++a->serial;
+}
+
+void app_auth_set(struct app *a, struct conn *c, app_auth_fn fn, void *ud) {
+    struct app_conn *p = place_of(a, c);
+    p->auth = fn;
+    p->auth_ud = ud;
+}
+
+/* --- what connections tell --- */
+
+static bool sink_wants(void *ud, struct conn *c, struct ln_str name) {
+    return bus_wants(app_bus(ud, c), name);
+}
+
+static ln_status sink_event(void *ud, struct event *ev) {
+    struct app *a = ud;
+    if (!ev->serial) ev->serial = app_event_serial(a);
+    return bus_emit(app_bus(a, ev->conn), ev);
+}
+
+static void sink_auth(void *ud, struct conn *c, ln_id ticket, const char *reason, int attempt) {
+    struct app_conn *p = place_of(ud, c);
+    if (p->auth) {
+        p->auth(p->auth_ud, c, ticket, reason, attempt);
+        return;
+    }
+    struct ln_err err;
+    ln_fail(&err, LN_UNAUTHORIZED, "no script that has this connection's auth function is running");
+    conn_auth_answer(c, ticket, (struct ln_str){0}, &err);
+}
+
+struct ready { /* a connect whose handlers are still at work */
+    struct clients *clients;
+    ln_id conn;
+    uint64_t epoch;
+};
+
+static void handlers_ended(void *ud) {
+    struct ready *r = ud;
+    struct conn *c = conn_of_handle(r->clients, r->conn);
+    if (c) conn_ready_go(c, r->epoch);
+    ln_free(r);
+}
+
+static void sink_connected(void *ud, struct conn *c, bool first) {
+    struct app *a = ud;
+    struct ready *r = ln_new(struct ready);
+    r->clients = a->clients;
+    r->conn = conn_handle(c);
+    r->epoch = conn_epoch(c);
+    struct event ev = {.kind = EVENT_LIFECYCLE,
+                       .conn = c,
+                       .name = LN_STR("connect"),
+                       .args = first ? LN_STR("true") : LN_STR("false"),
+                       .ack = -1,
+                       .serial = app_event_serial(a),
+                       .barrier = barrier_open(handlers_ended, r)};
+    struct barrier *b = ev.barrier;
+    bus_emit(app_bus(a, c), &ev);
+    barrier_seal(b);
+}
+
+static void sink_rejoined(void *ud, struct conn *c, struct ln_str room, struct ln_str reply,
+                          const struct ln_err *err) {
+    struct app *a = ud;
+    struct ln_buf args = {0};
+    ln_json_quote(&args, room);
+    if (err) {
+        ln_buf_fmt(&args, ",{\"code\":\"%s\",\"message\":", ln_status_name(err->code));
+        ln_json_quote(&args, ln_str(err->text));
+        ln_buf_putc(&args, '}');
+    } else {
+        ln_buf_puts(&args, ",null");
+        if (reply.n) ln_buf_putc(&args, ',');
+        ln_buf_str(&args, reply);
+    }
+    struct event ev = {.kind = EVENT_LIFECYCLE,
+                       .conn = c,
+                       .name = LN_STR("rejoin"),
+                       .args = ln_buf_get(&args),
+                       .ack = -1,
+                       .serial = app_event_serial(a)};
+    bus_emit(app_bus(a, c), &ev);
+    ln_buf_free(&args);
+}
+
+static const struct conn_sink sink = {sink_wants, sink_event, sink_auth, sink_connected,
+                                      sink_rejoined};
+
+/* --- life --- */
+
+struct app *app_new(void) {
+    struct app *a = ln_new(struct app);
+    a->loop = loop_new();
+    a->config = config_new();
+    a->clients = clients_new(a->loop, &sink, a);
+    a->hub_bus = bus_new();
+    a->scripts = scripts_new(a);
+    return a;
+}
+
+static void hub_gone(void *ud) {
+    struct app *a = ud;
+    a->hub = NULL;
+}
+
+static void close_hub(struct app *a) {
+    if (!a->hub || a->hub_closing) return;
+    a->hub_closing = true;
+    hub_close(a->hub, hub_gone, a);
+}
+
+void app_free(struct app *a) {
+    scripts_free(a->scripts);
+    close_hub(a);
+    if (a->clients) clients_free(a->clients);
+    loop_free(a->loop); /* turns until every handle is closed: the hub's end comes here */
+    size_t i = 0;
+    struct ln_str key;
+    void *value;
+    while (ln_map_next(&a->buses, &i, &key, &value)) {
+        struct app_conn *p = value;
+        bus_free(p->bus);
+        ln_free(p);
+    }
+    ln_map_free(&a->buses);
+    bus_free(a->hub_bus);
+    config_free(a->config);
+    ln_slots_free(&a->slots);
+    ln_free(a);
+}
+
+static void stop_now(void *ud) {
+    loop_stop(((struct app *)ud)->loop);
+}
+
+/* The outbox and the hub's last frames leave within this turn; what is still queued then is the
+ * peer's loss, told in the log by the connection. */
+void app_exit(struct app *a, int code) {
+    if (a->stopping) return;
+    a->stopping = true;
+    a->exit_code = code;
+    scripts_stop(a->scripts);
+    loop_timer(a->loop, 0, stop_now, a);
+}
+
+/* --- connections by name --- */
+
+static bool is_url(const char *target) {
+    return strstr(target, "://") != NULL;
+}
+
+static bool unknown_name(struct app *a, const char *target, struct ln_err *err) {
+    const char *names[102] = {"hub"}, *path, *origin;
+    struct ln_str json;
+    size_t n = 1, i = 0;
+    while (n < 100 && config_each(a->config, "connections.", &i, &path, &json, &origin))
+        names[n++] = path + strlen("connections.");
+    const char *near = ln_nearest(ln_str(target), names);
+    ln_fail(err, LN_NOT_FOUND,
+            "no connection '%s' in linnet.cfg.lua%s%s%s, and it is no URL (ws://, http:// …)",
+            target, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    return false;
+}
+
+bool app_target(struct app *a, const char *target, struct conn_opts *o, struct ln_err *err) {
+    bool found = false;
+    if (is_url(target)) {
+        o->url = ln_strdup(target);
+        return true;
+    }
+    if (!config_connection(a->config, target, o, &found, err)) return false;
+    if (found) return true;
+    if (strcmp(target, "hub") != 0) return unknown_name(a, target, err);
+    char *host = config_text(a->config, "hub.host");
+    int port = a->hub ? hub_port(a->hub) : (int)config_int(a->config, "hub.port", HUB_PORT);
+    struct ln_buf url = {0};
+    /* A hub that listens on every address is reached on this machine's own. */
+    bool any = !host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    ln_buf_fmt(&url, strchr(any ? "" : host, ':') ? "ws://[%s]:%d" : "ws://%s:%d",
+               any ? "127.0.0.1" : host, port);
+    ln_free(host);
+    ln_buf_cstr(&url);
+    o->url = ln_buf_take(&url, NULL);
+    return true;
+}
+
+struct conn *app_connect(struct app *a, const char *target, const struct conn_opts *o,
+                         struct ln_err *err) {
+    struct conn *c = conn_find(a->clients, ln_str(target));
+    if (!c) c = conn_open(a->clients, target, o, err);
+    if (c) place_of(a, c);
+    return c;
+}
