@@ -24,9 +24,11 @@ struct tls_opts {
 struct stream_opts {
     const char *host;
     uint16_t port;
+    const char *addresses; /* "10.0.0.1,::1": tried instead of what DNS says; NULL */
+    int fd;                /* > 0: connected already, taken over (host is for TLS and texts only) */
     bool tls;
     struct tls_opts tls_opts;
-    int64_t timeout_ms; /* for everything up to open */
+    int64_t timeout_ms; /* for everything up to open; 0 = 20 s */
 };
 
 struct stream;
@@ -41,18 +43,20 @@ struct stream_cbs {
     void (*drained)(void *ud); /* may be NULL: what was queued has gone to the kernel */
 };
 
-struct stream *stream_open(struct loop *l, const struct stream_opts *o, const struct stream_cbs *cbs,
-                           void *ud);
-/* A stream over a descriptor that is connected already (tests: one end of a socket pair). */
+struct stream *stream_open(struct loop *l, const struct stream_opts *o,
+                           const struct stream_cbs *cbs, void *ud);
+/* A stream over a descriptor that is connected already (tests: one end of a socket pair); open()
+ * follows at the end of the turn. */
 struct stream *stream_adopt(struct loop *l, int fd, const struct stream_cbs *cbs, void *ud);
-/* The buffer of bytes to send: add to it, then call stream_send. Never holds a pointer over a turn. */
+/* The buffer of bytes to send: add to it, then call stream_send. Lent: ask for it each time. */
 struct ln_buf *stream_out(struct stream *s);
-void stream_send(struct stream *s);            /* sends at the end of the turn */
-size_t stream_queued(const struct stream *s);  /* bytes not yet taken by the kernel */
+void stream_send(struct stream *s);           /* sends at the end of the turn */
+size_t stream_queued(const struct stream *s); /* bytes not yet taken by the kernel */
 /* Flushes what fits without waiting, and ends; closed() follows at the end of the turn. */
 void stream_close(struct stream *s);
 void stream_pause(struct stream *s, bool paused); /* stop and resume reading */
 enum stream_phase stream_phase_of(const struct stream *s);
-struct ln_str stream_peer(const struct stream *s); /* "127.0.0.1:4321", for people */
+/* "127.0.0.1:4321", for people; valid until the next call on this loop. */
+struct ln_str stream_peer(const struct stream *s);
 
 #endif

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See dial.h. A name that is a number needs no DNS and no thread. An answer of DNS that nobody
+ * waits for any more is dropped when it comes: a look-up that runs cannot be stopped. The error
+ * tells of every address, grouped by cause, because "connection refused" of the last one alone
+ * hides that the first was unreachable.
+ */
+#include "io/dial.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+enum { MAX_ADDRESSES = 16, SHOWN_ADDRESSES = 3 };
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+struct lookup { /* outlives its dial when that is cancelled */
+    uv_getaddrinfo_t req;
+    struct loop *loop;
+    struct dial *dial;
+};
+
+struct attempt { /* outlives its dial until uv has closed the handle */
+    uv_poll_t poll;
+    struct dial *dial;
+    int fd;
+};
+
+struct dial {
+    struct loop *loop;
+    char *host, *addresses;
+    uint16_t port;
+    uint64_t deadline, since; /* since: start of the phase */
+    struct lookup *lookup;
+    struct attempt *attempt;
+    ln_id timer;
+    dial_fn fn;
+    void *ud;
+    size_t count, at;
+    union address addr[MAX_ADDRESSES];
+    int errors[MAX_ADDRESSES];        /* negative, as libuv's */
+    uint64_t tried_ms[MAX_ADDRESSES]; /* how long */
+};
+
+/* --- words --- */
+
+static void address_text(const union address *a, char *out, size_t n) {
+    char ip[INET6_ADDRSTRLEN] = "?";
+    bool v6 = a->any.sa_family == AF_INET6;
+    if (v6)
+        uv_ip6_name(&a->v6, ip, sizeof ip);
+    else
+        uv_ip4_name(&a->v4, ip, sizeof ip);
+    snprintf(out, n, v6 ? "[%s]:%u" : "%s:%u", ip, ntohs(v6 ? a->v6.sin6_port : a->v4.sin_port));
+}
+
+void dial_peer_text(int fd, char *out, size_t n) {
+    union address a = {0};
+    socklen_t len = sizeof a;
+    if (getpeername(fd, &a.any, &len) == 0 &&
+        (a.any.sa_family == AF_INET || a.any.sa_family == AF_INET6))
+        address_text(&a, out, n);
+    else
+        snprintf(out, n, "a socket pair");
+}
+
+void dial_timed_out(char *out, size_t n, uint64_t ms) {
+    char took[32];
+    snprintf(out, n, "timed out after %s", ln_duration_text((int64_t)ms, took, sizeof took));
+}
+
+static void cause_text(const struct dial *d, size_t i, char *out, size_t n) {
+    if (d->errors[i] == UV_ETIMEDOUT)
+        dial_timed_out(out, n, d->tried_ms[i]);
+    else if (d->errors[i] == UV_EMFILE || d->errors[i] == UV_ENFILE)
+        snprintf(out, n, "too many open files (raise the limit with ulimit -n)");
+    else
+        snprintf(out, n, "%s", uv_strerror(d->errors[i]));
+}
+
+/* "connection refused ([::1]:80, 127.0.0.1:80); timed out after 5 s (10.0.0.1:80 and 2 more)" */
+static void tcp_error(const struct dial *d, struct ln_err *err) {
+    struct ln_buf text = {0};
+    bool told[MAX_ADDRESSES] = {false};
+    for (size_t i = 0; i < d->count; i++) {
+        char words[96];
+        size_t same = 0;
+        if (told[i]) continue;
+        cause_text(d, i, words, sizeof words);
+        ln_buf_fmt(&text, "%s%s", text.n ? "; " : "", words);
+        for (size_t k = i; k < d->count; k++) {
+            if (d->errors[k] != d->errors[i]) continue;
+            told[k] = true;
+            address_text(&d->addr[k], words, sizeof words);
+            if (same++ < SHOWN_ADDRESSES) ln_buf_fmt(&text, "%s%s", same == 1 ? " (" : ", ", words);
+        }
+        if (same > SHOWN_ADDRESSES) ln_buf_fmt(&text, " and %zu more", same - SHOWN_ADDRESSES);
+        ln_buf_putc(&text, ')');
+    }
+    int last = d->errors[d->count - 1];
+    ln_fail(err,
+            last == UV_ETIMEDOUT      ? LN_TIMEOUT
+            : last == UV_ECONNREFUSED ? LN_REFUSED
+                                      : LN_DISCONNECTED,
+            "TCP: %s", ln_buf_cstr(&text));
+    ln_buf_free(&text);
+}
+
+/* --- ends --- */
+
+static void attempt_closed(uv_handle_t *h) {
+    ln_free(h->data);
+}
+
+/* Ends the attempt and returns its descriptor, which is no longer polled. */
+static int attempt_end(struct dial *d) {
+    struct attempt *a = d->attempt;
+    int fd = a->fd;
+    d->attempt = NULL;
+    loop_timer_cancel(d->loop, d->timer);
+    uv_close((uv_handle_t *)&a->poll, attempt_closed);
+    return fd;
+}
+
+void dial_cancel(struct dial *d) {
+    if (!d) return;
+    if (d->attempt) close(attempt_end(d));
+    if (d->lookup) {
+        d->lookup->dial = NULL;
+        uv_cancel((uv_req_t *)&d->lookup->req);
+    }
+    loop_timer_cancel(d->loop, d->timer);
+    ln_free(d->host);
+    ln_free(d->addresses);
+    ln_free(d);
+}
+
+static void end(struct dial *d, int fd, enum stream_phase phase, const struct ln_err *err) {
+    dial_fn fn = d->fn;
+    void *ud = d->ud;
+    dial_cancel(d);
+    fn(ud, fd, phase, err);
+}
+
+static void fail_dns(struct dial *d, ln_status code, const char *why) {
+    struct ln_err err;
+    ln_fail(&err, code, "DNS: %s", why);
+    end(d, -1, PHASE_DNS, &err);
+}
+
+/* --- TCP --- */
+
+/* A port that nobody listens on can be given to our own end, and the line is then a line to
+ * ourselves (TCP's simultaneous open). */
+static bool is_own_echo(int fd) {
+    union address self = {0}, peer = {0};
+    socklen_t a = sizeof self, b = sizeof peer;
+    return getsockname(fd, &self.any, &a) == 0 && getpeername(fd, &peer.any, &b) == 0 && a == b &&
+           memcmp(&self, &peer, a) == 0;
+}
+
+static void next_address(struct dial *d);
+
+static void attempt_failed(struct dial *d, int error) {
+    d->errors[d->at] = error;
+    d->tried_ms[d->at] = loop_now_ms(d->loop) - d->since;
+    d->at++;
+}
+
+static void on_connected(uv_poll_t *poll, int status, int events) {
+    struct attempt *a = poll->data;
+    struct dial *d = a->dial;
+    int error = 0;
+    socklen_t n = sizeof error;
+    (void)status, (void)events; /* what libuv says of an error is EBADF always; the socket knows */
+    getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &n);
+    if (!error && is_own_echo(a->fd)) error = ECONNREFUSED;
+    int fd = attempt_end(d);
+    if (!error) {
+        end(d, fd, PHASE_TCP, NULL);
+        return;
+    }
+    close(fd);
+    attempt_failed(d, -error);
+    next_address(d);
+}
+
+static void on_attempt_timeout(void *ud) {
+    struct dial *d = ud;
+    close(attempt_end(d));
+    attempt_failed(d, UV_ETIMEDOUT);
+    next_address(d);
+}
+
+/* 0: under way. */
+static int attempt_begin(struct dial *d) {
+    const union address *to = &d->addr[d->at];
+    int one = 1;
+    if (ln_fault("stream.connect")) return UV_ECONNREFUSED;
+    int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    socklen_t n = to->any.sa_family == AF_INET6 ? sizeof to->v6 : sizeof to->v4;
+    if (connect(fd, &to->any, n) < 0 && errno != EINPROGRESS) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    struct attempt *a = ln_new(struct attempt);
+    *a = (struct attempt){.dial = d, .fd = fd};
+    int rc = uv_poll_init(loop_uv(d->loop), &a->poll, fd);
+    if (rc < 0) { /* the limit of epoll */
+        close(fd);
+        ln_free(a);
+        return rc;
+    }
+    a->poll.data = a;
+    uv_poll_start(&a->poll, UV_WRITABLE, on_connected);
+    d->attempt = a;
+    return 0;
+}
+
+static void next_address(struct dial *d) {
+    for (; d->at < d->count; d->at++) {
+        d->since = loop_now_ms(d->loop);
+        uint64_t left = d->deadline > d->since ? d->deadline - d->since : 0;
+        int error = attempt_begin(d);
+        if (!error) {
+            int64_t share = (int64_t)(left / (d->count - d->at));
+            d->timer = loop_timer(d->loop, share, on_attempt_timeout, d);
+            return;
+        }
+        d->errors[d->at] = error;
+    }
+    struct ln_err err;
+    tcp_error(d, &err);
+    end(d, -1, PHASE_TCP, &err);
+}
+
+/* --- addresses --- */
+
+static void add_address(struct dial *d, const struct sockaddr *sa) {
+    if (d->count == MAX_ADDRESSES) return;
+    union address *a = &d->addr[d->count];
+    if (sa->sa_family == AF_INET) {
+        memcpy(&a->v4, sa, sizeof a->v4);
+        a->v4.sin_port = htons(d->port);
+    } else if (sa->sa_family == AF_INET6) {
+        memcpy(&a->v6, sa, sizeof a->v6);
+        a->v6.sin6_port = htons(d->port);
+    } else {
+        return;
+    }
+    d->count++;
+}
+
+/* By turns, beginning with the family that the resolver (RFC 6724) put first: one family that leads
+ * nowhere costs one share of the time, not half of them. */
+static void add_all(struct dial *d, const struct addrinfo *list) {
+    const struct addrinfo *turn[2] = {list, list};
+    int family[2] = {list->ai_family, list->ai_family == AF_INET6 ? AF_INET : AF_INET6};
+    for (int k = 0; turn[0] || turn[1]; k = !k) {
+        while (turn[k] && turn[k]->ai_family != family[k])
+            turn[k] = turn[k]->ai_next;
+        if (!turn[k]) continue;
+        add_address(d, turn[k]->ai_addr);
+        turn[k] = turn[k]->ai_next;
+    }
+}
+
+static bool add_numeric(struct dial *d, const char *host) {
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *list = NULL;
+    if (getaddrinfo(host, NULL, &hints, &list) != 0) return false; /* parses only: never waits */
+    add_all(d, list);
+    freeaddrinfo(list);
+    return true;
+}
+
+/* True when the option was given; what is no address in it is an error. */
+static bool add_given(struct dial *d) {
+    if (!d->addresses) return false;
+    char *save = NULL;
+    for (char *a = strtok_r(d->addresses, ", ", &save); a; a = strtok_r(NULL, ", ", &save)) {
+        if (add_numeric(d, a)) continue;
+        d->count = 0;
+        break;
+    }
+    return true;
+}
+
+/* --- DNS --- */
+
+static void on_looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *list) {
+    struct lookup *look = LN_CONTAINER(req, struct lookup, req);
+    struct dial *d = look->dial;
+    loop_busy(look->loop, -1);
+    ln_free(look);
+    if (d) {
+        char why[256];
+        d->lookup = NULL;
+        loop_timer_cancel(d->loop, d->timer);
+        if (status == 0 && list) add_all(d, list);
+        snprintf(why, sizeof why, "no address for %.150s: %s", d->host,
+                 uv_strerror(status ? status : UV_EAI_NODATA));
+        if (d->count == 0)
+            fail_dns(d, LN_NOT_FOUND, why);
+        else
+            next_address(d);
+    }
+    if (list) uv_freeaddrinfo(list);
+}
+
+static void on_dns_timeout(void *ud) {
+    struct dial *d = ud;
+    char why[256], took[64];
+    dial_timed_out(took, sizeof took, loop_now_ms(d->loop) - d->since);
+    snprintf(why, sizeof why, "%s (%.150s)", took, d->host);
+    fail_dns(d, LN_TIMEOUT, why);
+}
+
+static void look_up(struct dial *d) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    d->timer = loop_timer(d->loop, (int64_t)(d->deadline - d->since), on_dns_timeout, d);
+    if (ln_fault("stream.dns_hang")) return; /* as a resolver that never answers */
+    struct lookup *look = ln_new(struct lookup);
+    look->loop = d->loop;
+    look->dial = d;
+    d->lookup = look;
+    int rc = uv_getaddrinfo(loop_uv(d->loop), &look->req, on_looked_up, d->host, NULL, &hints);
+    loop_busy(d->loop, 1);
+    if (rc < 0) on_looked_up(&look->req, rc, NULL); /* a name that cannot be one */
+}
+
+struct dial *dial_new(struct loop *l, const struct stream_opts *o, int64_t timeout_ms, dial_fn fn,
+                      void *ud) {
+    struct dial *d = ln_new(struct dial);
+    d->loop = l;
+    d->host = ln_strdup(o->host);
+    d->addresses = o->addresses ? ln_strdup(o->addresses) : NULL;
+    d->port = o->port;
+    d->since = loop_now_ms(l);
+    d->deadline = d->since + (uint64_t)LN_MAX(timeout_ms, 0);
+    d->fn = fn;
+    d->ud = ud;
+    return d;
+}
+
+enum stream_phase dial_phase(const struct dial *d) {
+    return d->count > 0 ? PHASE_TCP : PHASE_DNS;
+}
+
+void dial_begin(struct dial *d) {
+    if (ln_fault("stream.dns"))
+        fail_dns(d, LN_NOT_FOUND, "injected fault");
+    else if (add_given(d) && d->count == 0)
+        fail_dns(d, LN_INVALID, "`addresses` must hold numeric addresses only");
+    else if (d->count > 0 || add_numeric(d, d->host))
+        next_address(d);
+    else
+        look_up(d);
+}
