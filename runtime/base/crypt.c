@@ -28,14 +28,15 @@ static uint64_t fake_next(void) {
     return x ^ x >> 32;
 }
 
-static void fill_real(unsigned char *p, size_t n) {
+void ln_random_real(void *p, size_t n) {
+    unsigned char *out = p;
     while (n) {
         int part = n > INT_MAX ? INT_MAX : (int)n;
-        if (RAND_bytes(p, part) != 1) {
+        if (RAND_bytes(out, part) != 1) {
             fprintf(stderr, "the system gives no random bytes\n");
             abort();
         }
-        p += part;
+        out += part;
         n -= (size_t)part;
     }
 }
@@ -43,7 +44,7 @@ static void fill_real(unsigned char *p, size_t n) {
 void ln_random(void *p, size_t n) {
     unsigned char *out = p;
     if (!fake_state) {
-        fill_real(out, n);
+        ln_random_real(out, n);
         return;
     }
     while (n) {
@@ -61,7 +62,7 @@ static void pool_take(void *p, size_t n) {
         return;
     }
     if (LN_UNLIKELY(pool_left < n)) {
-        fill_real(pool, sizeof pool);
+        ln_random_real(pool, sizeof pool);
         pool_left = sizeof pool;
     }
     pool_left -= n;

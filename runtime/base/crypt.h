@@ -11,8 +11,9 @@ void ln_random(void *p, size_t n);    /* cryptographic; ends the process when th
 uint32_t ln_random_u32(void);         /* from a pool: cheap enough for one per frame (masks) */
 double ln_random_unit(void);          /* [0, 1) */
 void ln_random_id(char *out, size_t n); /* n base64url characters and a 0 byte: n + 1 bytes */
-/* Tests make the three above repeatable; seed 0 restores the real source. */
+/* Tests make what comes from here repeatable; seed 0 restores the real source. */
 void ln_random_fake(uint64_t seed);
+void ln_random_real(void *p, size_t n); /* as ln_random, and not repeatable even in tests */
 
 void ln_sha1(const void *p, size_t n, unsigned char out[20]); /* for RFC 6455 4.2.2 only */
 void ln_sha256(const void *p, size_t n, unsigned char out[32]);
