@@ -5,47 +5,28 @@
  */
 #include "host/app.h"
 
-#include <stdio.h>
-
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "host/scripts.h"
 
-struct app_conn { /* a connection's place in the app; kept when the connection is closed */
-    struct bus *bus;
-    app_auth_fn auth;
-    void *auth_ud;
-};
-
-static struct app_conn *place_of(struct app *a, struct conn *c) {
-    struct app_conn *p = conn_user(c);
-    if (p) return p;
-    struct ln_str name = ln_str(conn_name(c));
-    p = ln_map_get(&a->buses, name);
-    if (!p) {
-        p = ln_new(struct app_conn);
-        p->bus = bus_new();
-        ln_map_set(&a->buses, name, p);
-        if (a->trace) bus_trace(p->bus, a->trace, a);
-    }
-    conn_user_set(c, p);
-    return p;
-}
-
+/* Kept when the connection is closed, for one of the same name that may come. */
 struct bus *app_bus(struct app *a, struct conn *c) {
-    return place_of(a, c)->bus;
+    struct bus *bus = conn_user(c);
+    if (bus) return bus;
+    struct ln_str name = ln_str(conn_name(c));
+    bus = ln_map_get(&a->buses, name);
+    if (!bus) {
+        bus = bus_new();
+        ln_map_set(&a->buses, name, bus);
+        if (a->trace) bus_trace(bus, a->trace, a);
+    }
+    conn_user_set(c, bus);
+    return bus;
 }
 
 uint64_t app_event_serial(struct app *a) {
     return ++a->serial;
-}
-
-void app_auth_set(struct app *a, struct conn *c, app_auth_fn fn, void *ud) {
-    struct app_conn *p = place_of(a, c);
-    p->auth = fn;
-    p->auth_ud = ud;
 }
 
 /* --- what connections tell --- */
@@ -61,9 +42,9 @@ static ln_status sink_event(void *ud, struct event *ev) {
 }
 
 static void sink_auth(void *ud, struct conn *c, ln_id ticket, const char *reason, int attempt) {
-    struct app_conn *p = place_of(ud, c);
-    if (p->auth) {
-        p->auth(p->auth_ud, c, ticket, reason, attempt);
+    struct app *a = ud;
+    if (a->ask_auth) {
+        a->ask_auth(a, c, ticket, reason, attempt);
         return;
     }
     struct ln_err err;
@@ -105,25 +86,7 @@ static void sink_connected(void *ud, struct conn *c, bool first) {
 static void sink_rejoined(void *ud, struct conn *c, struct ln_str room, struct ln_str reply,
                           const struct ln_err *err) {
     struct app *a = ud;
-    struct ln_buf args = {0};
-    ln_json_quote(&args, room);
-    if (err) {
-        ln_buf_fmt(&args, ",{\"code\":\"%s\",\"message\":", ln_status_name(err->code));
-        ln_json_quote(&args, ln_str(err->text));
-        ln_buf_putc(&args, '}');
-    } else {
-        ln_buf_puts(&args, ",null");
-        if (reply.n) ln_buf_putc(&args, ',');
-        ln_buf_str(&args, reply);
-    }
-    struct event ev = {.kind = EVENT_LIFECYCLE,
-                       .conn = c,
-                       .name = LN_STR("rejoin"),
-                       .args = ln_buf_get(&args),
-                       .ack = -1,
-                       .serial = app_event_serial(a)};
-    bus_emit(app_bus(a, c), &ev);
-    ln_buf_free(&args);
+    if (a->told_rejoined) a->told_rejoined(a, c, room, reply, err);
 }
 
 static const struct conn_sink sink = {sink_wants, sink_event, sink_auth, sink_connected,
@@ -160,12 +123,10 @@ void app_free(struct app *a) {
     size_t i = 0;
     struct ln_str key;
     void *value;
-    while (ln_map_next(&a->buses, &i, &key, &value)) {
-        struct app_conn *p = value;
-        bus_free(p->bus);
-        ln_free(p);
-    }
+    while (ln_map_next(&a->buses, &i, &key, &value))
+        bus_free(value);
     ln_map_free(&a->buses);
+    ln_map_free(&a->conn_uses);
     bus_free(a->hub_bus);
     config_free(a->config);
     ln_slots_free(&a->slots);
@@ -231,6 +192,6 @@ struct conn *app_connect(struct app *a, const char *target, const struct conn_op
                          struct ln_err *err) {
     struct conn *c = conn_find(a->clients, ln_str(target));
     if (!c) c = conn_open(a->clients, target, o, err);
-    if (c) place_of(a, c);
+    if (c) app_bus(a, c);
     return c;
 }

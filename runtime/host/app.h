@@ -19,7 +19,7 @@ struct app {
     struct config *config;
     struct clients *clients;
     struct hub *hub;            /* NULL: none in this process */
-    struct ln_map buses;        /* connection name -> struct app_conn: outlives the connection */
+    struct ln_map buses;        /* connection name -> struct bus: outlives the connection */
     struct bus *hub_bus;        /* events of the hub's clients, for scripts */
     struct scripts *scripts;    /* host/scripts.h: loaded scripts, reload, restart after a kill */
     bool is_dev;                /* hub in the process, watch, friendly errors */
@@ -27,6 +27,8 @@ struct app {
     int exit_code;
     uint64_t serial;            /* of the last event */
     bus_trace_fn trace;         /* NULL, or what sees which listener took an event (dev) */
+    loop_fn on_idle;            /* NULL, or called (with the app) when a script's item ended */
+    const char *const *allow;   /* values of --allow, NULL-terminated, or NULL */
     int argc;                   /* words behind `--` */
     char **argv;
     /* Asked by the host, answered by the bindings that set these (NULL: nobody is there). The first
@@ -37,9 +39,16 @@ struct app {
                           const struct ln_err *err);
     void (*ask_admit)(struct app *a, ln_id ticket, struct ln_str nsp, struct ln_str auth,
                       struct ln_str headers_json);
+    /* "bot.lua:16": where the function of a listener stands; text valid until the next call. */
+    const char *(*place_of)(struct app *a, const struct listener *l);
     struct ln_map conn_uses;    /* connection name -> which scripts use it (bindings/lua_use.c);
                                    empty once no script is loaded */
 };
+
+/* The hub of this process, from the settings; its hooks lead to hub_bus (host/hub_link.c). */
+bool app_open_hub(struct app *a, bool trace, struct ln_err *err);
+/* Every event that passes goes to the page's Events tab while a page looks on. */
+void app_trace_on(struct app *a);
 
 /* Everything but the command line: loop, clients, buses, config. engine_lua is handed in by main. */
 struct app *app_new(void);
@@ -55,15 +64,5 @@ struct conn *app_connect(struct app *a, const char *target, const struct conn_op
 bool app_target(struct app *a, const char *target, struct conn_opts *o, struct ln_err *err);
 struct bus *app_bus(struct app *a, struct conn *c);
 uint64_t app_event_serial(struct app *a);
-
-/* Who finds the auth payload of a connection whose options say auth_asked. fn must end in
- * conn_auth_answer. fn NULL: none (the attempt then fails with "no auth function"). */
-typedef void (*app_auth_fn)(void *ud, struct conn *c, ln_id ticket, const char *reason,
-                            int attempt);
-void app_auth_set(struct app *a, struct conn *c, app_auth_fn fn, void *ud);
-
-/* Besides the lifecycle events of the API, a connection's bus carries `rejoin`(room, err, reply…)
- * (kind LIFECYCLE): the host asked for a wanted room again after a reconnect; err is null, or
- * {code, message}. */
 
 #endif

@@ -169,6 +169,13 @@ const char *cli_value(const struct cli *cli, const char *name) {
     return value;
 }
 
+const char **cli_values(const struct cli *cli, const char *name) {
+    if (!cli_value_at(cli, name, 0)) return NULL;
+    const char **list = ln_alloc((CLI_MAX + 1) * sizeof *list);
+    for (int i = 0; cli_value_at(cli, name, i); i++) list[i] = cli_value_at(cli, name, i);
+    return list;
+}
+
 static int times_given(const struct cli *cli, const char *name) {
     int n = 0;
     while (cli_value_at(cli, name, n))

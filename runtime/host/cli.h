@@ -89,6 +89,10 @@ int verb_help(struct cli *cli, struct app *a);
 
 /* Shared by run, dev and hub (cli_host.c). */
 bool cli_open_hub(struct cli *cli, struct app *a, bool trace, struct ln_err *err);
+/* All values of a repeated option, NULL-terminated; ln_free the array. NULL when never given. */
+const char **cli_values(const struct cli *cli, const char *name);
+/* Names of the scripts in this folder, sorted; each to be freed. */
+int cli_scripts_here(char **names, int max);
 void cli_signals(struct cli *cli, struct app *a);
 
 #endif

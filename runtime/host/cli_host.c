@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The verbs that stay: run, dev and hub. Signals: HUP reloads, TERM and INT end (a second INT at
+ * once), USR2 writes the state to the log, PIPE is ignored.
+ */
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "host/cli.h"
+#include "host/hub_link.h"
+#include "host/scripts.h"
+
+/* --- signals --- */
+
+static void on_end(void *ud, int signum) {
+    struct app *a = ud;
+    if (a->stopping) {
+        signal(signum, SIG_DFL);
+        raise(signum); /* twice: at once, with the signal's own exit code */
+    }
+    ln_log(LN_INFO, "linnet", "stopping (%s)", signum == SIGINT ? "interrupt" : "terminated");
+    app_exit(a, EXIT_OK);
+}
+
+static void reloaded(void *ud, const struct ln_err *err) {
+    (void)ud;
+    if (err) ln_log(LN_ERROR, "linnet", "%s", err->text);
+}
+
+static void on_reload(void *ud, int signum) {
+    struct app *a = ud;
+    (void)signum;
+    scripts_reload_all(a->scripts, reloaded, a);
+}
+
+static void on_status(void *ud, int signum) {
+    struct app *a = ud;
+    struct conn *c;
+    (void)signum;
+    ln_log(LN_INFO, "linnet", "%zu scripts", scripts_count(a->scripts));
+    for (size_t i = 0; clients_each(a->clients, &i, &c);) {
+        const struct conn_stats *s = conn_stats(c);
+        char tag[100];
+        snprintf(tag, sizeof tag, "conn:%s", conn_name(c));
+        ln_log(LN_INFO, tag,
+               "%s, %llu received, %llu sent, %zu waiting, %llu reconnects, last error: %s",
+               conn_state_name(conn_state(c)), (unsigned long long)s->received,
+               (unsigned long long)s->sent, conn_outbox_size(c), (unsigned long long)s->reconnects,
+               s->last_error[0] ? s->last_error : "none");
+    }
+    if (a->hub) ln_log(LN_INFO, "hub", "%zu clients", hub_client_count(a->hub));
+}
+
+void cli_signals(struct cli *cli, struct app *a) {
+    (void)cli;
+    loop_signal(a->loop, SIGINT, on_end, a);
+    loop_signal(a->loop, SIGTERM, on_end, a);
+    loop_signal(a->loop, SIGHUP, on_reload, a);
+    loop_signal(a->loop, SIGUSR2, on_status, a);
+}
+
+/* --- hub --- */
+
+bool cli_open_hub(struct cli *cli, struct app *a, bool trace, struct ln_err *err) {
+    (void)cli;
+    return app_open_hub(a, trace, err);
+}
+
+static void print_hub(struct cli *cli, struct app *a) {
+    char *host = config_text(a->config, "hub.host");
+    const char *bold = cli->color ? "\x1b[1m" : "", *plain = cli->color ? "\x1b[0m" : "";
+    printf("  hub     %shttp://%s:%d%s      Socket.IO, WebSocket - open this page to chat\n", bold,
+           host ? host : "127.0.0.1", hub_port(a->hub), plain);
+    ln_free(host);
+    fflush(stdout);
+}
+
+int verb_hub(struct cli *cli, struct app *a) {
+    struct ln_err err;
+    if (!cli_open_hub(cli, a, true, &err)) {
+        fprintf(stderr, "linnet: %s\n", err.text);
+        return EXIT_NO_CONNECTION;
+    }
+    cli_signals(cli, a);
+    print_hub(cli, a);
+    loop_run(a->loop);
+    return a->exit_code;
+}
+
+/* --- scripts --- */
+
+struct loading {
+    struct cli *cli;
+    struct app *app;
+    const char *path;
+    bool *failed;
+};
+
+static void loaded(void *ud, const struct ln_err *err) {
+    struct loading *l = ud;
+    if (err) {
+        fprintf(stderr, "linnet: %s\n", err->text);
+        *l->failed = true;
+        if (!l->app->is_dev) app_exit(l->app, EXIT_FAILED);
+    } else if (l->app->is_dev) {
+        size_t i = 0, items = 0;
+        struct seat *seat;
+        const char *path;
+        while (scripts_each(l->app->scripts, &i, &seat, &path))
+            if (strcmp(path, l->path) == 0) items = seat_count(seat, "listener");
+        printf("  script  %-26s %zu handler%s\n", l->path, items, items == 1 ? "" : "s");
+        fflush(stdout);
+    }
+    ln_free(l);
+}
+
+static void load(struct cli *cli, struct app *a, const char *path, const char *code, bool *failed) {
+    struct loading *l = ln_new(struct loading);
+    *l = (struct loading){cli, a, path, failed};
+    scripts_load(a->scripts, path, code, loaded, l);
+}
+
+/* "-": the script comes from standard input. */
+static char *read_stdin(void) {
+    struct ln_buf text = {0};
+    size_t n;
+    do {
+        n = fread(ln_buf_room(&text, 65536), 1, 65536, stdin);
+        text.n += n;
+    } while (n);
+    ln_buf_cstr(&text);
+    return ln_buf_take(&text, NULL);
+}
+
+static void warn_if_idle(struct app *a) {
+    if (scripts_count(a->scripts) == 0 && !a->stopping) app_exit(a, EXIT_FAILED);
+}
+
+/* A text given by -e that left nothing behind (no connection, no timer) has done its work. */
+static void end_when_done(void *ud) {
+    struct app *a = ud;
+    size_t i = 0, items = 0;
+    struct seat *seat;
+    const char *path;
+    while (scripts_each(a->scripts, &i, &seat, &path))
+        items += seat_count(seat, NULL);
+    if (items == 0) app_exit(a, a->exit_code);
+}
+
+int verb_run(struct cli *cli, struct app *a) {
+    static const char *const texts[] = {"-e", "-e (2)", "-e (3)", "-e (4)"};
+    bool failed = false, only_text = cli->word_count == 0;
+    struct ln_err err;
+    if (!cli->word_count && !cli_value(cli, "execute")) {
+        fprintf(stderr, "linnet: usage: linnet run SCRIPT…\n");
+        return EXIT_USAGE;
+    }
+    a->allow = (const char *const *)cli_values(cli, "allow");
+    cli_signals(cli, a);
+    for (int i = 0; cli_value_at(cli, "execute", i); i++)
+        load(cli, a, texts[LN_MIN(i, 3)], cli_value_at(cli, "execute", i), &failed);
+    for (int i = 0; i < cli->word_count && !a->stopping; i++) {
+        char *text = strcmp(cli->words[i], "-") == 0 ? read_stdin() : NULL;
+        load(cli, a, text ? "stdin" : cli->words[i], text, &failed);
+        ln_free(text);
+    }
+    if (cli_value(cli, "watch") && scripts_watch(a->scripts, &err) != LN_OK)
+        ln_log(LN_WARN, "linnet", "%s", err.text);
+    warn_if_idle(a);
+    a->on_idle = only_text ? end_when_done : NULL;
+    if (only_text) end_when_done(a);
+    loop_run(a->loop);
+    ln_free((void *)(uintptr_t)a->allow);
+    return a->exit_code;
+}
+
+static bool is_script_name(const char *name) {
+    size_t n = strlen(name);
+    return n > 4 && strcmp(name + n - 4, ".lua") == 0 &&
+           !(n > 8 && strcmp(name + n - 8, ".cfg.lua") == 0) &&
+           !(n > 9 && strcmp(name + n - 9, "_test.lua") == 0);
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int cli_scripts_here(char **names, int max) {
+    DIR *dir = opendir(".");
+    int n = 0;
+    if (!dir) return 0;
+    for (struct dirent *e; (e = readdir(dir)) && n < max;)
+        if (is_script_name(e->d_name)) names[n++] = ln_strdup(e->d_name);
+    closedir(dir);
+    qsort(names, (size_t)n, sizeof *names, by_name);
+    return n;
+}
+
+int verb_dev(struct cli *cli, struct app *a) {
+    uint64_t start = ln_mono_ms();
+    char *here[CLI_MAX];
+    int found = cli->word_count ? 0 : cli_scripts_here(here, CLI_MAX);
+    bool failed = false;
+    struct ln_err err;
+    a->is_dev = true;
+    a->allow = (const char *const *)cli_values(cli, "allow");
+    if (!cli_value(cli, "no-hub")) {
+        if (!cli_open_hub(cli, a, true, &err)) {
+            fprintf(stderr, "linnet: %s\n", err.text);
+            for (int i = 0; i < found; i++)
+                ln_free(here[i]);
+            ln_free((void *)(uintptr_t)a->allow);
+            return EXIT_NO_CONNECTION;
+        }
+        app_trace_on(a);
+        print_hub(cli, a);
+    }
+    cli_signals(cli, a);
+    for (int i = 0; i < cli->word_count; i++)
+        load(cli, a, cli->words[i], NULL, &failed);
+    for (int i = 0; i < found; i++)
+        load(cli, a, here[i], NULL, &failed);
+    if (!cli->word_count && !found) printf("  script  none here: 'linnet new NAME' makes one\n");
+    if (scripts_watch(a->scripts, &err) != LN_OK) ln_log(LN_WARN, "linnet", "%s", err.text);
+    printf("  ready in %d ms · watching · Ctrl-C to stop\n", (int)(ln_mono_ms() - start));
+    fflush(stdout);
+    loop_run(a->loop);
+    for (int i = 0; i < found; i++)
+        ln_free(here[i]);
+    ln_free((void *)(uintptr_t)a->allow);
+    return a->exit_code;
+}

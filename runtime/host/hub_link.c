@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Opens the hub from the settings and leads its hooks to the bus that scripts listen on; and feeds
+ * the Events tab with what connections receive, and which listener took it.
+ */
+#include "host/hub_link.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#define TRACE_TEXT 200 /* bytes of the arguments that a record shows */
+
+/* --- hooks --- */
+
+static bool hook_wants(void *ud, struct ln_str nsp, struct ln_str name) {
+    (void)nsp;
+    return bus_wants(((struct app *)ud)->hub_bus, name);
+}
+
+static void emit_hub(struct app *a, enum event_kind kind, struct ln_str name, struct ln_str args,
+                     const struct hub_event *source) {
+    struct event ev = {.kind = kind,
+                       .name = name,
+                       .args = args,
+                       .bin = source->bin,
+                       .bin_count = source->bin_count,
+                       .ack = source->ack,
+                       .serial = app_event_serial(a),
+                       .source = source};
+    bus_emit(a->hub_bus, &ev);
+}
+
+static void hook_event(void *ud, const struct hub_event *ev) {
+    emit_hub(ud, EVENT_APP, ev->name, ev->args, ev);
+}
+
+static void hook_client(void *ud, ln_id client, struct ln_str nsp, bool connected,
+                        struct ln_str reason) {
+    struct app *a = ud;
+    struct hub_event source = {.hub = a->hub, .client = client, .nsp = nsp, .ack = -1};
+    struct ln_buf args = {0};
+    if (!connected) ln_json_quote(&args, reason);
+    emit_hub(a, EVENT_LIFECYCLE, connected ? LN_STR("connect") : LN_STR("disconnect"),
+             ln_buf_get(&args), &source);
+    ln_buf_free(&args);
+}
+
+static void hook_admit(void *ud, ln_id ticket, struct ln_str nsp, struct ln_str auth,
+                       struct ln_str headers_json) {
+    struct app *a = ud;
+    if (a->ask_admit)
+        a->ask_admit(a, ticket, nsp, auth, headers_json);
+    else
+        hub_admit(a->hub, ticket, true, NULL, (struct ln_str){0});
+}
+
+/* --- settings --- */
+
+bool app_open_hub(struct app *a, bool trace, struct ln_err *err) {
+    static const struct hub_hooks hooks = {hook_admit, hook_wants, hook_event, hook_client};
+    const struct config *c = a->config;
+    struct hub_opts o;
+    hub_opts_init(&o);
+    char *host = config_text(c, "hub.host");
+    char **origins = config_list(c, "hub.origins"), **namespaces = config_list(c, "hub.namespaces");
+    if (host) o.host = host;
+    if (origins) o.origins = (const char *const *)origins;
+    if (namespaces) o.namespaces = (const char *const *)namespaces;
+    o.port = (int)config_int(c, "hub.port", HUB_PORT);
+    o.page = config_bool(c, "hub.page", o.page);
+    o.dialect = config_bool(c, "hub.dialect", o.dialect);
+    o.trace = trace;
+    o.max_clients = (int)config_int(c, "hub.max_clients", o.max_clients);
+    o.max_rooms = (int)config_int(c, "hub.max_rooms", o.max_rooms);
+    o.max_message = (size_t)config_int(c, "hub.max_message", (int64_t)o.max_message);
+    o.max_queue = (size_t)config_int(c, "hub.max_queue", (int64_t)o.max_queue);
+    o.rate = (int)config_int(c, "hub.rate", o.rate);
+    o.rate_burst = (int)config_int(c, "hub.rate_burst", o.rate_burst);
+    o.ping_interval_ms = config_ms(c, "hub.ping_interval", o.ping_interval_ms);
+    o.ping_timeout_ms = config_ms(c, "hub.ping_timeout", o.ping_timeout_ms);
+    o.connect_timeout_ms = config_ms(c, "hub.connect_timeout", o.connect_timeout_ms);
+    o.leave_grace_ms = config_ms(c, "hub.leave_grace", o.leave_grace_ms);
+    o.history = (size_t)config_int(c, "hub.history", (int64_t)o.history);
+    a->hub = hub_open(a->loop, &o, &hooks, a, err); /* copies what it keeps */
+    ln_free(host);
+    config_list_free(origins);
+    config_list_free(namespaces);
+    return a->hub != NULL;
+}
+
+/* --- the Events tab --- */
+
+static void quote(struct ln_buf *out, const char *key, struct ln_str text) {
+    ln_buf_fmt(out, ",\"%s\":", key);
+    ln_json_quote(out, text);
+}
+
+/* The room that an event speaks of, when its first argument says so. */
+static void add_room(struct ln_buf *out, struct ln_str args) {
+    if (ln_json_peek(args) != LN_JSON_OBJECT) return;
+    struct ln_str room = ln_json_get(args, "room");
+    if (!room.n) room = ln_json_get(args, "room_id");
+    if (ln_json_peek(room) != LN_JSON_STRING) return;
+    ln_buf_puts(out, ",\"room\":");
+    ln_buf_str(out, room);
+}
+
+static void record(struct app *a, const char *dir, struct conn *c, struct ln_str name,
+                   struct ln_str args, const char *by) {
+    struct ln_buf json = {0};
+    /* Cut at a character's border: ln_json_quote mends what is left half. */
+    struct ln_str text = {args.p, LN_MIN(args.n, TRACE_TEXT)};
+    ln_buf_fmt(&json, "{\"t\":%lld,\"dir\":\"%s\",\"size\":%zu", (long long)ln_wall_ms(), dir,
+               args.n);
+    quote(&json, "conn", ln_str(conn_name(c)));
+    quote(&json, "name", name);
+    quote(&json, "text", text);
+    if (by && *by) quote(&json, "by", ln_str(by));
+    add_room(&json, args);
+    ln_buf_putc(&json, '}');
+    hub_trace(a->hub, ln_buf_get(&json));
+    ln_buf_free(&json);
+}
+
+void trace_out(struct app *a, struct conn *c, struct ln_str name, struct ln_str args) {
+    record(a, "out", c, name, args, NULL);
+}
+
+/* Each call of a listener is one row: an event that three handlers took is seen three times, with
+ * their places. */
+static void on_listener(void *ud, const struct event *ev, const struct listener *l) {
+    struct app *a = ud;
+    if (!a->hub || a->hub_closing || !ev->conn || !hub_traced(a->hub)) return;
+    const char *by = a->place_of && l->item.seat ? a->place_of(a, l) : NULL;
+    record(a, ev->kind == EVENT_OUT ? "out" : "in", ev->conn, ev->name, ev->args, by);
+}
+
+void app_trace_on(struct app *a) {
+    a->trace = on_listener;
+}
