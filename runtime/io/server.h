@@ -17,6 +17,10 @@ struct server_request { /* an HTTP request or a WebSocket upgrade; slices are le
     struct ln_str (*header)(const struct server_request *r, const char *name); /* {NULL,0} */
     struct ln_str body;
 };
+/* Walks the request's headers; *i begins at 0. */
+bool server_each_header(const struct server_request *r, size_t *i, struct ln_str *name,
+                        struct ln_str *value);
+
 struct server_reply {
     int status;
     const char *type;         /* content type */
@@ -32,17 +36,18 @@ struct server_cbs {
     /* Open; return what is passed as `peer_ud` below. The request is still readable. */
     void *(*open)(void *ud, struct server_peer *p, const struct server_request *r);
     void (*message)(void *peer_ud, bool binary, char *p, size_t n); /* whole messages, lent */
-    void (*drained)(void *peer_ud); /* the queue went to the kernel */
+    void (*drained)(void *peer_ud); /* the queue went to the kernel; may be NULL */
+    void (*pong)(void *peer_ud);    /* the answer to server_ping; may be NULL */
     /* The certain end, once for each open. code 1006 when there was no close frame. */
     void (*closed)(void *peer_ud, int code, struct ln_str reason);
 };
 
 struct server_opts {
     const char *host; /* "127.0.0.1" */
-    int port;         /* 0 = any free one */
+    int port;         /* 0 = any free one; -1 = none: only server_pair */
     size_t max_message, max_queue; /* bytes a message; bytes queued for one slow peer */
     int max_peers;
-    int64_t idle_ms; /* HTTP: how long a request may take */
+    int64_t idle_ms; /* HTTP: how long a request may take; 0: 10000 */
 };
 
 /* NULL with err ("port 4321 is taken by another program: …"). */
@@ -56,6 +61,7 @@ void server_close(struct server *s, loop_fn done, void *ud);
  * "too slow" at the end of the turn). */
 bool server_send(struct server_peer *p, bool binary, const struct ln_str *pieces, size_t count);
 size_t server_queued(const struct server_peer *p);
+void server_ping(struct server_peer *p); /* a WebSocket ping (RFC 6455 5.5.2); see pong */
 /* code 1005: a close frame without a code. closed() follows, never from here. */
 void server_drop(struct server_peer *p, int code, struct ln_str reason);
 /* Tests: a client's end of a socket pair that this server serves; -1 when it cannot. */
