@@ -21,8 +21,9 @@ struct script; /* bindings/lua_engine.h */
 /* Pushes values and returns how many; -1: the call is dropped, as if it had never been asked for (done
  * is not called, nothing is logged). Runs protected: it may raise. */
 typedef int (*lua_push_fn)(lua_State *L, void *ud);
-/* A call ended. L holds n results on top (fewer than LUA_MINSTACK), or err is set. Not called when
- * the script is unloaded first. */
+/* A call ended. L holds n results on top, or err is set (then L is the main state: read nothing from
+ * it). Runs protected: it may raise, which is logged as an error of the call. It may not wait. Not
+ * called when the script is unloaded first. */
 typedef void (*lua_done_fn)(void *ud, lua_State *L, int n, const struct ln_err *err);
 
 struct lua_task; /* one running or waiting call */
@@ -40,11 +41,13 @@ struct lua_call {
     struct barrier *barrier; /* held while the task lives */
 };
 /* Runs until it ends, fails or waits. 0: it ended (done was called); else the id of the waiting
- * task. Never raises. */
+ * task. Never raises. A killed or unloaded script is not called: 0, and done is not called. */
 ln_id lua_call_run(const struct lua_call *c);
-/* Ends a waiting task: its pending operation is cancelled, the coroutine dropped, done gets
- * LN_CANCELLED. */
+/* Ends a waiting task: its pending operation is cancelled, its __close variables are closed, the
+ * coroutine dropped, done gets LN_CANCELLED. A task that runs right now ends at its next wait. */
 void lua_call_cancel(struct app *app, ln_id task);
+/* Gives a registry reference back; for drops of seat items. LUA_NOREF is fine; raises never. */
+void lua_call_unref(struct script *s, int fn);
 
 /* ⏸ In a binding: `return lua_call_wait(L, cancel, ud, what);` parks the running coroutine. cancel(ud)
  * is called if the wait ends by anything but lua_call_wake (unload, task cancelled); it must release
@@ -54,14 +57,17 @@ void lua_call_cancel(struct app *app, ln_id task);
 void lua_call_can_wait(lua_State *L); /* raises in words when this place may not wait */
 ln_id lua_call_wait_id(lua_State *L, void (*cancel)(void *ud), void *ud, const char *what);
 int lua_call_yield(lua_State *L); /* `return lua_call_yield(L);` after lua_call_wait_id */
-/* Resumes with what push pushes (the results of the ⏸ function). False: stale. May free ud's owner:
- * touch nothing afterwards. */
+/* Resumes with what push pushes (the results of the ⏸ function; NULL: none). Never from inside the
+ * function that is about to yield. False: stale. May free ud's owner: touch nothing afterwards. */
 bool lua_call_wake(struct app *app, ln_id wait, lua_push_fn push, void *ud);
 
-/* A synchronous call that may not wait (save, restore, compare functions): 0 results on failure
- * with err. The results are left on the script's main stack for the caller to read and pop. */
-int lua_call_now(struct script *s, int fn, const char *what, lua_push_fn push, void *ud,
-                 int results, struct ln_err *err);
+/* A synchronous call that may not wait (save, restore, compare functions). `read`, which may be
+ * NULL, gets the results and runs protected like done. False with err on failure, which is not
+ * logged. Never raises. */
+bool lua_call_now(struct script *s, int fn, const char *what, lua_push_fn push, lua_done_fn read,
+                  void *ud, struct ln_err *err);
+/* Runs C code that uses the Lua API protected (it may raise, it may not wait). */
+bool lua_call_c(struct script *s, const char *what, lua_push_fn code, void *ud, struct ln_err *err);
 
 /* Side effects during a trial load are held back: a binding with a side effect begins with
  * `if (lua_call_held(L)) return lua_call_hold(L, l_self);` — the coroutine parks and the function is
