@@ -16,5 +16,6 @@ struct ln_embedded {
 
 extern const struct ln_embedded hub_page_files[];
 extern const struct ln_embedded lua_half_files[];
+extern const struct ln_embedded new_files[]; /* what `linnet new` writes */
 
 #endif

@@ -172,7 +172,8 @@ const char *cli_value(const struct cli *cli, const char *name) {
 const char **cli_values(const struct cli *cli, const char *name) {
     if (!cli_value_at(cli, name, 0)) return NULL;
     const char **list = ln_alloc((CLI_MAX + 1) * sizeof *list);
-    for (int i = 0; cli_value_at(cli, name, i); i++) list[i] = cli_value_at(cli, name, i);
+    for (int i = 0; cli_value_at(cli, name, i); i++)
+        list[i] = cli_value_at(cli, name, i);
     return list;
 }
 

@@ -10,14 +10,14 @@
 #include "host/app.h"
 
 enum exit_code { /* docs/cli.md */
-    EXIT_OK = 0,
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
-    EXIT_NO_CONNECTION = 69,
-    EXIT_GAVE_UP = 75,
-    EXIT_REFUSED = 77,
-    EXIT_CONFIG = 78,
-    EXIT_TIMED_OUT = 124
+                 EXIT_OK = 0,
+                 EXIT_FAILED = 1,
+                 EXIT_USAGE = 2,
+                 EXIT_NO_CONNECTION = 69,
+                 EXIT_GAVE_UP = 75,
+                 EXIT_REFUSED = 77,
+                 EXIT_CONFIG = 78,
+                 EXIT_TIMED_OUT = 124
 };
 
 struct cli_lua { /* the bindings, as main.c hands them in */
@@ -55,7 +55,7 @@ struct cli_option {
 };
 
 struct verb {
-    const char *name, *words, *help; /* "run", "SCRIPT…", one line */
+    const char *name, *words, *help;  /* "run", "SCRIPT…", one line */
     const struct cli_option *options; /* ends with a NULL name */
     int (*run)(struct cli *cli, struct app *a);
     const char *more; /* examples and notes for `linnet help VERB` */

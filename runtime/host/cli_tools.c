@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one-shot verbs: listen, emit and call. They use a connection as a script does, with listeners
+ * on its bus, but from C.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "host/cli.h"
+#include "host/cli_print.h"
+
+struct tool {
+    struct cli *cli;
+    struct app *app;
+    struct conn *conn;
+    struct seat *seat;
+    struct listener any;
+    bool json, no_retry, wants_answer, is_listen, was_up;
+    int64_t left; /* events still to show; -1: no end */
+};
+
+/* --- options --- */
+
+static void add_pair(struct ln_buf *json, const char *text, char between) {
+    const char *sep = strchr(text, between);
+    size_t n = sep ? (size_t)(sep - text) : strlen(text);
+    ln_buf_puts(json, json->n ? "," : "{");
+    ln_json_quote(json, (struct ln_str){text, n});
+    ln_buf_putc(json, ':');
+    const char *value = sep ? sep + 1 : "";
+    while (between == ':' && *value == ' ')
+        value++;
+    ln_json_quote(json, ln_str(value));
+}
+
+static char *pairs(struct cli *cli, const char *option, char between) {
+    struct ln_buf json = {0};
+    for (int i = 0; cli_value_at(cli, option, i); i++)
+        add_pair(&json, cli_value_at(cli, option, i), between);
+    if (!json.n) return NULL;
+    ln_buf_putc(&json, '}');
+    ln_buf_cstr(&json);
+    return ln_buf_take(&json, NULL);
+}
+
+/* "@FILE" reads the first line of the file: a token need not stand on the command line. */
+static char *token_text(const char *value, struct ln_err *err) {
+    if (value[0] != '@') return ln_strdup(value);
+    char line[8192];
+    FILE *f = fopen(value + 1, "r");
+    bool ok = f && fgets(line, sizeof line, f);
+    if (f) fclose(f);
+    if (!ok) {
+        ln_fail(err, LN_NOT_FOUND, "--token: cannot read %s", value + 1);
+        return NULL;
+    }
+    line[strcspn(line, "\r\n")] = 0;
+    return ln_strdup(line);
+}
+
+static bool auth_options(struct cli *cli, struct conn_opts *o, struct ln_err *err) {
+    const char *auth = cli_value(cli, "auth"), *token = cli_value(cli, "token"),
+               *name = cli_value(cli, "name");
+    if (auth) {
+        if (!ln_json_valid(ln_str(auth), err) || ln_json_peek(ln_str(auth)) != LN_JSON_OBJECT) {
+            ln_fail(err, LN_INVALID, "--auth wants a JSON object, as '{\"token\":\"t\"}'");
+            return false;
+        }
+        ln_free(o->auth);
+        o->auth = ln_strdup(auth);
+        return true;
+    }
+    if (!token && !name) return true;
+    struct ln_buf json = {0};
+    if (token) {
+        char *text = token_text(token, err);
+        if (!text) return false;
+        ln_log_hide(ln_str(text));
+        ln_buf_puts(&json, "{\"token\":");
+        ln_json_quote(&json, ln_str(text));
+        ln_free(text);
+    }
+    if (name) {
+        ln_buf_puts(&json, json.n ? ",\"name\":" : "{\"name\":");
+        ln_json_quote(&json, ln_str(name));
+    }
+    ln_buf_putc(&json, '}');
+    ln_buf_cstr(&json);
+    ln_free(o->auth);
+    o->auth = ln_buf_take(&json, NULL);
+    return true;
+}
+
+static bool conn_flags(struct cli *cli, struct conn_opts *o, struct ln_err *err) {
+    const char *path = cli_value(cli, "path"), *ca = cli_value(cli, "ca");
+    char *headers = pairs(cli, "header", ':'), *query = pairs(cli, "query", '=');
+    if (headers) {
+        ln_free(o->headers);
+        o->headers = headers;
+    }
+    if (query) {
+        ln_free(o->query);
+        o->query = query;
+    }
+    if (path) {
+        ln_free(o->path);
+        o->path = ln_strdup(path);
+    }
+    if (ca) {
+        ln_free((void *)(uintptr_t)o->tls.ca);
+        o->tls.ca = ln_strdup(ca);
+    }
+    if (cli_value(cli, "insecure")) o->tls.insecure = true;
+    return auth_options(cli, o, err);
+}
+
+/* --- running --- */
+
+static void finish(struct tool *t, int code) {
+    app_exit(t->app, code);
+}
+
+/* A word of the command line as JSON: valid JSON as it is, anything else is a string. */
+static void add_word(struct ln_buf *args, const char *word) {
+    if (args->n) ln_buf_putc(args, ',');
+    if (ln_json_valid(ln_str(word), NULL))
+        ln_buf_puts(args, word);
+    else
+        ln_json_quote(args, ln_str(word));
+}
+
+static void emit_text(struct tool *t, struct ln_str name, struct ln_str args) {
+    struct conn_emit e = {.name = name, .args = args, .flags = CONN_EMIT_NOW, .retries = -1};
+    struct ln_err err;
+    if (conn_emit(t->conn, &e, NULL, &err) == LN_OK) return;
+    fprintf(stderr, "linnet: %s\n", err.text);
+    finish(t, EXIT_FAILED);
+}
+
+static void answered(void *ud, struct ln_str args, const struct ln_str *bin, size_t bin_count,
+                     const struct ln_err *err) {
+    struct tool *t = ud;
+    (void)bin;
+    (void)bin_count;
+    if (err) {
+        fprintf(stderr, "linnet: %s\n", err->text);
+        finish(t, err->code == LN_TIMEOUT ? EXIT_TIMED_OUT : EXIT_GAVE_UP);
+        return;
+    }
+    print_answer(args, t->cli->out_is_terminal);
+    finish(t, EXIT_OK);
+}
+
+static void send_words(struct tool *t) {
+    struct ln_buf args = {0};
+    for (int i = 2; i < t->cli->word_count; i++)
+        add_word(&args, t->cli->words[i]);
+    struct ln_str name = ln_str(t->cli->words[1]);
+    if (t->wants_answer) {
+        struct conn_emit e = {.name = name,
+                              .args = ln_buf_get(&args),
+                              .flags = CONN_EMIT_NOW,
+                              .reply = answered,
+                              .ud = t,
+                              .retries = -1};
+        struct ln_err err;
+        if (conn_emit(t->conn, &e, NULL, &err) != LN_OK) {
+            fprintf(stderr, "linnet: %s\n", err.text);
+            finish(t, EXIT_FAILED);
+        }
+    } else {
+        emit_text(t, name, ln_buf_get(&args));
+        finish(t, EXIT_OK);
+    }
+    ln_buf_free(&args);
+}
+
+static void join_rooms(struct tool *t) {
+    const char *dialect = cli_value(t->cli, "dialect");
+    bool rooms = dialect && strcmp(dialect, "rooms") == 0;
+    for (int i = 0; cli_value_at(t->cli, "join", i); i++) {
+        struct ln_buf args = {0};
+        ln_buf_puts(&args, rooms ? "{\"room_id\":" : "{\"room\":");
+        ln_json_quote(&args, ln_str(cli_value_at(t->cli, "join", i)));
+        ln_buf_putc(&args, '}');
+        emit_text(t, rooms ? LN_STR("join_room") : LN_STR("join"), ln_buf_get(&args));
+        ln_buf_free(&args);
+    }
+}
+
+static void emit_given(struct tool *t) {
+    for (int i = 0; cli_value_at(t->cli, "emit", i); i++) {
+        const char *text = cli_value_at(t->cli, "emit", i);
+        size_t n = strcspn(text, "=");
+        struct ln_buf args = {0};
+        if (text[n]) add_word(&args, text + n + 1);
+        emit_text(t, (struct ln_str){text, n}, ln_buf_get(&args));
+        ln_buf_free(&args);
+    }
+}
+
+static int code_of_error(struct ln_str error) {
+    struct ln_str code = ln_json_get(error, "code");
+    return ln_str_is(code, "\"unauthorized\"") || ln_str_is(code, "\"forbidden\"")
+               ? EXIT_REFUSED
+               : EXIT_NO_CONNECTION;
+}
+
+static void on_lifecycle(struct tool *t, struct event *ev) {
+    if (ln_str_is(ev->name, "connect")) {
+        t->was_up = true;
+        if (t->is_listen) {
+            join_rooms(t);
+            emit_given(t);
+        } else {
+            send_words(t);
+        }
+    } else if (ln_str_is(ev->name, "connect_error")) {
+        if (t->no_retry) finish(t, code_of_error(ev->args));
+    } else if (ln_str_is(ev->name, "disconnect") && t->no_retry) {
+        finish(t, EXIT_GAVE_UP);
+    } else if (ln_str_is(ev->name, "state") && ln_str_starts(ev->args, "\"failed\"")) {
+        finish(t, t->was_up ? EXIT_GAVE_UP : EXIT_REFUSED);
+    }
+}
+
+static bool is_shown(struct tool *t, const struct event *ev) {
+    if (!t->is_listen || ev->kind == EVENT_OUT) return false;
+    if (ev->kind == EVENT_LIFECYCLE)
+        return ln_str_is(ev->name, "connect") || ln_str_is(ev->name, "disconnect") ||
+               ln_str_is(ev->name, "connect_error") || ln_str_is(ev->name, "gap");
+    if (!cli_value(t->cli, "event")) return true;
+    for (int i = 0; cli_value_at(t->cli, "event", i); i++)
+        if (ln_str_is(ev->name, cli_value_at(t->cli, "event", i))) return true;
+    return false;
+}
+
+static ln_status on_any(struct listener *l, struct event *ev) {
+    struct tool *t = LN_CONTAINER(l, struct tool, any);
+    struct ln_buf list = {0};
+    /* NDJSON must stay JSON whatever the peer sent. */
+    ln_buf_fmt(&list, "[%.*s]", LN_FMT(ev->args));
+    bool valid = ln_json_valid(ln_buf_get(&list), NULL);
+    ln_buf_free(&list);
+    if (!valid) return LN_PROTOCOL;
+    if (is_shown(t, ev) && t->left != 0) {
+        print_event(ev, t->json, t->cli->color);
+        if (t->left > 0 && ev->kind == EVENT_APP && --t->left == 0) finish(t, EXIT_OK);
+    }
+    if (ev->kind == EVENT_LIFECYCLE) on_lifecycle(t, ev);
+    return LN_OK;
+}
+
+static void release(struct listener *l) {
+    (void)l; /* part of struct tool */
+}
+
+static void timed_out(void *ud) {
+    struct tool *t = ud;
+    fprintf(stderr, "linnet: --timeout reached\n");
+    finish(t, EXIT_TIMED_OUT);
+}
+
+static int run_tool(struct tool *t) {
+    struct app *a = t->app;
+    struct cli *cli = t->cli;
+    struct conn_opts o;
+    struct ln_err err;
+    int64_t ms = t->is_listen ? 0 : 30000;
+    conn_opts_init(&o);
+    if (cli_value(cli, "timeout") && !ln_duration_parse(ln_str(cli_value(cli, "timeout")), &ms)) {
+        fprintf(stderr, "linnet: --timeout wants a time as 5s or 2m, not '%s'\n",
+                cli_value(cli, "timeout"));
+        conn_opts_free(&o);
+        return EXIT_USAGE;
+    }
+    bool ok = app_target(a, cli->words[0], &o, &err) && conn_flags(cli, &o, &err);
+    t->conn = ok ? app_connect(a, cli->words[0], &o, &err) : NULL;
+    conn_opts_free(&o);
+    if (!t->conn) {
+        fprintf(stderr, "linnet: %s\n", err.text);
+        return EXIT_USAGE;
+    }
+    t->seat = seat_new(&a->slots, "listen", "listen");
+    seat_go_live(t->seat);
+    t->any.fn = on_any;
+    t->any.release = release;
+    bus_on(app_bus(a, t->conn), t->seat, &t->any);
+    cli_signals(cli, a);
+    if (ms > 0) loop_timer(a->loop, ms, timed_out, t);
+    loop_run(a->loop);
+    seat_free(t->seat);
+    return a->exit_code;
+}
+
+int verb_listen(struct cli *cli, struct app *a) {
+    struct tool t = {.cli = cli, .app = a, .is_listen = true, .left = -1};
+    const char *count = cli_value(cli, "count");
+    if (count) {
+        char *end;
+        t.left = strtol(count, &end, 10);
+        if (*end || t.left < 1) {
+            fprintf(stderr, "linnet: --count wants a whole number from 1 on, not '%s'\n", count);
+            return EXIT_USAGE;
+        }
+    }
+    t.json = cli_value(cli, "json") || !cli->out_is_terminal;
+    t.no_retry = cli_value(cli, "no-retry") != NULL;
+    return run_tool(&t);
+}
+
+int verb_emit(struct cli *cli, struct app *a) {
+    struct tool t = {.cli = cli, .app = a, .no_retry = true};
+    return run_tool(&t);
+}
+
+int verb_call(struct cli *cli, struct app *a) {
+    struct tool t = {.cli = cli, .app = a, .no_retry = true, .wants_answer = true};
+    return run_tool(&t);
+}
