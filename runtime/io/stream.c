@@ -264,7 +264,8 @@ static ssize_t read_some(struct stream *s) {
         case TLS_EOF:
             lost(s, 0);
             return -1;
-        default:
+        default: /* an alert of the server can come long after the handshake */
+            s->phase = PHASE_TLS;
             stream_end(s, &err);
             return -1;
         }

@@ -326,6 +326,12 @@ static enum tls_io result(struct tls *t, int rc, struct ln_err *err) {
     }
 }
 
+/* What others of this thread left in OpenSSL's queue would be taken for an error of ours. */
+static void begin_call(void) {
+    ERR_clear_error();
+    errno = 0;
+}
+
 /* --- what a stream calls --- */
 
 struct tls *tls_new(struct loop *l, const struct stream_opts *o, struct ln_err *err) {
@@ -369,7 +375,7 @@ enum tls_io tls_handshake(struct tls *t, struct ln_err *err) {
         ln_fail(err, LN_PROTOCOL, "TLS: injected fault");
         return TLS_FAILED;
     }
-    errno = 0;
+    begin_call();
     int rc = SSL_do_handshake(t->ssl);
     if (rc == 1) return TLS_DONE;
     enum tls_io io = result(t, rc, err);
@@ -385,8 +391,8 @@ enum tls_io tls_read(struct tls *t, char *p, size_t n, size_t *got, struct ln_er
         *err = *t->end;
         return t->end_io;
     }
+    begin_call();
     while (*got < n) {
-        errno = 0;
         int rc = SSL_read(t->ssl, p + *got, (int)(n - *got));
         if (rc > 0) {
             *got += (size_t)rc;
@@ -406,7 +412,7 @@ enum tls_io tls_read(struct tls *t, char *p, size_t n, size_t *got, struct ln_er
 
 enum tls_io tls_write(struct tls *t, const char *p, size_t n, size_t *put, struct ln_err *err) {
     *put = 0;
-    errno = 0;
+    begin_call();
     int rc = SSL_write(t->ssl, p, (int)LN_MIN(n, (size_t)1 << 30));
     if (rc <= 0) return result(t, rc, err);
     *put = (size_t)rc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A WebSocket client line: stream, upgrade, frames. Pings are answered here; messages are whole when
- * they arrive. Everything sent in one turn leaves in one write.
+ * A WebSocket client line: stream, upgrade, frames. Pings are answered here; messages are whole
+ * when they arrive. Everything sent in one turn leaves in one write.
  */
 #ifndef LN_WS_H
 #define LN_WS_H
@@ -17,29 +17,34 @@ struct ws_opts {
     const struct http_header *headers;
     size_t header_count;
     size_t max_message; /* bytes; 0 = 16 MiB */
-    int64_t close_timeout_ms; /* how long the peer's answer to our close frame is waited for; 0 = 2 s */
+    int64_t
+        close_timeout_ms; /* how long the peer's answer to our close frame is waited for; 0 = 2 s */
 };
 
 struct ws;
 struct ws_cbs {
     void (*open)(void *ud, struct ln_str protocol);
     void (*message)(void *ud, bool binary, char *p, size_t n); /* lent; may be changed in place */
-    void (*pong)(void *ud, struct ln_str data); /* may be NULL */
-    /* The certain end, exactly once, never from inside ws_open. code: the peer's close code, or 1006
-     * when there was none, 0 when never open. err: NULL after ws_close or a normal close; text names
-     * the phase. For HTTP refusals text holds the status and the beginning of the body, and `status`
-     * is the HTTP status, else 0. */
+    void (*pong)(void *ud, struct ln_str data);                /* may be NULL */
+    /* The certain end, exactly once, never from inside ws_open. code: the peer's close code, or
+     * 1006 when there was none, 0 when never open. err: NULL after ws_close, ws_abort or a normal
+     * close (1000, or no code) by the peer; text names the phase. For HTTP refusals text holds the
+     * status and the beginning of the body, and `status` is the HTTP status, else 0. */
     void (*closed)(void *ud, enum stream_phase phase, int status, int code, struct ln_str reason,
                    const struct ln_err *err);
+    void (*drained)(void *ud); /* may be NULL: what was sent has gone to the kernel */
 };
 
 /* Copies what it needs. Never fails at once: errors come by closed(). */
 struct ws *ws_open(struct loop *l, const struct ws_opts *o, const struct ws_cbs *cbs, void *ud);
-/* Where a frame's payload is sent: the pieces are copied (masked) into the outgoing buffer. */
+/* Where a frame's payload is sent: the pieces are copied (masked) into the outgoing buffer. Nothing
+ * happens when the line is not open (yet, or any more). No message comes after ws_close. */
 void ws_send(struct ws *w, enum ws_op op, const struct ln_str *pieces, size_t count);
 size_t ws_queued(const struct ws *w); /* bytes not yet taken by the kernel */
-/* Sends a close frame (code 1005: without a code) and ends; closed() comes later, never from here. */
+/* Sends a close frame (code 1005: without a code) and ends; closed() comes later, never from here.
+ */
 void ws_close(struct ws *w, int code, struct ln_str reason);
+struct ln_str ws_peer(const struct ws *w); /* as stream_peer */
 void ws_abort(struct ws *w); /* no close frame; closed() with err NULL at the end of the turn */
 
 #endif
