@@ -8,7 +8,7 @@
 #include "wire/websocket.h"
 
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-#define SHOWN_BYTES 120 /* of a peer's words in an error text */
+#define SHOWN_BYTES 240 /* of a peer's words in an error text */
 
 void ws_make_key(char key[WS_KEY_LEN + 1]) {
     unsigned char bytes[16];

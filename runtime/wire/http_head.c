@@ -18,9 +18,10 @@ static char lower(char c) {
 }
 
 static bool same_no_case(struct ln_str s, const char *word) {
+    if (s.n != strlen(word)) return false;
     for (size_t i = 0; i < s.n; i++)
-        if (lower(s.p[i]) != lower(word[i])) return false; /* the word's 0 byte ends it too */
-    return word[s.n] == 0;
+        if (lower(s.p[i]) != lower(word[i])) return false;
+    return true;
 }
 
 static struct ln_str trim(struct ln_str s) {

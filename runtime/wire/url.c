@@ -109,10 +109,10 @@ static bool parse_ipv6(struct url *u, struct ln_str *authority, struct ln_err *e
 static bool parse_name(struct url *u, struct ln_str *authority, struct ln_err *err) {
     const char *colon = memchr(authority->p, ':', authority->n);
     struct ln_str host = {authority->p, colon ? (size_t)(colon - authority->p) : authority->n};
-    if (host.n == 0) return refuse(err, "the URL has no host");
-    if (host.n > MAX_HOST) return refuse(err, "the URL's host is longer than 253 bytes");
     if (colon && memchr(colon + 1, ':', authority->n - host.n - 1))
         return refuse(err, "an IPv6 address in a URL belongs in brackets: ws://[::1]:8080/");
+    if (host.n == 0) return refuse(err, "the URL has no host");
+    if (host.n > MAX_HOST) return refuse(err, "the URL's host is longer than 253 bytes");
     for (size_t i = 0; i < host.n; i++) {
         char c = host.p[i];
         if ((unsigned char)c >= 0x80)

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Engine.IO packets against the reference's, and every defect of an open packet.
+ */
+#include "wire/engineio.h"
+
+#include "vectors.h"
+
+TEST(types_as_the_reference) {
+    static const char *const names[] = {"open",    "close",   "ping", "pong",
+                                        "message", "upgrade", "noop"};
+    struct ln_str item, data;
+    struct ln_buf frame = {0}, name = {0}, want = {0};
+    size_t pos = 0, texts = 0;
+    while (ln_json_each(vectors("eio_packet"), &pos, NULL, &item)) {
+        struct ln_str packet = ln_json_get(item, "packet");
+        if (!vector_text(ln_json_get(item, "websocket"), "text", &frame)) continue; /* binary */
+        texts++;
+        enum eio_type type = eio_parse(ln_buf_get(&frame), &data);
+        CHECK(type >= '0' && type <= '6');
+        CHECK(vector_text(packet, "type", &name));
+        CHECK_STR(ln_buf_get(&name), names[type - '0']);
+        vector_text(packet, "data", &want);
+        CHECK(ln_str_eq(data, ln_buf_get(&want)));
+    }
+    CHECK_INT(texts, 6);
+    ln_buf_free(&frame);
+    ln_buf_free(&name);
+    ln_buf_free(&want);
+}
+
+TEST(every_first_byte) {
+    for (int c = 0; c < 256; c++) {
+        char frame[2] = {(char)c, 'x'};
+        struct ln_str data;
+        enum eio_type type = eio_parse((struct ln_str){frame, 2}, &data);
+        bool known = (c >= '0' && c <= '6') || c == 'b';
+        CHECK_INT(type, known ? c : EIO_BAD);
+        CHECK_STR(data, known ? "x" : "");
+    }
+    struct ln_str data;
+    CHECK_INT(eio_parse(LN_STR(""), &data), EIO_BAD);
+    CHECK_INT(eio_parse(LN_STR("2"), &data), EIO_PING);
+    CHECK_INT(data.n, 0);
+}
+
+TEST(open_packet) {
+    struct eio_open o;
+    struct ln_err err;
+    CHECK(eio_open_parse(LN_STR("{\"sid\":\"omGAX50IU12_FzHFAAAA\",\"upgrades\":[\"websocket\"],"
+                                "\"pingInterval\":300,\"pingTimeout\":200,\"maxPayload\":1000000}"),
+                         &o, &err));
+    CHECK_STR(o.sid, "omGAX50IU12_FzHFAAAA");
+    CHECK(o.upgrade_websocket);
+    CHECK_INT(o.ping_interval_ms, 300);
+    CHECK_INT(o.ping_timeout_ms, 200);
+    CHECK_INT(o.max_payload, 1000000);
+    CHECK(eio_open_parse(
+        LN_STR(" {\"upgrades\":[\"other\"],\"unknown\":{\"sid\":1},\"sid\":\"a\"} "), &o, &err));
+    CHECK_STR(o.sid, "a");
+    CHECK(!o.upgrade_websocket);
+    CHECK_INT(o.ping_interval_ms, 25000);
+    CHECK_INT(o.ping_timeout_ms, 20000);
+    CHECK_INT(o.max_payload, 0);
+}
+
+TEST(open_packet_limits) {
+    struct eio_open o;
+    CHECK(eio_open_parse(LN_STR("{\"sid\":\"a\",\"pingInterval\":1,\"pingTimeout\":86400000}"), &o,
+                         NULL));
+    CHECK_INT(o.ping_interval_ms, 1);
+    CHECK_INT(o.ping_timeout_ms, 86400000);
+}
+
+TEST(open_packet_defects) {
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"", "not valid JSON"},
+        {"{bad json", "not valid JSON"},
+        {"{\"sid\":\"a\"} x", "not valid JSON"},
+        {"[]", "not a JSON object"},
+        {"null", "not a JSON object"},
+        {"\"sid\"", "not a JSON object"},
+        {"{}", "the handshake has no sid"},
+        {"{\"sid\":\"\"}", "a sid that is empty"},
+        {"{\"sid\":5}", "a sid that is empty or no string"},
+        {"{\"sid\":null}", "a sid that is empty or no string"},
+        {"{\"sid\":\"a\",\"upgrades\":\"websocket\"}", "upgrades that are no list"},
+        {"{\"sid\":\"a\",\"pingInterval\":0}", "pingInterval is not a number"},
+        {"{\"sid\":\"a\",\"pingInterval\":-1}", "pingInterval is not a number"},
+        {"{\"sid\":\"a\",\"pingInterval\":86400001}", "pingInterval is not a number"},
+        {"{\"sid\":\"a\",\"pingInterval\":\"25000\"}", "pingInterval is not a number"},
+        {"{\"sid\":\"a\",\"pingInterval\":null}", "pingInterval is not a number"},
+        {"{\"sid\":\"a\",\"pingTimeout\":99999999999999999999}", "pingTimeout is not a number"},
+        {"{\"sid\":\"a\",\"pingTimeout\":0.5}", "pingTimeout is not a number"},
+        {"{\"sid\":\"a\",\"maxPayload\":-1}", "maxPayload that is no number"},
+        {"{\"sid\":\"a\",\"maxPayload\":\"x\"}", "maxPayload that is no number"},
+    };
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        struct eio_open o;
+        struct ln_err err = {0};
+        CHECK(!eio_open_parse(ln_str(cases[i].text), &o, &err));
+        CHECK_INT(err.code, LN_PROTOCOL);
+        CHECK_HAS(err.text, cases[i].says);
+    }
+}
+
+TEST(open_packet_written) {
+    struct ln_buf out = {0};
+    eio_open_write(&out, "abc", false, 25000, 20000, 1000000);
+    CHECK_STR(ln_buf_get(&out), "0{\"sid\":\"abc\",\"upgrades\":[],\"pingInterval\":25000,"
+                                "\"pingTimeout\":20000,\"maxPayload\":1000000}");
+    ln_buf_clear(&out);
+    eio_open_write(&out, "abc", true, 5, 6, 7);
+    struct ln_str data;
+    struct eio_open o;
+    CHECK_INT(eio_parse(ln_buf_get(&out), &data), EIO_OPEN);
+    CHECK(eio_open_parse(data, &o, NULL));
+    CHECK_STR(o.sid, "abc");
+    CHECK(o.upgrade_websocket);
+    CHECK_INT(o.ping_interval_ms, 5);
+    CHECK_INT(o.ping_timeout_ms, 6);
+    CHECK_INT(o.max_payload, 7);
+    ln_buf_free(&out);
+}
+
+TEST_MAIN(T(types_as_the_reference), T(every_first_byte), T(open_packet), T(open_packet_limits),
+          T(open_packet_defects), T(open_packet_written))
