@@ -103,21 +103,8 @@ static const struct known *known_of(const char *path) {
     return NULL;
 }
 
-void config_set(struct config *c, const char *path, struct ln_str json, enum config_level level,
-                const char *origin) {
-    /* An object is taken apart down to the options; connections stay whole (config_connection). */
-    if (!known_of(path) && ln_json_peek(json) == LN_JSON_OBJECT) {
-        size_t pos = 0;
-        struct ln_str key, value;
-        while (ln_json_each(json, &pos, &key, &value)) {
-            struct ln_buf sub = {0};
-            ln_buf_fmt(&sub, "%s%s", path, *path ? "." : "");
-            ln_json_unescape(key, &sub);
-            config_set(c, ln_buf_cstr(&sub), value, level, origin);
-            ln_buf_free(&sub);
-        }
-        return;
-    }
+static void set_value(struct config *c, const char *path, struct ln_str json,
+                      enum config_level level, const char *origin) {
     struct value *old = ln_map_get(&c->values, ln_str(path));
     if (old && old->level > level) return;
     struct value *v = ln_new(struct value);
@@ -125,6 +112,70 @@ void config_set(struct config *c, const char *path, struct ln_str json, enum con
     v->origin = ln_strdup(origin);
     v->level = level;
     value_free(ln_map_set(&c->values, ln_str(path), v));
+}
+
+/* The line in source where the option of that path is set: each part is looked for as a word with
+ * `=` behind, after the part before it. 0 when it cannot be told (a key made by code). */
+static int line_of(struct ln_str source, const char *path) {
+    size_t at = 0;
+    while (*path) {
+        size_t n = strcspn(path, ".");
+        bool found = false;
+        for (; at + n < source.n && !found; at++) {
+            if (memcmp(source.p + at, path, n) != 0) continue;
+            unsigned char before = at ? (unsigned char)source.p[at - 1] : ' ';
+            size_t behind = at + n;
+            while (behind < source.n && strchr(" \t\"']", source.p[behind]))
+                behind++;
+            found = !isalnum(before) && before != '_' && behind < source.n &&
+                    source.p[behind] == '=' &&
+                    (behind + 1 == source.n || source.p[behind + 1] != '=');
+        }
+        if (!found) return 0;
+        path += n;
+        if (*path == '.') path++;
+    }
+    int line = 1;
+    for (size_t i = 0; i < at && i < source.n; i++)
+        line += source.p[i] == '\n';
+    return line;
+}
+
+struct source { /* where a value comes from: fixed words, or a file whose lines are told */
+    const char *origin;
+    struct ln_str text;
+    enum config_level level;
+};
+
+/* An object is taken apart down to the options; connections stay whole (config_connection). */
+static void set_tree(struct config *c, const char *path, struct ln_str json,
+                     const struct source *from) {
+    if (*path && (known_of(path) || ln_json_peek(json) != LN_JSON_OBJECT)) {
+        char origin[300];
+        int line = from->text.n ? line_of(from->text, path) : 0;
+        snprintf(origin, sizeof origin, line ? "%s:%d" : "%s", from->origin, line);
+        set_value(c, path, json, from->level, origin);
+        return;
+    }
+    size_t pos = 0;
+    struct ln_str key, value;
+    while (ln_json_each(json, &pos, &key, &value)) {
+        struct ln_buf sub = {0};
+        ln_buf_fmt(&sub, "%s%s", path, *path ? "." : "");
+        ln_json_unescape(key, &sub);
+        set_tree(c, ln_buf_cstr(&sub), value, from);
+        ln_buf_free(&sub);
+    }
+}
+
+void config_set(struct config *c, const char *path, struct ln_str json, enum config_level level,
+                const char *origin) {
+    set_tree(c, path, json, &(struct source){.origin = origin, .level = level});
+}
+
+void config_set_file(struct config *c, struct ln_str json, const char *file, struct ln_str source,
+                     enum config_level level) {
+    set_tree(c, "", json, &(struct source){file, source, level});
 }
 
 struct ln_str config_get(const struct config *c, const char *path) {

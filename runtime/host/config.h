@@ -19,6 +19,10 @@ void config_free(struct config *c);
  * hides a higher one. */
 void config_set(struct config *c, const char *path, struct ln_str json, enum config_level level,
                 const char *origin);
+/* A whole settings file as one JSON object; `source` is its text, in which the line of each option is
+ * looked up, so that origins read "linnet.cfg.lua:12". */
+void config_set_file(struct config *c, struct ln_str json, const char *file, struct ln_str source,
+                     enum config_level level);
 /* Raw JSON of the value, or {NULL,0}. path: "hub.port". */
 struct ln_str config_get(const struct config *c, const char *path);
 const char *config_origin(const struct config *c, const char *path); /* "default" when unset */

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * linnet.cfg.lua: data in Lua syntax. The file runs in a state of its own that has nothing but
+ * three functions, env(name, default?), secret(name) and file(path), within a step limit; what it
+ * set is handed to the host as JSON.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "bindings/bindings.h"
+#include "bindings/lua_json.h"
+#include "host/secret.h"
+
+#define CONFIG_STEPS 10000000 /* VM instructions: data does not loop */
+#define FILE_MAX 1048576      /* bytes */
+
+/* env(name, default?) -> string | nil */
+static int l_env(lua_State *L) {
+    const char *value = getenv(luaL_checkstring(L, 1));
+    if (value)
+        lua_pushstring(L, value);
+    else
+        lua_settop(L, 2);
+    return 1;
+}
+
+/* secret(name) -> string */
+static int l_secret(lua_State *L) {
+    struct ln_buf value = {0};
+    struct ln_err err;
+    if (!secret_find(luaL_checkstring(L, 1), &value, &err)) {
+        ln_buf_free(&value);
+        return luaL_error(L, "%s", err.text);
+    }
+    /* Copied to a Lua buffer first: a push may raise, and the secret must not be left in memory. */
+    luaL_Buffer b;
+    size_t n = value.n;
+    memcpy(luaL_buffinitsize(L, &b, n + 1), value.n ? value.p : "", n);
+    ln_buf_free(&value);
+    luaL_pushresultsize(&b, n);
+    return 1;
+}
+
+/* file(path) -> string; the file's text without its last newline */
+static int l_file(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    FILE *f = fopen(path, "r");
+    luaL_Buffer b;
+    if (!f) return luaL_error(L, "cannot read %s", path);
+    char *text = luaL_buffinitsize(L, &b, FILE_MAX);
+    size_t n = fread(text, 1, FILE_MAX, f);
+    fclose(f);
+    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        n--;
+    luaL_pushresultsize(&b, n);
+    return 1;
+}
+
+static void too_long(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    luaL_error(L, "the settings run for too long (is there a loop?)");
+}
+
+/* Reads the whole file; NULL with err. */
+static char *read_text(const char *path, size_t *n, struct ln_err *err) {
+    FILE *f = fopen(path, "r");
+    struct ln_buf text = {0};
+    if (!f) {
+        ln_fail(err, LN_NOT_FOUND, "cannot read %s", path);
+        return NULL;
+    }
+    size_t got;
+    while (text.n < FILE_MAX && (got = fread(ln_buf_room(&text, 65536), 1, 65536, f)) > 0)
+        text.n += got;
+    fclose(f);
+    ln_buf_cstr(&text);
+    return ln_buf_take(&text, n);
+}
+
+static void set_up(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"env", l_env}, {"secret", l_secret}, {"file", l_file}, {NULL, NULL}};
+    lua_newtable(L); /* what the file sets */
+    lua_newtable(L);
+    luaL_newlib(L, functions);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+    lua_sethook(L, too_long, LUA_MASKCOUNT, CONFIG_STEPS);
+}
+
+bool lua_config_file(struct config *c, const char *path, enum config_level level,
+                     struct ln_err *err) {
+    size_t n;
+    const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    char *text = read_text(path, &n, err);
+    if (!text) return false;
+    lua_State *L = luaL_newstate();
+    struct ln_buf json = {0}, chunk = {0};
+    struct ln_err why;
+    bool ok = false;
+    /* The whole path when it is not the one beside the script, so that a person finds the file. */
+    ln_buf_fmt(&chunk, "@%s", level == CONFIG_PROJECT ? base : path);
+    set_up(L);
+    if (luaL_loadbufferx(L, text, n, ln_buf_cstr(&chunk), "t") != LUA_OK) {
+        ln_fail(err, LN_INVALID, "%s", lua_tostring(L, -1));
+    } else {
+        lua_pushvalue(L, 1);
+        lua_setupvalue(L, -2, 1);
+        if (lua_call_plain(L, 0, 1) != LUA_OK) {
+            const char *message = lua_tostring(L, -1);
+            ln_fail(err, LN_INVALID, "%s", message ? message : "the settings raised an error");
+        } else {
+            if (lua_istable(L, -1)) lua_replace(L, 1); /* `return { … }` is fine, too */
+            lua_settop(L, 1);
+            lua_pushnil(L);
+            lua_setmetatable(L, 1);
+            ok = lua_json_encode(L, 1, &json, &why);
+            if (ok)
+                config_set_file(c, ln_buf_get(&json), ln_buf_cstr(&chunk) + 1,
+                                (struct ln_str){text, n}, level);
+            else
+                ln_fail(err, LN_INVALID, "%s: %s", ln_buf_cstr(&chunk) + 1, why.text);
+        }
+    }
+    lua_close(L);
+    ln_buf_free(&json);
+    ln_buf_free(&chunk);
+    ln_free(text);
+    return ok;
+}
