@@ -185,6 +185,7 @@ static void on_connected(uv_poll_t *poll, int status, int events) {
     int error = 0;
     socklen_t n = sizeof error;
     (void)status, (void)events; /* what libuv says of an error is EBADF always; the socket knows */
+    loop_note_work(d->loop);
     getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &n);
     if (!error && is_own_echo(a->fd)) error = ECONNREFUSED;
     int fd = attempt_end(d);

@@ -18,7 +18,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-enum { TIMER_KIND = 1, QUIET_TURNS = 3, SETTLE_TURNS = 10000 };
+enum { TIMER_KIND = 1, QUIET_TURNS = 4, SETTLE_TURNS = 10000 };
 
 struct timer {
     uint64_t due, seq;
@@ -69,7 +69,7 @@ struct loop {
     struct ln_list signals;
     struct shared *shared;
     int busy;
-    bool stopped;
+    bool worked, stopped;
 };
 
 /* --- timers: a binary heap by due time, then by order of creation --- */
@@ -281,6 +281,10 @@ void loop_busy(struct loop *l, int delta) {
     l->busy += delta;
 }
 
+void loop_note_work(struct loop *l) {
+    l->worked = true;
+}
+
 void *loop_shared(struct loop *l, const void *key, size_t size, void (*release)(void *data)) {
     for (struct shared *s = l->shared; s; s = s->next)
         if (s->key == key) return s->data;
@@ -405,8 +409,9 @@ bool loop_settle(struct loop *l, int turns) {
     while (turns-- > 0) {
         bool wait = l->busy > 0 && quiet >= QUIET_TURNS;
         bool ready = is_ready(l);
+        l->worked = false;
         uv_run(&l->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-        quiet = ready || wait || is_ready(l) ? 0 : quiet + 1;
+        quiet = ready || wait || l->worked || is_ready(l) ? 0 : quiet + 1;
         if (quiet >= QUIET_TURNS && l->busy == 0) return true;
         if (quiet > 0) sched_yield(); /* the kernel's own threads may hold our packets */
     }

@@ -53,6 +53,9 @@ void *loop_shared(struct loop *l, const void *key, size_t size, void (*release)(
 /* +1 for a request given to libuv's thread pool, -1 when its callback runs: loop_settle waits for
  * them, because only sockets on this machine answer at once. */
 void loop_busy(struct loop *l, int delta);
+/* A descriptor's callback ran: loop_settle goes on. (What libuv was given in one turn and found
+ * ready in the next shows nowhere else.) */
+void loop_note_work(struct loop *l);
 
 /* --- tests, with the fake clock --- */
 /* Runs turns without waiting until nothing more is ready: sockets on this machine drained, defers

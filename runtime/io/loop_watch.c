@@ -72,6 +72,7 @@ static void on_event(uv_fs_event_t *uv, const char *name, int events, int status
     struct loop_watch *w = uv->data;
     (void)events;
     if (w->closing) return;
+    loop_note_work(w->loop);
     if (status < 0 || !name || w->names.count >= MAX_NAMES)
         w->overflow = true;
     else

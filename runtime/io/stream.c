@@ -400,6 +400,7 @@ static void begin(void *ud) {
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
     struct stream *s = poll->data;
+    loop_note_work(s->loop);
     /* After an error libuv has stopped the poll; the read below meets the reason, and what came
      * before it. */
     if (status < 0) {
