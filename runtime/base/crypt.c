@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
+
 static uint64_t fake_state; /* 0: the real source */
 static unsigned char pool[4096];
 static size_t pool_left;
@@ -28,14 +30,17 @@ static uint64_t fake_next(void) {
     return x ^ x >> 32;
 }
 
+/* Without it no secret is safe and no frame may be masked: there is nothing to go on with. */
+static _Noreturn void broken(const char *what) {
+    fprintf(stderr, "libcrypto gives no %s\n", what);
+    abort();
+}
+
 void ln_random_real(void *p, size_t n) {
     unsigned char *out = p;
     while (n) {
         int part = n > INT_MAX ? INT_MAX : (int)n;
-        if (RAND_bytes(out, part) != 1) {
-            fprintf(stderr, "the system gives no random bytes\n");
-            abort();
-        }
+        if (ln_fault("crypt.random") || RAND_bytes(out, part) != 1) broken("random bytes");
         out += part;
         n -= (size_t)part;
     }
@@ -106,11 +111,10 @@ void ln_sha256(const void *p, size_t n, unsigned char out[32]) {
 void ln_hmac_sha256(struct ln_str key, struct ln_str data, unsigned char out[32]) {
     unsigned size = 32;
     const unsigned char *d = (const unsigned char *)(data.n ? data.p : "");
-    if (key.n > INT_MAX ||
-        !HMAC(EVP_sha256(), key.n ? key.p : "", (int)key.n, d, data.n, out, &size)) {
-        fprintf(stderr, "libcrypto cannot do HMAC-SHA-256\n");
-        abort();
-    }
+    const char *k = key.n ? key.p : "";
+    if (ln_fault("crypt.hmac") || key.n > INT_MAX ||
+        !HMAC(EVP_sha256(), k, (int)key.n, d, data.n, out, &size))
+        broken("HMAC-SHA-256");
 }
 
 bool ln_equal_secret(struct ln_str a, struct ln_str b) {

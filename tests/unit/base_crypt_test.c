@@ -4,7 +4,11 @@
  */
 #include "test.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/crypt.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 static void check_hex(const unsigned char *p, size_t n, const char *want) {
@@ -129,5 +133,41 @@ TEST(ids) {
     CHECK(strcmp(uuid, other) != 0);
 }
 
+/* fn in a process of its own, under a fault: it must end there, with these words. */
+static void check_ends(void (*fn)(void), const char *fault, const char *words) {
+    int fds[2], status = 0;
+    char text[4096];
+    CHECK_INT(pipe(fds), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(fds[1], STDERR_FILENO);
+        ln_fault_set(fault);
+        fn();
+        _exit(0);
+    }
+    close(fds[1]);
+    ssize_t n = read(fds[0], text, sizeof text - 1);
+    text[n > 0 ? n : 0] = 0;
+    close(fds[0]);
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    CHECK_HAS(text, words);
+}
+
+static void draw(void) {
+    char id[9];
+    ln_random_id(id, 8);
+}
+
+static void authenticate(void) {
+    unsigned char out[32];
+    ln_hmac_sha256(LN_STR("key"), LN_STR("data"), out);
+}
+
+TEST(without_libcrypto_nothing_goes_on) {
+    check_ends(draw, "crypt.random", "gives no random bytes");
+    check_ends(authenticate, "crypt.hmac", "gives no HMAC-SHA-256");
+}
+
 TEST_MAIN(T(sha1), T(sha256), T(hmac_sha256), T(equal_secret), T(real_random),
-          T(fake_random_repeats), T(ids))
+          T(fake_random_repeats), T(ids), T(without_libcrypto_nothing_goes_on))
