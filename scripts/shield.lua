@@ -36,12 +36,13 @@ local rules = {
 }
 
 chat:room(open):on("message", function(msg)
-  local text, reason = msg.text, nil
+  local text = msg.text
   for _, rule in ipairs(rules) do
-    text, reason = rule(msg, text)
-    if not text then
+    local passed, reason = rule(msg, text)
+    if not passed then
       return linnet.log.info("dropped", { from = msg.sender.name, reason = reason })
     end
+    text = passed
   end
   chat:room(target):send(msg.sender.name .. ": " .. text)
 end)

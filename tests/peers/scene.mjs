@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// Plays a transcript of tests/scenes against a server, with socket.io-client for the people and a
+// linnet process for the bot. A line is what somebody does, or what a bot is expected to say next:
+//   NAME joins ROOM · NAME: text · NAME in ROOM: text · NAME is in ROOM · nobody says anything
+import { readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { io } from "socket.io-client";
+
+const WAIT = 10000; // ms until something that was expected counts as missing
+
+function queue() {
+  const items = [], waiting = [];
+  return {
+    push(x) { items.push(x); waiting.splice(0).forEach((f) => f()); },
+    async take(match, ms = WAIT) {
+      const end = Date.now() + ms;
+      for (;;) {
+        const i = items.findIndex(match);
+        if (i >= 0) return items.splice(i, 1)[0];
+        const left = end - Date.now();
+        if (left <= 0) return null;
+        await new Promise((r) => { const t = setTimeout(r, left); waiting.push(() => { clearTimeout(t); r(); }); });
+      }
+    },
+    items,
+  };
+}
+
+export async function play(file, url, linnet) {
+  const lines = readFileSync(file, "utf8").split("\n").map((l) => l.trim()).filter((l) => l && !l.startsWith("#"));
+  const people = new Map(), said = queue();
+  let bot, talk = "", botNames = new Set(), place = "lobby";
+  const watcher = io(url, { transports: ["websocket"], auth: { name: "watcher" }, forceNew: true });
+  await new Promise((r) => watcher.on("connect", r));
+  const inRoom = async (who, room) => {
+    const end = Date.now() + WAIT;
+    for (;;) {
+      const r = await watcher.timeout(WAIT).emitWithAck("join", { room });
+      await watcher.timeout(WAIT).emitWithAck("leave", { room });
+      if (r.members.some((m) => m.name === who)) return;
+      if (Date.now() > end) throw new Error(`${who} did not come into ${room}\n${talk}`);
+      await new Promise((go) => setTimeout(go, 50));
+    }
+  };
+  const person = async (name) => {
+    if (people.has(name)) return people.get(name);
+    const socket = io(url, { transports: ["websocket"], auth: { name, id: `u-${name}` }, forceNew: true });
+    people.set(name, socket);
+    const seen = new Set();
+    socket.on("message", (m) => {
+      if (seen.has(m.id)) throw new Error(`${name} got message ${m.id} twice`);
+      seen.add(m.id);
+      if (botNames.has(m.sender.name)) said.push({ to: name, from: m.sender.name, room: m.room, text: m.text, id: m.id });
+    });
+    await new Promise((resolve, reject) => { socket.on("connect", resolve); socket.on("connect_error", reject); });
+    return socket;
+  };
+  const told = new Set(); // one message reaches several people: it is expected once
+  try {
+    for (const line of lines) {
+      let m;
+      if ((m = line.match(/^bot (\S+)$/))) {
+        bot = spawn(linnet, ["run", m[1], "--set", `connections.hub="${url}"`, "--", url], { stdio: ["ignore", "pipe", "pipe"] });
+        bot.stderr.on("data", (d) => (talk += d));
+        bot.stdout.on("data", (d) => (talk += d));
+      } else if ((m = line.match(/^(\w+) is in (\S+)$/))) {
+        botNames.add(m[1]);
+        await inRoom(m[1], m[2]);
+      } else if ((m = line.match(/^(\w+) joins (\S+)$/))) {
+        const socket = await person(m[1]);
+        const r = await socket.timeout(WAIT).emitWithAck("join", { room: m[2] });
+        if (!r.ok) throw new Error(`${line}: ${JSON.stringify(r.error)}`);
+      } else if (line === "nobody says anything") {
+        const extra = await said.take((s) => !told.has(s.id), 300);
+        if (extra) throw new Error(`nobody should speak, but ${extra.from}: ${extra.text}`);
+      } else if ((m = line.match(/^(\w+)(?: in (\S+))?: (.*)$/))) {
+        const [, name, room, text] = m;
+        if (botNames.has(name)) {
+          const got = await said.take((s) => !told.has(s.id) && s.from === name && (!room || s.room === room));
+          if (!got) throw new Error(`no answer; expected: ${line}\n${talk}`);
+          told.add(got.id);
+          if (got.text !== text) throw new Error(`expected "${text}", got "${got.text}"`);
+        } else {
+          if (room) place = room; else place = "lobby";
+          const socket = await person(name);
+          const r = await socket.timeout(WAIT).emitWithAck("message", { room: place, text });
+          if (!r.ok) throw new Error(`${line}: ${JSON.stringify(r.error)}`);
+        }
+      } else throw new Error(`what does this line mean? ${line}`);
+    }
+  } finally {
+    watcher.close();
+    for (const socket of people.values()) socket.close();
+    if (bot) {
+      const ended = new Promise((r) => bot.on("exit", (code, signal) => r(code ?? signal)));
+      bot.kill("SIGTERM");
+      const code = await ended;
+      if (code !== 0) throw new Error(`the bot ended with ${code}\n${talk}`); // a sanitizer's report, too
+    }
+  }
+}
