@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+// Interoperability, proved against the real thing. peers_test.mjs LINNET [PART OF A NAME]
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { WebSocketServer, WebSocket } from "ws";
+import { Server } from "socket.io";
+import { io } from "socket.io-client";
+import { chatServer } from "./chat_server.mjs";
+import { play } from "./scene.mjs";
+import { test, equal, ok, once, within, start, hub, main } from "./lib.mjs";
+
+const linnet = process.argv[2];
+const scenes = readdirSync("tests/scenes").filter((f) => f.endsWith(".scene"));
+
+// --- the same bots on our hub and on npm socket.io ---
+
+for (const scene of scenes) {
+  test(`${scene} on our hub`, async () => {
+    const h = await hub(linnet);
+    await play(`tests/scenes/${scene}`, h.url, linnet);
+    equal(await h.end(), 0, "the hub's exit code");
+  });
+  test(`${scene} on npm socket.io`, async () => {
+    const server = await chatServer();
+    await play(`tests/scenes/${scene}`, server.url, linnet);
+    await server.close();
+  });
+}
+
+// --- stock clients on our hub ---
+
+const connect = (url, options = {}) => io(url, { transports: ["websocket"], forceNew: true, ...options });
+
+test("socket.io-client: join, message, typing, presence, history", async () => {
+  const h = await hub(linnet);
+  const [kari, ola] = [connect(h.url, { auth: { name: "kari", id: "u1" } }), connect(h.url, { auth: { name: "ola" } })];
+  const [session] = await once(kari, "session");
+  equal(session.user, { id: "u1", name: "kari" }, "session.user");
+  const first = await kari.timeout(5000).emitWithAck("join", { room: "lobby" });
+  equal([first.ok, first.created, first.history.length], [true, true, 0]);
+  const presence = once(kari, "presence");
+  const second = await ola.timeout(5000).emitWithAck("join", { room: "lobby" });
+  equal(second.members.map((m) => m.name).sort(), ["kari", "ola"]);
+  const [p] = await presence;
+  equal([p.kind, p.room, p.member.name], ["join", "lobby", "ola"]);
+  const heard = once(ola, "message");
+  const sent = await kari.timeout(5000).emitWithAck("message", { room: "lobby", text: "hei på deg 🐦", temp_id: "t1", via: "test" });
+  const [m] = await heard;
+  equal([m.text, m.temp_id, m.via, m.id, m.sender.name], ["hei på deg 🐦", "t1", "test", sent.id, "kari"]);
+  const typing = once(ola, "typing");
+  kari.emit("typing", { room: "lobby", on: true });
+  equal((await typing)[0].on, true);
+  const { history } = await ola.timeout(5000).emitWithAck("history", { room: "lobby" });
+  equal(history.map((x) => x.text), ["hei på deg 🐦"]);
+  const refused = await kari.timeout(5000).emitWithAck("message", { room: "nowhere", text: "x" });
+  equal(refused.ok, false);
+  ok(refused.error.code && refused.error.message, "an error has a code and words");
+  kari.close(); ola.close();
+  equal(await h.end(), 0);
+});
+
+test("socket.io-client: unknown namespace, connect_error", async () => {
+  const h = await hub(linnet);
+  const s = connect(`${h.url}/nowhere`);
+  const [e] = await once(s, "connect_error");
+  equal(e.message, "Invalid namespace");
+  s.close();
+  equal(await h.end(), 0);
+});
+
+test("socket.io-client: comes back after the hub was restarted on the same port", async () => {
+  const h = await hub(linnet);
+  const s = connect(h.url, { reconnectionDelay: 20, reconnectionDelayMax: 100 });
+  await once(s, "connect");
+  const lost = once(s, "disconnect");
+  equal(await h.end(), 0);
+  await lost;
+  const back = once(s, "connect");
+  const again = await hub(linnet, ["--port", String(h.port)]);
+  await back;
+  s.close();
+  equal(await again.end(), 0);
+});
+
+test("a script on the hub: events, acks both ways, binary, middleware", async () => {
+  const server = await start(linnet, ["run", "tests/peers/hub_script.lua"], /listening on (http:\S+)/);
+  const url = server.match[1];
+  const refused = connect(`${url}/private`, { auth: { token: "wrong" } });
+  const [e] = await once(refused, "connect_error");
+  equal([e.message, e.data], ["not with that token", { code: "E_AUTH" }]);
+  refused.close();
+  const s = connect(url);
+  await once(s, "connect");
+  const back = once(s, "echoed");
+  s.emit("echo", 1, "two", { three: [3, null, true] }, Buffer.from([1, 2, 3]));
+  const [a, b, c, d] = await back;
+  equal([a, b, c], [1, "two", { three: [3, null, true] }]);
+  equal([...d], [1, 2, 3]);
+  equal(await s.timeout(5000).emitWithAck("sum", 2, 40), 42);
+  s.on("question", (q, ack) => ack(`${q} indeed`));
+  equal(await s.timeout(5000).emitWithAck("ask me"), "is it so indeed");
+  const big = await s.timeout(5000).emitWithAck("same", "9007199254740993 as text", 9007199254740991);
+  equal(big, 9007199254740991);
+  s.close();
+  equal(await server.end(), 0);
+});
+
+test("python3-socketio on our hub", async () => {
+  const h = await hub(linnet);
+  const r = spawnSync("/usr/bin/python3", ["tests/peers/python_client.py", h.url], { encoding: "utf8", timeout: 40000 });
+  equal([r.status, r.stdout.trim().split("\n").pop()], [0, "all well"], r.stdout + r.stderr);
+  equal(await h.end(), 0);
+});
+
+// --- our client on stock servers ---
+
+test("our client on npm socket.io: namespaces, acks, binary, errors", async () => {
+  const server = new Server(0, { transports: ["websocket"] });
+  const port = server.httpServer.address().port;
+  const seen = [];
+  server.of("/admin").use((s, next) => (s.handshake.auth.token === "t" ? next() : next(Object.assign(new Error("not authorized"), { data: { code: "E" } }))));
+  server.of("/admin").on("connection", (s) => s.emit("hi", "admin"));
+  server.on("connection", (s) => {
+    s.on("mixed", (a, b, ack) => { seen.push([a, [...b]]); ack({ got: b }); });
+    s.emitWithAck("question", { n: 1 }).then((r) => seen.push(r));
+    s.on("bye", () => s.disconnect());
+  });
+  const script = await start(linnet, ["run", "tests/peers/client_script.lua", "--", `http://127.0.0.1:${port}`]);
+  equal(await within(script.exited, "the script to end", 20000), 0, script.out() + script.err());
+  equal(seen, [{ answer: 1 }, ["text", [0, 255, 10]]]);
+  await new Promise((r) => server.close(r));
+});
+
+test("our client after a stock server's restart: comes back, rejoins, sends what waited, in order", async () => {
+  let server = await chatServer();
+  const port = Number(new URL(server.url).port);
+  const script = await start(linnet, ["run", "tests/peers/restart_script.lua", "--", server.url], /joined/);
+  await server.close();
+  await within(new Promise((r) => { const look = () => (/queued/.test(script.out() + script.err()) ? r() : setTimeout(look, 20)); look(); }), "the script to queue");
+  const texts = [];
+  server = await chatServer(port);
+  server.io.on("connection", (s) => s.on("message", (m) => texts.push(m.text)));
+  equal(await within(script.exited, "the script to end", 30000), 0, script.out() + script.err());
+  equal(texts, ["one", "two", "three"]);
+  await server.close();
+});
+
+// --- frames exchanged with npm ws, both roles ---
+
+test("frames with npm ws as the server: sizes, fragments, pings between them", async () => {
+  const wss = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false });
+  await once(wss, "listening");
+  const got = [];
+  const ended = new Promise((done) => {
+    wss.on("connection", (ws) => {
+      ws.send('0{"sid":"s1","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}');
+      ws.on("pong", (d) => got.push(`pong ${d}`));
+      ws.on("message", (d) => {
+        const text = d.toString();
+        if (text.startsWith("40")) {
+          ws.send('40{"sid":"n1"}');
+          for (const n of [0, 1, 100, 125, 126, 65535, 65536, 1000000]) ws.send(`42["size",${JSON.stringify("x".repeat(n))}]`);
+          ws.send('42["frag', { fin: false }); ws.ping("between"); ws.send('ment","å', { fin: false }); ws.send('"]', { fin: true });
+        } else {
+          got.push(text);
+          if (text.includes("end")) { ws.close(); done(); }
+        }
+      });
+    });
+  });
+  const url = `http://127.0.0.1:${wss.address().port}`;
+  const script = await start(linnet, ["run", "tests/peers/frames_script.lua", "--", url]);
+  await within(ended, "the script's last frame");
+  equal(await within(script.exited, "the script"), 0, script.err());
+  const sizes = [0, 1, 100, 125, 126, 65535, 65536, 1000000].map((n) => `42["got",${n}]`);
+  equal(got.filter((g) => !g.startsWith("pong")), [...sizes, '42["got","å"]', '42["end"]']);
+  ok(got.includes("pong between"), "a ping between two fragments is answered");
+  wss.close();
+});
+
+test("frames with npm ws as the client of /ws: text, fragments, refusals", async () => {
+  const h = await hub(linnet);
+  const ws = new WebSocket(`ws://127.0.0.1:${h.port}/ws?name=kari`, { perMessageDeflate: true });
+  const first = JSON.parse((await once(ws, "message"))[0]);
+  equal([first.event, first.data.user.name], ["session", "kari"]);
+  ws.send('{"event":"join",', { fin: false });
+  ws.send('"data":{"room":"lobby"},"ack":7}', { fin: true });
+  const answer = JSON.parse((await once(ws, "message"))[0]);
+  equal([answer.ack, answer.data.ok], [7, true]);
+  ws.ping("p");
+  await once(ws, "pong");
+  ws.send("{not json");
+  const [code] = await once(ws, "close");
+  ok([1003, 1007, 1008, 1002].includes(code), `a garbage frame ends that line alone, with a code: ${code}`);
+  const foreign = new WebSocket(`ws://127.0.0.1:${h.port}/ws`, { origin: "http://evil.example" });
+  const [e] = await once(foreign, "error");
+  ok(/403/.test(e.message), `a foreign origin is refused: ${e.message}`);
+  equal(await h.end(), 0);
+});
+
+await main();
