@@ -177,6 +177,7 @@ static void add_name(struct ln_buf *out, struct ln_str name) {
 
 /* The names that the certificate is for: its alternative names, or else its common name. */
 static void names_of(X509 *cert, struct ln_buf *out) {
+    struct ln_buf list = {0};
     GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
     for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
@@ -187,16 +188,17 @@ static void names_of(X509 *cert, struct ln_buf *out) {
         const char *p = (const char *)ASN1_STRING_get0_data(value);
         int n = ASN1_STRING_length(value);
         if (type == GEN_DNS)
-            add_name(out, (struct ln_str){p, (size_t)n});
+            add_name(&list, (struct ln_str){p, (size_t)n});
         else if ((n == 4 || n == 16) && inet_ntop(n == 4 ? AF_INET : AF_INET6, p, ip, sizeof ip))
-            add_name(out, ln_str(ip));
+            add_name(&list, ln_str(ip));
     }
     GENERAL_NAMES_free(names);
     char cn[64] = "";
     X509_NAME *subject = X509_get_subject_name(cert);
-    if (out->n == 0 && X509_NAME_get_text_by_NID(subject, NID_commonName, cn, sizeof cn) > 0)
-        add_name(out, ln_str(cn));
-    if (out->n == 0) ln_buf_puts(out, "nobody");
+    if (list.n == 0 && X509_NAME_get_text_by_NID(subject, NID_commonName, cn, sizeof cn) > 0)
+        add_name(&list, ln_str(cn));
+    ln_buf_puts(out, list.n > 0 ? ln_buf_cstr(&list) : "nobody");
+    ln_buf_free(&list);
 }
 
 static void issuer_of(X509 *cert, struct ln_buf *out) {

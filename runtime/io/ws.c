@@ -29,7 +29,8 @@ struct upgrade { /* only until the line is open */
     char key[WS_KEY_LEN + 1];
     char *protocols;
     struct ln_buf text; /* the request, then the answer */
-    size_t head;        /* bytes of a refusal's head */
+    size_t head;        /* bytes of the answer's head */
+    bool tls;
     uint64_t deadline, since;
 };
 
@@ -369,10 +370,11 @@ static void on_drained(void *ud) {
 
 static void on_closed(void *ud, enum stream_phase phase, const struct ln_err *err) {
     struct ws *w = ud;
-    char text[sizeof err->text + 64];
+    char text[sizeof err->text + 96];
     if (w->state == REFUSED) refused(w, true);
     if (err && phase == PHASE_OPEN && !w->was_open) {
-        snprintf(text, sizeof text, "upgrade: %s before it answered", err->text);
+        snprintf(text, sizeof text, "upgrade: %s before it answered%s", err->text,
+                 w->upgrade->tls ? "" : " (if it speaks TLS on this port: wss:// or https://)");
         note(w, err->code, text);
     } else if (err && phase == PHASE_OPEN) {
         snprintf(text, sizeof text, "%s without a close frame", err->text);
@@ -401,6 +403,7 @@ struct ws *ws_open(struct loop *l, const struct ws_opts *o, const struct ws_cbs 
     w->close_timeout_ms = o->close_timeout_ms > 0 ? o->close_timeout_ms : CLOSE_TIMEOUT_MS;
     ws_parser_init(&w->parser, false, o->max_message ? o->max_message : MAX_MESSAGE);
     u->protocols = o->protocols ? ln_strdup(o->protocols) : NULL;
+    u->tls = o->stream.tls;
     ws_make_key(u->key);
     if (!ws_write_request(&u->text, o->host_header, o->target, u->key, u->protocols, o->headers,
                           o->header_count, &err)) {

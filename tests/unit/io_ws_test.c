@@ -399,7 +399,9 @@ TEST(the_peer_may_go_or_be_silent_before_it_answers) {
     struct line l;
     begin();
     refuse(&l, "HTTP/1.1 101 Swi", true);
-    check_error(&l, PHASE_HTTP, LN_DISCONNECTED, "upgrade: closed by the peer before it answered");
+    check_error(&l, PHASE_HTTP, LN_DISCONNECTED,
+                "upgrade: closed by the peer before it answered (if it speaks TLS on this port: "
+                "wss:// or https://)");
     reset(&l);
     struct ws_opts o = options();
     o.stream.timeout_ms = 5000;
