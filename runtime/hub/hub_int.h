@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the hub's files share. A line is one WebSocket; a client is a line in one namespace (plain
+ * JSON has one, "/"); a room is a name in a namespace with members (clients). The dialect adds
+ * users (who may have several lines) and occupants (a user in a room).
+ *
+ * Nothing is freed below a caller: a client that ends goes out of every table at once and its
+ * memory as the turn ends; a line lives until its socket is gone.
+ */
+#ifndef LN_HUB_INT_H
+#define LN_HUB_INT_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "hub/hub.h"
+#include "io/server.h"
+#include "wire/socketio.h"
+
+#define HUB_MAX_JOINS 100
+#define HUB_MAX_WAITS 1000 /* hub_emit_ack without an answer, for one client */
+#define HUB_SID_LEN 20
+#define HUB_MAX_ROOM 100 /* bytes of a room's name */
+#define HUB_MAX_NAME 50  /* characters of a user's name */
+#define HUB_MAX_ID 100   /* bytes of a user's id */
+
+enum hub_kind { HUB_CLIENT = 1, HUB_TICKET };
+enum hub_proto { HUB_SIO, HUB_RAW };
+
+struct hub_user;
+
+struct hub_line {
+    struct ln_list node;    /* hub.lines */
+    struct ln_list clients; /* hub_client.on_line */
+    struct ln_list tickets; /* hub_ticket.node */
+    struct hub *hub;
+    struct server_peer *peer; /* NULL: a fuzzer's */
+    enum hub_proto proto;
+    bool is_local, is_ended;
+    enum hub_leave why; /* set before it ends; CLOSE when nobody did */
+    char ip[64];
+    struct ln_buf auth;    /* plain JSON: the query as an object */
+    struct ln_buf headers; /* JSON for hooks.admit; empty without it */
+    /* heartbeat */
+    ln_id ping_timer, connect_timer;
+    bool is_waiting, was_extended;
+    /* token bucket */
+    double tokens;
+    uint64_t tokens_at_ms;
+    int refused; /* events in a row that were over the rate */
+    /* a Socket.IO packet that waits for its attachments */
+    struct ln_buf packet, bins[SIO_MAX_ATTACHMENTS];
+    int want, have;
+    size_t bin_bytes;
+};
+
+struct hub_ticket { /* a client that hooks.admit thinks about */
+    struct ln_list node;
+    struct hub_line *line;
+    ln_id id, timer;
+    char *nsp;
+};
+
+struct hub_wait { /* an answer that a client owes: hub_emit_ack */
+    struct ln_list node;
+    struct hub_client *client;
+    int64_t ack;
+    ln_id timer;
+    hub_reply_fn reply;
+    void *ud;
+};
+
+struct hub_client {
+    struct ln_list on_line, in_hub;
+    struct ln_list memberships; /* hub_member.of_client */
+    struct ln_list waits;
+    struct hub_line *line;
+    ln_id id;
+    char *nsp;
+    char sid[HUB_SID_LEN + 1];
+    struct hub_user *user; /* dialect, in "/" */
+    struct ln_list of_user;
+    uint64_t connected_at_ms;
+    int64_t next_ack;
+    size_t joins, wait_count;
+    uint64_t mark; /* hub.mark when it got the broadcast under way */
+    bool is_tracer, is_dead;
+};
+
+struct hub_room {
+    struct hub *hub;
+    char *nsp, *name;
+    struct ln_list members; /* hub_member.of_room */
+    size_t count;
+    /* dialect: */
+    struct ln_map occupants; /* user id -> struct hub_occupant */
+    struct ln_list empty;    /* hub.empty_rooms, oldest first; while it only keeps history */
+    ln_id timer;             /* … until then */
+    struct ln_buf *history;  /* ring of Message objects */
+    size_t first, kept, history_bytes;
+};
+
+struct hub_member {
+    struct ln_list of_room, of_client;
+    struct hub_room *room;
+    struct hub_client *client;
+};
+
+struct hub_occupant { /* a user in a room */
+    struct ln_list of_user;
+    struct hub_user *user;
+    struct hub_room *room;
+    size_t count; /* clients of this user in this room; 0: may come back until `grace` */
+    ln_id grace;
+    enum hub_leave why;
+};
+
+struct hub_user {
+    struct hub *hub;
+    char *id, *name, *text;
+    const char *status;
+    bool is_named, was_warned; /* has an id of its own choice; two names were seen */
+    struct ln_list clients, occupants;
+    size_t lines;
+    int64_t seen_ms;
+};
+
+struct hub {
+    struct loop *loop;
+    struct hub_opts opts; /* strings are copies */
+    struct hub_hooks hooks;
+    void *ud;
+    struct server *server;
+    struct ln_slots slots;
+    struct ln_list lines, clients, empty_rooms;
+    struct ln_map sids;  /* sid -> client */
+    struct ln_map rooms; /* nsp, 0 byte, name -> room */
+    struct ln_map users; /* id -> user */
+    size_t client_count, tracers, history_bytes;
+    uint64_t mark, messages;
+    unsigned guests;
+    bool is_closing;
+    uint64_t opened_ms;
+    struct ln_buf page_headers; /* scratch for hub_http.c */
+    struct ln_buf text;
+    loop_fn done;
+    void *done_ud;
+};
+
+/* --- hub.c --- */
+struct hub_line *hub_line_new(struct hub *h, struct server_peer *p, enum hub_proto proto);
+void hub_line_start(struct hub_line *line); /* after auth, headers and ip are filled */
+/* A whole message of the peer. */
+void hub_line_input(struct hub_line *line, bool binary, char *p, size_t n);
+void hub_line_free(struct hub_line *line); /* its socket is gone */
+/* Closes with a frame; everybody is told `why` when the socket is gone. 1005: without a code. */
+void hub_line_drop(struct hub_line *line, enum hub_leave why, int code, const char *reason);
+void hub_line_send(struct hub_line *line, bool binary, struct ln_str data);
+size_t hub_line_queued(const struct hub_line *line);
+/* One event's worth of the rate. False: over it; the line may have been dropped. */
+bool hub_line_charge(struct hub_line *line);
+/* Asks whether that namespace may be joined; hub_client_new follows, or a refusal. */
+void hub_line_ask(struct hub_line *line, struct ln_str nsp, struct ln_str auth);
+bool hub_line_is_asked(const struct hub_line *line, struct ln_str nsp);
+struct hub_client *hub_line_client(const struct hub_line *line, struct ln_str nsp);
+struct hub_client *hub_get(const struct hub *h, ln_id id);
+void hub_client_end(struct hub_client *c, enum hub_leave why);
+/* An event that came in: rate, dialect, hooks, trace. */
+void hub_client_event(struct hub_client *c, struct hub_event *ev);
+void hub_client_answer(struct hub_client *c, int64_t ack, struct ln_str args); /* of hub_emit_ack */
+const char *hub_leave_name(enum hub_leave why);
+bool hub_has_nsp(const struct hub *h, struct ln_str nsp);
+
+/* --- hub_http.c --- */
+void hub_http_request(void *ud, const struct server_request *r, struct server_reply *reply);
+bool hub_http_accept(void *ud, const struct server_request *r, struct server_reply *reply);
+bool hub_http_is_sio(struct ln_str path);
+void hub_query_json(struct ln_buf *out, struct ln_str query);
+void hub_headers_json(struct ln_buf *out, const struct server_request *r);
+
+/* --- hub_sio.c, hub_raw.c: one protocol each --- */
+void hub_sio_open(struct hub_line *line);
+void hub_sio_input(struct hub_line *line, bool binary, char *p, size_t n);
+void hub_sio_ping(struct hub_line *line);
+void hub_sio_welcome(struct hub_client *c);
+void hub_sio_refuse(struct hub_line *line, struct ln_str nsp, const char *message,
+                    struct ln_str data);
+void hub_sio_bye(struct hub_client *c);
+void hub_sio_event(struct ln_buf *out, struct ln_str nsp, int64_t ack, size_t bins,
+                   struct ln_str name, struct ln_str args);
+void hub_sio_ack(struct hub_client *c, int64_t ack, struct ln_str args, const struct ln_str *bin,
+                 size_t bins);
+
+void hub_raw_input(struct hub_line *line, bool binary, char *p, size_t n);
+void hub_raw_refuse(struct hub_line *line, const char *message, struct ln_str data);
+void hub_raw_event(struct ln_buf *out, int64_t ack, struct ln_str name, struct ln_str args);
+void hub_raw_ack(struct hub_client *c, int64_t ack, struct ln_str args);
+
+/* --- hub_rooms.c --- */
+struct hub_room *hub_room_get(const struct hub *h, struct ln_str nsp, struct ln_str name);
+struct hub_member *hub_member_get(const struct hub_client *c, const struct hub_room *r);
+/* The room is made when it is not there; the dialect's occupant too. Being in it already is fine.
+ * NULL with err: full. */
+struct hub_room *hub_room_enter(struct hub_client *c, struct ln_str name, bool *created,
+                                struct ln_err *err);
+void hub_room_leave(struct hub_client *c, struct hub_room *r); /* may free the room */
+void hub_room_settle(struct hub *h, struct hub_room *r);       /* is it still needed? */
+void hub_room_free(struct hub *h, struct hub_room *r);
+void hub_room_keep(struct hub *h, struct hub_room *r, struct ln_str message);
+/* `[…]` of the last n messages. */
+void hub_room_history(const struct hub_room *r, size_t n, struct ln_buf *out);
+/* To everybody who shares a room with u, once each. */
+size_t hub_send_friends(struct hub_user *u, const struct hub_client *except, struct ln_str name,
+                        struct ln_str args);
+void hub_send_tracers(struct hub *h, struct ln_str args);
+size_t hub_send_client(struct hub_client *c, struct ln_str name, struct ln_str args);
+/* typing and the like: is_volatile. */
+size_t hub_send_room(struct hub_room *r, const struct hub_client *except, bool is_volatile,
+                     struct ln_str name, struct ln_str args);
+
+/* --- hub_users.c: who is who (dialect) --- */
+void hub_user_enter(struct hub_client *c, struct ln_str auth);      /* finds or makes c->user */
+void hub_user_quit(struct hub_client *c, enum hub_leave why);       /* out of all its rooms, too */
+void hub_user_json(struct ln_buf *out, const struct hub_user *u);   /* {id,name} */
+void hub_member_json(struct ln_buf *out, const struct hub_user *u); /* Member */
+void hub_members_json(struct ln_buf *out, const struct hub_room *r);
+/* c has come into r, or goes out of it (it is still a member); the others are told. */
+void hub_occupy(struct hub_client *c, struct hub_room *r);
+void hub_vacate(struct hub_client *c, struct hub_room *r, enum hub_leave why, bool at_once);
+void hub_room_evict(struct hub_room *r); /* the room ends, and its occupants with it */
+void hub_user_update(const struct hub_client *from, struct hub_user *u); /* presence: update */
+void hub_user_rename(struct hub_user *u, struct ln_str name);
+/* UTF-8 without control characters, not only blanks (unless min is 0). */
+bool hub_text_ok(struct ln_str s, size_t min, size_t max_chars, size_t max_bytes);
+void hub_json_time(struct ln_buf *out, int64_t wall_ms); /* seconds with three decimals */
+
+/* --- hub_chat.c: the dialect's requests --- */
+enum hub_verdict { HUB_NOT_OURS, HUB_DONE, HUB_FAILED };
+enum hub_verdict hub_chat_event(struct hub_client *c, struct hub_event *ev);
+void hub_chat_welcome(struct hub_client *c);
+/* The answer {ok:false,…} to that ack, or an event `error` without one. */
+void hub_chat_error(struct hub_client *c, int64_t ack, const struct ln_err *err);
+
+/* --- hub_trace.c --- */
+/* One record, when somebody looks on. room: "" when the arguments tell. */
+void hub_trace_event(struct hub *h, const char *dir, const struct hub_client *c, struct ln_str name,
+                     struct ln_str room, struct ln_str args);
+
+#endif
