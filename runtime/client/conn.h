@@ -20,7 +20,14 @@
 struct conn;
 struct clients; /* all connections and lines of one program */
 
-enum conn_state { CONN_IDLE, CONN_CONNECTING, CONN_CONNECTED, CONN_WAITING, CONN_FAILED, CONN_CLOSED };
+enum conn_state {
+    CONN_IDLE,
+    CONN_CONNECTING,
+    CONN_CONNECTED,
+    CONN_WAITING,
+    CONN_FAILED,
+    CONN_CLOSED
+};
 const char *conn_state_name(enum conn_state s); /* "idle" "connecting" "connected" "waiting" … */
 
 enum conn_offline { OFFLINE_QUEUE, OFFLINE_DROP, OFFLINE_FAIL };
@@ -28,10 +35,10 @@ enum conn_offline { OFFLINE_QUEUE, OFFLINE_DROP, OFFLINE_FAIL };
 /* Options, all owned by the struct (conn_opts_free). Zero values are replaced by the defaults that
  * conn_opts_init sets. JSON texts are kept raw. */
 struct conn_opts {
-    char *url;       /* ws:// wss:// http:// https://; the URL's path is the namespace (Socket.IO) */
-    char *protocol;  /* "auto" "socketio" "ws"; auto is socketio */
-    char *path;      /* "/socket.io/" */
-    char *auth;      /* JSON object, or NULL */
+    char *url;      /* ws:// wss:// http:// https://; the URL's path is the namespace (Socket.IO) */
+    char *protocol; /* "auto" "socketio" "ws"; auto is socketio */
+    char *path;     /* "/socket.io/" */
+    char *auth;     /* JSON object, or NULL */
     bool auth_asked; /* auth is a function: asked before every attempt through sink->auth */
     char *query;     /* JSON object of strings, or NULL */
     char *headers;   /* JSON object of strings, or NULL */
@@ -64,17 +71,17 @@ struct event {
     enum event_kind kind;
     struct conn *conn; /* NULL when the source is no connection (the hub) */
     struct ln_str name;
-    struct ln_str args;        /* raw JSON values with commas between, no brackets; may be empty.
-                                  For connect_error the first is {"code":…,"message":…,…} */
-    const struct ln_str *bin;  /* attachments that {"_placeholder":true,"num":k} in args stand for */
+    struct ln_str args;       /* raw JSON values with commas between, no brackets; may be empty.
+                                 For connect_error the first is {"code":…,"message":…,…} */
+    const struct ln_str *bin; /* attachments that {"_placeholder":true,"num":k} in args stand for */
     size_t bin_count;
-    int64_t ack;               /* -1, or the number to answer with conn_ack */
-    uint64_t serial;           /* never 0, different for every event: what was decoded once for a
-                                  script is kept under it while the event is dispatched */
-    struct barrier *barrier;   /* NULL, or what handlers that wait hold up (see host/event.h) */
-    const void *source;        /* what the host knows beyond that: the struct hub_event on the hub's
-                                  bus (for its lifecycle events connect and disconnect one with the
-                                  client and nsp only); else NULL */
+    int64_t ack;     /* -1, or the number to answer with conn_ack */
+    uint64_t serial; /* given by the sink when 0; different for every event: what was decoded for a
+                        script is kept under it while the event is dispatched */
+    struct barrier *barrier; /* NULL, or what handlers that wait hold up (see host/event.h) */
+    const void *source;      /* what the host knows beyond that: the struct hub_event on the hub's
+                                bus (for its lifecycle events connect and disconnect one with the
+                                client and nsp only); else NULL */
 };
 
 /* What a connection tells and asks; implemented by the host. */
@@ -89,8 +96,8 @@ struct conn_sink {
     void (*auth)(void *ud, struct conn *c, ln_id ticket, const char *reason, int attempt);
     /* Emit `connect` (args: first) and call conn_ready_go once its handlers ended. */
     void (*connected)(void *ud, struct conn *c, bool first);
-    /* A wanted room was asked for again after a reconnect: reply is the raw ack arguments, or NULL
-     * with err. */
+    /* A wanted room was asked for at a connect: reply is the raw ack arguments, or NULL with err.
+     * Not called when the line was lost meanwhile: the next connect asks again. */
     void (*rejoined)(void *ud, struct conn *c, struct ln_str room, struct ln_str reply,
                      const struct ln_err *err);
 };
@@ -100,9 +107,12 @@ struct clients *clients_new(struct loop *l, const struct conn_sink *sink, void *
  * turn (loop_free does). */
 void clients_free(struct clients *cs);
 bool clients_each(struct clients *cs, size_t *i, struct conn **c); /* *i begins at 0 */
+/* Tests: lines go over descriptors that are connected already (one end of a socket pair) instead of
+ * dialling. dial returns one for each attempt (then it is the line's), or 0: dial. NULL stops. */
+void clients_dialler(struct clients *cs, int (*dial)(void *ud, struct conn *c), void *ud);
 
-/* name: unique; what logs show. NULL with err when the URL or an option is wrong. Connects at the end
- * of this turn unless !autoconnect. */
+/* name: unique; what logs show. NULL with err when the URL or an option is wrong. Connects at the
+ * end of this turn unless !autoconnect. */
 struct conn *conn_open(struct clients *cs, const char *name, const struct conn_opts *o,
                        struct ln_err *err);
 struct conn *conn_find(struct clients *cs, struct ln_str name);
@@ -111,14 +121,19 @@ void conn_close(struct conn *c);
 /* New options for a living connection: it reconnects with them. */
 bool conn_reconfigure(struct conn *c, const struct conn_opts *o, struct ln_err *err);
 
+/* Nothing happens when it is connected or on its way; a waiting one tries at once. */
 void conn_connect(struct conn *c);
 void conn_disconnect(struct conn *c, const char *reason); /* stays down; reason NULL: the default */
-void conn_reconnect(struct conn *c);                      /* drops and comes back, auth asked again */
+void conn_reconnect(struct conn *c); /* drops and comes back, auth asked again */
 void conn_auth_answer(struct conn *c, ln_id ticket, struct ln_str json, const struct ln_err *err);
 void conn_ready_go(struct conn *c, uint64_t epoch); /* connect handlers ended (see conn_epoch) */
 uint64_t conn_epoch(const struct conn *c);          /* grows at every connect and loss */
 
 /* --- sending --- */
+/* NOW: at once whenever the namespace is connected, before rooms and outbox (`connect` handlers);
+ * such emits, and volatile ones, are never retried. With retries the emits of a connection go one
+ * at a time: the next leaves when the one before is acknowledged or given up. When an event leaves
+ * (not when it is queued; at each try) the sink hears of it as EVENT_OUT. */
 enum { CONN_EMIT_VOLATILE = 1, CONN_EMIT_NOW = 2 };
 /* reply: raw ack arguments; or err: LN_TIMEOUT "operation has timed out", LN_DISCONNECTED "socket
  * has been disconnected", LN_CANCELLED. Exactly once, never from inside conn_emit. */
@@ -135,10 +150,12 @@ struct conn_emit {
     int retries;        /* < 0: the connection's */
 };
 /* LN_OK: accepted (sent, or in the outbox). LN_DROPPED (volatile, offline drop), LN_DISCONNECTED
- * (offline fail, closed), LN_FULL, LN_INVALID (reserved name, too many attachments).
+ * (offline fail, closed), LN_FULL, LN_INVALID (reserved name, too many attachments, more bytes than
+ * the server takes); reply is not called then.
  * *op (may be NULL) cancels the wait for the reply with conn_emit_cancel. */
 ln_status conn_emit(struct conn *c, const struct conn_emit *e, ln_id *op, struct ln_err *err);
-void conn_emit_cancel(struct conn *c, ln_id op); /* reply is not called any more */
+/* reply is not called any more; what was accepted is still sent. */
+void conn_emit_cancel(struct conn *c, ln_id op);
 /* Answers an event's ack; only the first answer per number is sent. epoch: the event's. */
 void conn_ack(struct conn *c, uint64_t epoch, int64_t ack, struct ln_str args,
               const struct ln_str *bin, size_t bin_count);
@@ -155,7 +172,9 @@ size_t conn_outbox_clear(struct conn *c, ln_id op);
 /* --- rooms: what is wanted now, asked for again after every reconnect --- */
 /* join/leave: the event and raw arguments that ask for it (a dialect's business). Owner counts:
  * the room is left when as many conn_room_drop as conn_room_want came. Returns true when it was
- * not wanted before. Does not emit by itself on a living line. */
+ * not wanted before. While connected it emits nothing: the caller asks for the room itself (when
+ * true came back). Otherwise the next connect asks, the first one too, and the answer comes by
+ * sink->rejoined: the caller must not emit the join as well. */
 bool conn_room_want(struct conn *c, struct ln_str room, struct ln_str join_event,
                     struct ln_str join_args);
 /* True when nobody wants it any more: the caller sends the dialect's leave. */

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * All connections of one program: opening, finding, closing; handles; the fields that scripts read.
+ * What is closed is out of every table at once, and its memory goes at the end of the turn, so that
+ * a connection may be closed inside any callback.
+ */
+#include <stdio.h>
+
+#include "client/line.h"
+
+struct clients *clients_new(struct loop *l, const struct conn_sink *sink, void *ud) {
+    struct clients *cs = ln_new(struct clients);
+    cs->loop = l;
+    cs->sink = sink;
+    cs->ud = ud;
+    ln_list_init(&cs->all_lines);
+    return cs;
+}
+
+static void free_if_over(struct clients *cs) {
+    if (!cs->closing || cs->alive > 0) return;
+    ln_slots_free(&cs->slots);
+    ln_map_free(&cs->names);
+    ln_map_free(&cs->lines);
+    ln_buf_free(&cs->scratch);
+    ln_free(cs);
+}
+
+void clients_hold(struct clients *cs) {
+    cs->alive++;
+}
+
+void clients_release(struct clients *cs) {
+    cs->alive--;
+    free_if_over(cs);
+}
+
+void clients_free(struct clients *cs) {
+    if (!cs || cs->closing) return;
+    size_t i = 0;
+    struct conn *c;
+    while (clients_each(cs, &i, &c))
+        conn_close(c);
+    LN_LIST_EACH (&cs->all_lines, it, tmp)
+        line_abort(LN_CONTAINER(it, struct line, node)); /* the close frames are on their way */
+    cs->closing = true;
+    free_if_over(cs);
+}
+
+bool clients_each(struct clients *cs, size_t *i, struct conn **c) {
+    struct ln_str name;
+    void *value;
+    if (!ln_map_next(&cs->names, i, &name, &value)) return false;
+    *c = value;
+    return true;
+}
+
+struct loop *clients_loop(const struct clients *cs) {
+    return cs->loop;
+}
+
+void clients_dialler(struct clients *cs, int (*dial)(void *ud, struct conn *c), void *ud) {
+    cs->dial = dial;
+    cs->dial_ud = ud;
+}
+
+/* --- opening and closing --- */
+
+void conn_take_opts(struct conn *c, const struct conn_opts *o, const struct url *url,
+                    const struct proto *proto) {
+    struct conn_opts copy;
+    conn_opts_copy(&copy, o); /* first: o may be our own */
+    conn_opts_free(&c->opts);
+    url_free(&c->url);
+    ln_free(c->shown_url);
+    ln_free(c->nsp);
+    c->opts = copy;
+    c->url = *url;
+    c->proto = proto;
+    c->nsp = ln_strdup(url->path[0] ? url->path : "/");
+    c->backoff = copy.backoff;
+    c->backoff.attempts = 0;
+    struct ln_buf b = {0};
+    ln_buf_fmt(&b, url->is_ipv6 ? "%s://[%s]" : "%s://%s", url->scheme, url->host);
+    if (url->has_port) ln_buf_fmt(&b, ":%d", url->port);
+    ln_buf_puts(&b, url->path);
+    c->shown_url = ln_buf_take(&b, NULL);
+}
+
+static void start(void *ud) {
+    struct conn *c = ud;
+    if (!c->starts || c->is_closed) return;
+    c->starts = false;
+    conn_begin(c, "first");
+}
+
+struct conn *conn_open(struct clients *cs, const char *name, const struct conn_opts *o,
+                       struct ln_err *err) {
+    struct url url;
+    const struct proto *proto;
+    if (cs->closing || ln_map_get(&cs->names, ln_str(name))) {
+        ln_fail(err, LN_INVALID, "there is a connection named '%s' already", name);
+        return NULL;
+    }
+    if (!conn_opts_check(o, &url, &proto, err)) return NULL;
+    struct conn *c = ln_new(struct conn);
+    struct ln_buf tag = {0};
+    ln_buf_fmt(&tag, "conn:%s", name);
+    c->tag = ln_buf_take(&tag, NULL);
+    c->name = ln_strdup(name);
+    c->clients = cs;
+    c->stats.rtt_ms = -1;
+    c->auth_reason = "first";
+    ln_list_init(&c->line_node);
+    ln_list_init(&c->queue);
+    ln_list_init(&c->retry);
+    ln_list_init(&c->sent);
+    conn_take_opts(c, o, &url, proto);
+    c->handle = ln_slot_put(&cs->slots, c, HANDLE_CONN);
+    ln_map_set(&cs->names, ln_str(name), c);
+    clients_hold(cs);
+    c->starts = o->autoconnect;
+    if (c->starts) loop_defer(cs->loop, start, c);
+    return c;
+}
+
+void conn_close(struct conn *c) {
+    if (c->is_closed) return;
+    c->is_closed = true;
+    ln_map_remove(&c->clients->names, ln_str(c->name));
+    ln_slot_drop(&c->clients->slots, c->handle);
+    conn_leave(c);
+    c->epoch++;
+    c->state = CONN_CLOSED;
+    loop_defer(c->clients->loop, conn_free, c);
+}
+
+void conn_free(void *conn) {
+    struct conn *c = conn;
+    struct clients *cs = c->clients;
+    emit_close(c);
+    rooms_free(c);
+    msgs_free(&c->early);
+    msgs_free(&c->history);
+    size_t i = 0;
+    struct ln_str name;
+    void *count;
+    while (ln_map_next(&c->counts, &i, &name, &count))
+        ln_free(count);
+    ln_map_free(&c->counts);
+    ln_buf_free(&c->name_buf);
+    conn_opts_free(&c->opts);
+    url_free(&c->url);
+    ln_free(c->acks);
+    ln_free(c->answered);
+    ln_free(c->sid);
+    ln_free(c->nsp);
+    ln_free(c->shown_url);
+    ln_free(c->tag);
+    ln_free(c->name);
+    ln_free(c);
+    clients_release(cs);
+}
+
+/* --- finding --- */
+
+struct conn *conn_find(struct clients *cs, struct ln_str name) {
+    return ln_map_get(&cs->names, name);
+}
+
+struct conn *conn_of_handle(struct clients *cs, ln_id id) {
+    return ln_slot_get(&cs->slots, id, HANDLE_CONN);
+}
+
+/* --- fields --- */
+
+ln_id conn_handle(const struct conn *c) {
+    return c->handle;
+}
+struct clients *conn_clients(const struct conn *c) {
+    return c->clients;
+}
+const char *conn_name(const struct conn *c) {
+    return c->name;
+}
+const char *conn_url(const struct conn *c) {
+    return c->shown_url;
+}
+const char *conn_protocol(const struct conn *c) {
+    return c->proto->name;
+}
+const char *conn_id(const struct conn *c) {
+    return c->sid ? c->sid : "";
+}
+enum conn_state conn_state(const struct conn *c) {
+    return c->state;
+}
+int conn_attempt(const struct conn *c) {
+    return c->state == CONN_CONNECTED ? 0 : c->attempt;
+}
+const struct conn_opts *conn_options(const struct conn *c) {
+    return &c->opts;
+}
+uint64_t conn_epoch(const struct conn *c) {
+    return c->epoch;
+}
+void *conn_user(const struct conn *c) {
+    return c->user;
+}
+void conn_user_set(struct conn *c, void *user) {
+    c->user = user;
+}

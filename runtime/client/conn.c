@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The states of a connection: begin, joined, lost, retried, ended, and the lifecycle events that
+ * tell of it. Whatever tells something may have called anything of conn.h before it returns; so
+ * what is changed is changed first, and what comes behind asks whether it still holds (`turns`,
+ * `epoch`). The struct itself lives until the end of the turn.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/crypt.h"
+#include "base/text.h"
+#include "client/line.h"
+
+const char *conn_state_name(enum conn_state s) {
+    static const char *const names[] = {"idle",    "connecting", "connected",
+                                        "waiting", "failed",     "closed"};
+    return names[s];
+}
+
+bool conn_is_up(const struct conn *c) {
+    return c->step >= STEP_HANDLERS && !c->line->is_lost;
+}
+
+/* --- telling --- */
+
+void conn_tell(struct conn *c, const char *name, struct ln_buf *args) {
+    struct event ev = {.kind = EVENT_LIFECYCLE,
+                       .conn = c,
+                       .name = ln_str(name),
+                       .args = ln_buf_get(args),
+                       .ack = SIO_NO_ACK};
+    if (!c->is_closed) c->clients->sink->event(c->clients->ud, &ev);
+    ln_buf_free(args);
+}
+
+void conn_set_state(struct conn *c, enum conn_state state) {
+    enum conn_state old = c->state;
+    if (state == old) return;
+    c->state = state;
+    c->turns++;
+    struct ln_buf args = {0};
+    ln_buf_fmt(&args, "\"%s\",\"%s\"", conn_state_name(state), conn_state_name(old));
+    conn_tell(c, "state", &args);
+}
+
+static void tell_disconnect(struct conn *c, const char *reason) {
+    struct ln_buf args = {0};
+    ln_json_quote(&args, ln_str(reason));
+    conn_tell(c, "disconnect", &args);
+}
+
+static void tell_attempt(struct conn *c, int64_t waited_ms) {
+    struct ln_buf args = {0};
+    ln_buf_fmt(&args, "%d,", c->attempt);
+    ln_json_double(&args, (double)waited_ms / 1000);
+    conn_tell(c, "reconnect_attempt", &args);
+}
+
+void conn_tell_error(struct conn *c, const struct ln_err *err, const char *detail,
+                     struct ln_str data) {
+    struct ln_buf args = {0};
+    ln_buf_fmt(&args, "{\"code\":\"%s\",\"message\":", ln_status_name(err->code));
+    ln_json_quote(&args, ln_str(err->text));
+    ln_buf_fmt(&args, ",\"detail\":\"%s\"", detail);
+    if (data.n > 0) {
+        ln_buf_puts(&args, ",\"data\":");
+        ln_buf_str(&args, data);
+    }
+    ln_buf_putc(&args, '}');
+    conn_tell(c, "connect_error", &args);
+}
+
+void conn_count_error(struct conn *c, const struct ln_err *err) {
+    c->stats.errors++;
+    size_t n = LN_MIN(strlen(err->text), sizeof c->stats.last_error - 1);
+    memcpy(c->stats.last_error, err->text, n);
+    c->stats.last_error[n] = 0;
+}
+
+/* --- on and off --- */
+
+void conn_timer_stop(struct conn *c) {
+    loop_timer_cancel(c->clients->loop, c->timer);
+}
+
+void conn_timer(struct conn *c, int64_t ms, loop_fn fn) {
+    conn_timer_stop(c);
+    c->timer = loop_timer(c->clients->loop, ms, fn, c);
+}
+
+void conn_begin(struct conn *c, const char *auth_reason) {
+    conn_timer_stop(c);
+    c->turns++;
+    c->auth_reason = auth_reason;
+    c->begun_ms = loop_now_ms(c->clients->loop);
+    struct line *ln = line_attach(c);
+    conn_set_state(c, ln->state == LINE_WAITING ? CONN_WAITING : CONN_CONNECTING);
+    if (c->line == ln && c->step == STEP_OFF && ln->state == LINE_UP && !ln->is_lost) conn_enter(c);
+}
+
+void conn_off_line(struct conn *c) {
+    c->step = STEP_OFF;
+    line_detach(c);
+}
+
+/* The namespace was up and is no more. */
+static void down(struct conn *c) {
+    struct conn_stats *s = &c->stats;
+    c->epoch++;
+    backoff_lost(&c->backoff, (int64_t)(loop_now_ms(c->clients->loop) - s->connected_at_ms));
+    s->connected_at_ms = 0;
+    c->auth_reason = "reconnect";
+    c->rooms_asked = 0;
+    ln_free(c->sid);
+    ln_free(c->answered);
+    c->sid = NULL;
+    c->answered = NULL;
+}
+
+/* Off the line by our own wish; true when the namespace was up. */
+bool conn_leave(struct conn *c) {
+    bool was_up = c->step >= STEP_HANDLERS;
+    conn_timer_stop(c);
+    c->starts = false;
+    c->ticket = 0;
+    if (was_up) {
+        if (conn_is_up(c)) c->proto->conn_part(c);
+        down(c);
+    }
+    msgs_free(&c->early);
+    conn_off_line(c);
+    return was_up;
+}
+
+static void on_wait_over(void *ud) {
+    struct conn *c = ud;
+    conn_begin(c, c->auth_reason);
+    if (c->state == CONN_CONNECTING) tell_attempt(c, c->waited_ms);
+}
+
+void conn_wait(struct conn *c, int64_t ms) {
+    conn_off_line(c);
+    msgs_free(&c->early);
+    c->waited_ms = ms;
+    c->attempt++;
+    conn_timer(c, ms, on_wait_over);
+    conn_set_state(c, CONN_WAITING);
+}
+
+void conn_failed_try(struct conn *c, const struct ln_err *err, const char *detail) {
+    const struct conn_opts *o = &c->opts;
+    char text[32];
+    conn_timer_stop(c);
+    c->ticket = 0;
+    conn_count_error(c, err);
+    bool retry = o->reconnection &&
+                 (o->reconnection_attempts < 0 || c->backoff.attempts < o->reconnection_attempts);
+    int64_t ms = retry ? backoff_next(&c->backoff, ln_random_unit()) : 0;
+    if (retry) {
+        ln_log(LN_WARN, c->tag, "%s; next attempt in %s", err->text,
+               ln_duration_text(ms, text, sizeof text));
+        conn_wait(c, ms);
+    } else {
+        ln_log(LN_WARN, c->tag, "%s; giving up", err->text);
+        msgs_free(&c->early);
+        conn_off_line(c);
+        conn_set_state(c, CONN_FAILED);
+    }
+    conn_tell_error(c, err, detail, (struct ln_str){0});
+}
+
+/* --- what the line tells --- */
+
+void conn_line_trying(struct conn *c) {
+    struct line *ln = c->line;
+    c->begun_ms = ln->begun_ms;
+    c->attempt = ln->backoff.attempts;
+    conn_set_state(c, CONN_CONNECTING);
+    if (c->line == ln && c->state == CONN_CONNECTING) tell_attempt(c, ln->waited_ms);
+}
+
+static void log_lost(struct conn *c, const struct line_loss *why, bool was_up) {
+    char text[32], next[64] = "";
+    if (why->will_retry)
+        snprintf(next, sizeof next, "; next attempt in %s",
+                 ln_duration_text(why->delay_ms, text, sizeof text));
+    else
+        snprintf(next, sizeof next, "; giving up");
+    /* Of many namespaces on one line one complains. */
+    ln_log(why->is_first ? LN_WARN : LN_DEBUG, c->tag, "%s%s%s%s%s", was_up ? "disconnected: " : "",
+           was_up ? why->reason : why->err.text, was_up ? ": " : "", was_up ? why->err.text : "",
+           next);
+}
+
+void conn_line_lost(struct conn *c, const struct line_loss *why) {
+    bool was_up = c->step >= STEP_HANDLERS;
+    conn_timer_stop(c);
+    c->ticket = 0;
+    c->step = STEP_OFF;
+    c->attempt = c->line->backoff.attempts;
+    msgs_free(&c->early);
+    conn_count_error(c, &why->err);
+    log_lost(c, why, was_up);
+    if (was_up) down(c);
+    if (!why->will_retry) conn_off_line(c);
+    conn_set_state(c, why->will_retry ? CONN_WAITING : CONN_FAILED);
+    if (was_up) {
+        tell_disconnect(c, why->reason);
+        emit_lost(c);
+    } else {
+        conn_tell_error(c, &why->err, why->detail, (struct ln_str){0});
+    }
+}
+
+/* --- up --- */
+
+static void on_ready_guard(void *ud) {
+    struct conn *c = ud;
+    ln_log(LN_WARN, c->tag,
+           "a handler of 'connect' still runs after %d s: rooms and outbox do not wait for it "
+           "any longer",
+           READY_GUARD_MS / 1000);
+    rooms_rejoin(c);
+}
+
+void conn_up(struct conn *c, struct ln_str sid) {
+    char text[32];
+    ln_free(c->sid);
+    c->sid = ln_str_dup(sid);
+    if (c->step >= STEP_HANDLERS) return; /* a late answer to an earlier CONNECT of ours */
+    struct conn_stats *s = &c->stats;
+    uint64_t now = loop_now_ms(c->clients->loop), epoch = ++c->epoch;
+    bool first = !c->was_connected;
+    c->was_connected = true;
+    c->refusals = 0;
+    if (!c->line->joined_ms) c->line->joined_ms = now;
+    s->connects++;
+    s->reconnects += !first;
+    s->connected_at_ms = now;
+    c->step = STEP_HANDLERS;
+    conn_timer(c, READY_GUARD_MS, on_ready_guard);
+    ln_log(LN_INFO, c->tag, "connected in %s",
+           ln_duration_text((int64_t)(now - c->begun_ms), text, sizeof text));
+    conn_set_state(c, CONN_CONNECTED);
+    if (c->epoch == epoch) conn_deliver_early(c);
+    if (c->epoch == epoch) c->clients->sink->connected(c->clients->ud, c, first);
+}
+
+void conn_ready_go(struct conn *c, uint64_t epoch) {
+    if (c->epoch != epoch || c->step != STEP_HANDLERS) return;
+    conn_timer_stop(c);
+    if (conn_is_up(c)) rooms_rejoin(c);
+}
+
+void conn_kicked(struct conn *c) {
+    if (c->step < STEP_HANDLERS) {
+        conn_refused(c, LN_REFUSED, LN_STR("the server ended the namespace before it answered"),
+                     (struct ln_str){0});
+        return;
+    }
+    ln_log(LN_WARN, c->tag,
+           "disconnected by the server; it stays so until connect() or reconnect() is called");
+    conn_timer_stop(c);
+    down(c);
+    conn_off_line(c);
+    conn_set_state(c, CONN_IDLE);
+    tell_disconnect(c, "io server disconnect");
+    emit_lost(c);
+}
+
+/* --- what scripts ask --- */
+
+void conn_connect(struct conn *c) {
+    if (c->is_closed || c->state == CONN_CONNECTED || c->state == CONN_CONNECTING) return;
+    c->starts = false;
+    if (c->state == CONN_WAITING && c->line) {
+        line_try_now(c->line);
+        return;
+    }
+    if (c->state == CONN_WAITING) {
+        conn_timer(c, 0, on_wait_over);
+        return;
+    }
+    c->refusals = c->attempt = c->backoff.attempts = 0;
+    conn_begin(c, c->was_connected ? "reconnect" : "first");
+}
+
+void conn_disconnect(struct conn *c, const char *reason) {
+    if (c->is_closed) return;
+    bool was_up = conn_leave(c);
+    conn_set_state(c, CONN_IDLE);
+    if (!was_up) return;
+    ln_log(LN_INFO, c->tag, "disconnected: %s", reason ? reason : "by our own wish");
+    tell_disconnect(c, reason ? reason : "io client disconnect");
+    emit_lost(c);
+}
+
+static void come_back(struct conn *c, bool was_up) {
+    conn_set_state(c, CONN_CONNECTING);
+    uint64_t turns = c->turns;
+    if (was_up) {
+        tell_disconnect(c, "io client disconnect");
+        emit_lost(c);
+    }
+    if (!c->is_closed && c->turns == turns) conn_begin(c, c->was_connected ? "reconnect" : "first");
+}
+
+void conn_reconnect(struct conn *c) {
+    if (c->is_closed) return;
+    c->refusals = c->attempt = c->backoff.attempts = 0;
+    come_back(c, conn_leave(c));
+}
+
+bool conn_reconfigure(struct conn *c, const struct conn_opts *o, struct ln_err *err) {
+    struct url url;
+    const struct proto *proto;
+    if (c->is_closed) {
+        ln_fail(err, LN_DISCONNECTED, "the connection is closed");
+        return false;
+    }
+    if (conn_opts_same(&c->opts, o)) return true;
+    if (!conn_opts_check(o, &url, &proto, err)) return false;
+    bool wants_line = c->state != CONN_IDLE || c->starts;
+    bool was_up = conn_leave(c);
+    conn_take_opts(c, o, &url, proto);
+    c->refusals = c->attempt = 0;
+    if (wants_line) come_back(c, was_up);
+    return true;
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Emits. The straight way, when the connection is open: encode, send, and for an ack an entry in
+ * the table of acks. Otherwise the message is kept (outbox.c) or goes into the retry queue, of
+ * which only the head is in flight. A reply is called exactly once, when the op is already gone, so
+ * that it may do whatever it likes.
+ */
+#include "base/clock.h"
+#include "client/line.h"
+
+/* --- the table of acks: number -> op, chained --- */
+
+static void acks_grow(struct conn *c) {
+    size_t cap = c->acks_cap ? c->acks_cap * 2 : 8;
+    struct op **next = ln_alloc(cap * sizeof *next);
+    for (size_t i = 0; i < c->acks_cap; i++)
+        for (struct op *op = c->acks[i], *after; op; op = after) {
+            after = op->chain;
+            op->chain = next[(size_t)op->ack & (cap - 1)];
+            next[(size_t)op->ack & (cap - 1)] = op;
+        }
+    ln_free(c->acks);
+    c->acks = next;
+    c->acks_cap = cap;
+}
+
+static void acks_add(struct op *op) {
+    struct conn *c = op->conn;
+    if (c->acks_count == c->acks_cap) acks_grow(c);
+    op->ack = c->next_ack++; /* never begins anew: late answers to old numbers find nobody */
+    struct op **place = &c->acks[(size_t)op->ack & (c->acks_cap - 1)];
+    op->chain = *place;
+    *place = op;
+    c->acks_count++;
+}
+
+static struct op *acks_find(struct conn *c, int64_t ack) {
+    struct op *op = c->acks_cap ? c->acks[(size_t)ack & (c->acks_cap - 1)] : NULL;
+    while (op && op->ack != ack)
+        op = op->chain;
+    return op;
+}
+
+static void acks_remove(struct op *op) {
+    struct conn *c = op->conn;
+    if (op->ack < 0) return;
+    struct op **at = &c->acks[(size_t)op->ack & (c->acks_cap - 1)];
+    while (*at != op)
+        at = &(*at)->chain;
+    *at = op->chain;
+    op->ack = -1;
+    c->acks_count--;
+}
+
+/* --- ops --- */
+
+static struct op *op_new(struct conn *c, const struct conn_emit *e, int retries) {
+    struct op *op = ln_new(struct op);
+    op->conn = c;
+    op->reply = e->reply;
+    op->ud = e->ud;
+    op->ack = -1;
+    op->timeout_ms = e->timeout_ms ? e->timeout_ms : c->opts.ack_timeout_ms;
+    op->retries = retries;
+    op->is_retry = retries > 0;
+    op->asks = e->reply || op->is_retry;
+    op->id = ln_slot_put(&c->clients->slots, op, HANDLE_OP);
+    ln_list_init(&op->node);
+    return op;
+}
+
+void op_finish(struct op *op, struct ln_str args, const struct ln_str *bin, size_t bin_count,
+               const struct ln_err *err) {
+    struct clients *cs = op->conn->clients;
+    conn_reply_fn reply = op->reply;
+    void *ud = op->ud;
+    acks_remove(op);
+    outbox_unkeep(op);
+    ln_list_remove(&op->node);
+    loop_timer_cancel(cs->loop, op->timer);
+    ln_slot_drop(&cs->slots, op->id);
+    ln_free(op->msg);
+    ln_free(op);
+    if (reply) reply(ud, args, bin, bin_count, err);
+}
+
+void op_fail(struct op *op, ln_status code, const char *text) {
+    struct ln_err err;
+    ln_fail(&err, code, "%s", text);
+    op_finish(op, (struct ln_str){0}, NULL, 0, &err);
+}
+
+/* --- sending --- */
+
+/* A server closes the whole line for a message that is too big: better refused here. */
+static ln_status check_size(const struct conn *c, const struct conn_emit *e, struct ln_err *err) {
+    size_t limit = c->line ? c->line->max_payload : 0;
+    size_t biggest = e->name.n + e->args.n;
+    for (size_t i = 0; i < e->bin_count; i++)
+        biggest = LN_MAX(biggest, e->bin[i].n);
+    if (limit == 0 || biggest <= limit) return LN_OK;
+    return ln_fail(err, LN_INVALID,
+                   "the event has %zu bytes, and the server takes at most %zu in one message",
+                   biggest, limit);
+}
+
+static void send_now(struct conn *c, const struct conn_emit *e, int64_t ack) {
+    struct clients *cs = c->clients;
+    c->stats.bytes_out += c->proto->send_event(c, e, ack);
+    c->stats.sent++;
+    count_of(c, e->name)->sent++;
+    struct event ev = {.kind = EVENT_OUT,
+                       .conn = c,
+                       .name = e->name,
+                       .args = e->args,
+                       .bin = e->bin,
+                       .bin_count = e->bin_count,
+                       .ack = SIO_NO_ACK};
+    cs->sink->event(cs->ud, &ev);
+}
+
+static struct conn_emit emit_of(const struct msg *m) {
+    return (struct conn_emit){
+        .name = m->name, .args = m->args, .bin = m->bin, .bin_count = m->bin_count};
+}
+
+static void send_msg(struct conn *c, const struct msg *m, int64_t ack) {
+    struct conn_emit e = emit_of(m);
+    send_now(c, &e, ack);
+}
+
+/* It was accepted while the server's limit was not known. True: op is gone. */
+static bool is_unfit(struct op *op) {
+    struct conn_emit e = emit_of(op->msg);
+    struct conn *c = op->conn;
+    struct ln_err err;
+    if (check_size(c, &e, &err) == LN_OK) return false;
+    if (!op->reply) ln_log(LN_WARN, c->tag, "emit '%.*s' is dropped: %s", LN_FMT(e.name), err.text);
+    c->stats.dropped++;
+    op_fail(op, err.code, err.text);
+    return true;
+}
+
+static void on_op_timeout(void *ud);
+
+/* Sent: op waits for its ack from now on. */
+static void await_ack(struct op *op) {
+    acks_add(op);
+    op->sent_ns = ln_mono_ns();
+    if (!op->is_retry) ln_list_push(&op->conn->sent, &op->node);
+    if (op->timeout_ms > 0 && !op->timer)
+        op->timer = loop_timer(op->conn->clients->loop, op->timeout_ms, on_op_timeout, op);
+}
+
+void emit_kept(struct op *op) {
+    struct conn *c = op->conn;
+    struct msg *m = op->msg;
+    int64_t ack = SIO_NO_ACK;
+    if (is_unfit(op)) return;
+    outbox_unkeep(op);
+    op->msg = NULL;
+    if (op->asks) {
+        await_ack(op);
+        ack = op->ack;
+    } else {
+        op_finish(op, (struct ln_str){0}, NULL, 0, NULL);
+    }
+    send_msg(c, m, ack);
+    ln_free(m);
+}
+
+/* --- retries: one in flight, the others wait behind it --- */
+
+static void retry_go(struct conn *c) {
+    struct op *op;
+    do {
+        if (c->step != STEP_OPEN || !conn_is_up(c) || ln_list_empty(&c->retry)) return;
+        op = LN_CONTAINER(c->retry.next, struct op, node);
+        if (op->ack >= 0) return;
+    } while (is_unfit(op));
+    op->tries++;
+    await_ack(op);
+    /* What listens to outgoing events may end op meanwhile: its message is sent from a hold. */
+    struct msg *m = op->msg;
+    ln_id id = op->id;
+    op->msg = NULL;
+    send_msg(c, m, op->ack);
+    op = ln_slot_get(&c->clients->slots, id, HANDLE_OP);
+    if (op)
+        op->msg = m;
+    else
+        ln_free(m);
+}
+
+/* This try came to nothing. */
+static void retry_missed(struct op *op, ln_status code, const char *text) {
+    struct conn *c = op->conn;
+    loop_timer_cancel(c->clients->loop, op->timer);
+    op->timer = 0;
+    acks_remove(op);
+    if (op->tries <= op->retries) return;
+    if (!op->reply && op->msg)
+        ln_log(LN_WARN, c->tag, "emit '%.*s' is given up after %d tries: %s", LN_FMT(op->msg->name),
+               op->tries, text);
+    c->stats.dropped++;
+    op_fail(op, code, text);
+}
+
+static void on_op_timeout(void *ud) {
+    static const char text[] = "operation has timed out";
+    struct op *op = ud;
+    struct conn *c = op->conn;
+    op->timer = 0;
+    if (!op->is_retry) {
+        op_fail(op, LN_TIMEOUT, text);
+        return;
+    }
+    retry_missed(op, LN_TIMEOUT, text);
+    retry_go(c);
+}
+
+void conn_acked(struct conn *c, int64_t ack, struct ln_str args, const struct ln_str *bin,
+                size_t bin_count) {
+    struct op *op = acks_find(c, ack);
+    if (!op) return; /* too late, or none of ours */
+    c->stats.rtt_ms = (double)(ln_mono_ns() - op->sent_ns) / 1e6;
+    bool was_retry = op->is_retry;
+    op_finish(op, args, bin, bin_count, NULL);
+    if (was_retry) retry_go(c);
+}
+
+void emit_open(struct conn *c) {
+    retry_go(c);
+}
+
+/* --- ends --- */
+
+void emit_lost(struct conn *c) {
+    static const char text[] = "socket has been disconnected";
+    while (!ln_list_empty(&c->sent))
+        op_fail(LN_CONTAINER(c->sent.next, struct op, node), LN_DISCONNECTED, text);
+    if (!ln_list_empty(&c->retry)) {
+        struct op *head = LN_CONTAINER(c->retry.next, struct op, node);
+        if (head->ack >= 0) retry_missed(head, LN_DISCONNECTED, text);
+    }
+    outbox_lost(c);
+}
+
+void emit_close(struct conn *c) {
+    struct ln_list *const lists[] = {&c->sent, &c->queue, &c->retry};
+    for (size_t i = 0; i < LN_COUNT(lists); i++)
+        while (!ln_list_empty(lists[i]))
+            op_fail(LN_CONTAINER(lists[i]->next, struct op, node), LN_DISCONNECTED,
+                    "the connection is closed");
+    loop_timer_cancel(c->clients->loop, c->ttl_timer);
+}
+
+void conn_emit_cancel(struct conn *c, ln_id id) {
+    struct op *op = ln_slot_get(&c->clients->slots, id, HANDLE_OP);
+    if (!op || op->conn != c) return;
+    op->reply = NULL;
+    if (op->is_retry) return; /* accepted is accepted: it is still delivered */
+    if (!op->msg) {
+        op_finish(op, (struct ln_str){0}, NULL, 0, NULL);
+        return;
+    }
+    op->asks = false;
+    loop_timer_cancel(c->clients->loop, op->timer);
+    op->timer = 0;
+}
+
+/* --- conn_emit --- */
+
+static ln_status check(const struct conn *c, const struct conn_emit *e, struct ln_err *err) {
+    if (c->is_closed) return ln_fail(err, LN_DISCONNECTED, "the connection is closed");
+    if (sio_name_reserved(e->name))
+        return ln_fail(err, LN_INVALID, "\"%.*s\" is a reserved event name", LN_FMT(e->name));
+    if (e->bin_count > (size_t)c->opts.max_attachments)
+        return ln_fail(err, LN_INVALID, "%zu binary values in one event: peers take at most %d",
+                       e->bin_count, c->opts.max_attachments);
+    return check_size(c, e, err);
+}
+
+static ln_status emit_direct(struct conn *c, const struct conn_emit *e, ln_id *id) {
+    if (!e->reply) {
+        send_now(c, e, SIO_NO_ACK);
+        return LN_OK;
+    }
+    struct op *op = op_new(c, e, 0);
+    *id = op->id;
+    await_ack(op);
+    send_now(c, e, op->ack);
+    return LN_OK;
+}
+
+static ln_status drop(struct conn *c, ln_status code, struct ln_err *err, const char *why) {
+    c->stats.dropped++;
+    return ln_fail(err, code, "%s", why);
+}
+
+static ln_status emit_later(struct conn *c, const struct conn_emit *e, int retries, bool is_down,
+                            ln_id *id, struct ln_err *err) {
+    if (is_down && c->opts.offline == OFFLINE_DROP)
+        return drop(c, LN_DROPPED, err, "not connected, and offline.mode is drop");
+    if (is_down && c->opts.offline == OFFLINE_FAIL)
+        return drop(c, LN_DISCONNECTED, err, "not connected, and offline.mode is fail");
+    struct msg *m = msg_new(e->name, e->args, e->bin, e->bin_count);
+    ln_status full = outbox_check(c, m->bytes, err);
+    if (full != LN_OK) {
+        c->stats.dropped++;
+        ln_free(m);
+        return full;
+    }
+    struct op *op = op_new(c, e, retries);
+    *id = op->id;
+    op->msg = m;
+    if (!op->is_retry && op->reply && op->timeout_ms > 0)
+        op->timer = loop_timer(c->clients->loop, op->timeout_ms, on_op_timeout, op);
+    outbox_keep(op);
+    if (op->is_retry) retry_go(c);
+    return LN_OK;
+}
+
+ln_status conn_emit(struct conn *c, const struct conn_emit *e, ln_id *op, struct ln_err *err) {
+    ln_id unused, *id = op ? op : &unused;
+    *id = 0;
+    ln_status wrong = check(c, e, err);
+    if (wrong != LN_OK) return wrong;
+    bool is_volatile = e->flags & CONN_EMIT_VOLATILE, is_now = e->flags & CONN_EMIT_NOW;
+    int retries = is_volatile || is_now ? 0 : e->retries < 0 ? c->opts.retries : e->retries;
+    bool is_up = conn_is_up(c) && line_check(c->line);
+    if (is_volatile && (!is_up || (c->step != STEP_OPEN && !is_now)))
+        return drop(c, LN_DROPPED, err, "a volatile emit is dropped while not connected");
+    if (is_volatile && ws_queued(c->line->ws) > VOLATILE_BYTES)
+        return drop(c, LN_DROPPED, err, "a volatile emit is dropped while the line is slow");
+    if (is_up && (is_now || (c->step == STEP_OPEN && retries == 0))) return emit_direct(c, e, id);
+    return emit_later(c, e, retries, !is_up, id, err);
+}
+
+/* --- answers to the peer's acks --- */
+
+#define ANSWERED 256
+
+void conn_ack(struct conn *c, uint64_t epoch, int64_t ack, struct ln_str args,
+              const struct ln_str *bin, size_t bin_count) {
+    if (ack < 0 || c->is_closed || epoch != c->epoch || !conn_is_up(c)) return;
+    if (!c->answered) {
+        c->answered = ln_alloc(ANSWERED * sizeof *c->answered);
+        for (size_t i = 0; i < ANSWERED; i++)
+            c->answered[i] = -1;
+    }
+    int64_t *place = &c->answered[(size_t)ack % ANSWERED];
+    if (*place == ack) return;
+    *place = ack;
+    c->stats.bytes_out += c->proto->send_ack(c, ack, args, bin, bin_count);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Options of a connection: defaults, copies, comparison. One table tells which fields are owned
+ * strings, so that nothing is forgotten in one of the four functions.
+ */
+#include "client/inside.h"
+
+static const size_t strings[] = {
+    offsetof(struct conn_opts, url),     offsetof(struct conn_opts, protocol),
+    offsetof(struct conn_opts, path),    offsetof(struct conn_opts, auth),
+    offsetof(struct conn_opts, query),   offsetof(struct conn_opts, headers),
+    offsetof(struct conn_opts, tls.ca),  offsetof(struct conn_opts, tls.cert),
+    offsetof(struct conn_opts, tls.key), offsetof(struct conn_opts, tls.server_name),
+};
+
+static char **string_at(const struct conn_opts *o, size_t i) {
+    return (char **)(void *)((char *)(uintptr_t)o + strings[i]);
+}
+
+void conn_opts_init(struct conn_opts *o) {
+    *o = (struct conn_opts){
+        .autoconnect = true,
+        .reconnection = true,
+        .reconnection_attempts = -1,
+        .backoff = {.min_ms = 1000,
+                    .max_ms = 5000,
+                    .late_max_ms = 30000,
+                    .factor = 0.5,
+                    .stable_ms = 10000},
+        .timeout_ms = 20000,
+        .ack_timeout_ms = 10000,
+        .max_message = 16u << 20,
+        .max_attachments = SIO_MAX_ATTACHMENTS,
+        .offline = OFFLINE_QUEUE,
+        .offline_ttl_ms = 300000,
+        .offline_max = 1000,
+        .history = 100,
+    };
+}
+
+void conn_opts_free(struct conn_opts *o) {
+    for (size_t i = 0; i < LN_COUNT(strings); i++) {
+        ln_free(*string_at(o, i));
+        *string_at(o, i) = NULL;
+    }
+}
+
+void conn_opts_copy(struct conn_opts *to, const struct conn_opts *from) {
+    *to = *from;
+    for (size_t i = 0; i < LN_COUNT(strings); i++)
+        if (*string_at(to, i)) *string_at(to, i) = ln_strdup(*string_at(to, i));
+}
+
+static bool same_backoff(const struct backoff *a, const struct backoff *b) {
+    return a->min_ms == b->min_ms && a->max_ms == b->max_ms && a->late_max_ms == b->late_max_ms &&
+           a->stable_ms == b->stable_ms && a->factor == b->factor;
+}
+
+bool conn_opts_same(const struct conn_opts *a, const struct conn_opts *b) {
+    for (size_t i = 0; i < LN_COUNT(strings); i++) {
+        const char *x = *string_at(a, i), *y = *string_at(b, i);
+        if ((!x || !y) ? x != y : strcmp(x, y) != 0) return false;
+    }
+    return a->auth_asked == b->auth_asked && a->autoconnect == b->autoconnect &&
+           a->reconnection == b->reconnection &&
+           a->reconnection_attempts == b->reconnection_attempts &&
+           same_backoff(&a->backoff, &b->backoff) && a->timeout_ms == b->timeout_ms &&
+           a->ack_timeout_ms == b->ack_timeout_ms && a->retries == b->retries &&
+           a->tls.insecure == b->tls.insecure && a->max_message == b->max_message &&
+           a->max_attachments == b->max_attachments && a->offline == b->offline &&
+           a->offline_ttl_ms == b->offline_ttl_ms && a->offline_max == b->offline_max &&
+           a->history == b->history;
+}
+
+/* --- checking what a connection is opened with --- */
+
+/* A JSON object whose values are plain; names and values of headers must fit into a head. */
+static bool check_flat(const char *json, const char *option, struct ln_err *err) {
+    struct ln_str doc = ln_str(json), key, value;
+    if (!json) return true;
+    if (ln_json_peek(doc) != LN_JSON_OBJECT || !ln_json_valid(doc, NULL)) {
+        ln_fail(err, LN_INVALID, "%s must be a table of names and texts", option);
+        return false;
+    }
+    for (size_t pos = 0; ln_json_each(doc, &pos, &key, &value);) {
+        enum ln_json_type t = ln_json_peek(value);
+        if (t != LN_JSON_ARRAY && t != LN_JSON_OBJECT && t != LN_JSON_NULL) continue;
+        ln_fail(err, LN_INVALID, "%s.%.*s must be a text", option, LN_FMT(key));
+        return false;
+    }
+    return true;
+}
+
+/* Headers that the upgrade itself sends. */
+static bool check_headers(const char *json, struct ln_err *err) {
+    static const char *const ours[] = {"host",
+                                       "upgrade",
+                                       "connection",
+                                       "sec-websocket-key",
+                                       "sec-websocket-version",
+                                       "sec-websocket-extensions",
+                                       "sec-websocket-protocol",
+                                       "content-length"};
+    struct ln_str key, value;
+    if (!check_flat(json, "headers", err)) return false;
+    for (size_t pos = 0; json && ln_json_each(ln_str(json), &pos, &key, &value);)
+        for (size_t i = 0; i < LN_COUNT(ours); i++) {
+            if (key.n != strlen(ours[i]) || strncasecmp(key.p, ours[i], key.n) != 0) continue;
+            ln_fail(err, LN_INVALID, "headers.%.*s is set by the upgrade itself", LN_FMT(key));
+            return false;
+        }
+    return true;
+}
+
+static const struct proto *proto_find(const char *name, struct ln_err *err) {
+    if (!name || strcmp(name, "auto") == 0 || strcmp(name, proto_sio.name) == 0) return &proto_sio;
+    if (strcmp(name, "ws") == 0 || strcmp(name, "pusher") == 0)
+        ln_fail(err, LN_INVALID, "protocol '%s' comes in a later version; this one speaks socketio",
+                name);
+    else
+        ln_fail(err, LN_INVALID, "unknown protocol '%s'; this version speaks socketio", name);
+    return NULL;
+}
+
+bool conn_opts_check(const struct conn_opts *o, struct url *url, const struct proto **proto,
+                     struct ln_err *err) {
+    *proto = proto_find(o->protocol, err);
+    if (!*proto) return false;
+    if (o->path && o->path[0] != '/') {
+        ln_fail(err, LN_INVALID, "path must begin with '/': it is the server's engine path");
+        return false;
+    }
+    struct ln_str auth = ln_str(o->auth);
+    if (auth.n > 0 && (ln_json_peek(auth) != LN_JSON_OBJECT || !ln_json_valid(auth, NULL))) {
+        ln_fail(err, LN_INVALID, "auth must be a table with names as keys");
+        return false;
+    }
+    if (!check_flat(o->query, "query", err) || !check_headers(o->headers, err)) return false;
+    if (!url_parse(url, ln_str(o->url), err)) return false;
+    if (!strchr(url->path, ',')) return true;
+    ln_fail(err, LN_INVALID, "a namespace (the URL's path) cannot hold a comma: %s", url->path);
+    url_free(url);
+    return false;
+}

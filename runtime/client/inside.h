@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of client/ share and nobody else sees: the structs of a connection, of a message
+ * that is kept, and of an emit that is not over. One connection is several files' work:
+ *   conn.c        states: begin, joined, lost, retry, end; lifecycle events
+ *   conn_auth.c   the auth payload and what a refusal means
+ *   conn_emit.c   emits, acks, retries
+ *   outbox.c      what waits to be sent
+ *   rooms.c       what is asked for again after a reconnect
+ *   conn_in.c     events that come in; those that come too early
+ *   conn_stats.c  counts and history
+ */
+#ifndef LN_CLIENT_INSIDE_H
+#define LN_CLIENT_INSIDE_H
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "client/proto.h"
+#include "wire/socketio.h"
+#include "wire/url.h"
+
+enum { HANDLE_CONN = 1, HANDLE_OP = 2 };
+enum {
+    KEPT_BYTES = 16 << 20,     /* of an outbox, or of events that came too early */
+    EARLY_MAX = 1000,          /* events that came before the answer to CONNECT */
+    VOLATILE_BYTES = 64 << 10, /* unsent on the line: volatile emits are dropped */
+    READY_GUARD_MS = 10000,    /* `connect` handlers may hold rooms and outbox up for so long */
+    SLOW_MIN_MS = 30000,       /* after a refusal, with an auth function */
+    SLOW_MAX_MS = 300000
+};
+
+struct clients {
+    struct loop *loop;
+    const struct conn_sink *sink;
+    void *ud;
+    struct ln_slots slots; /* connections and emits, as others hold them */
+    struct ln_map names;   /* name -> conn */
+    struct ln_map lines;   /* key -> the newest line with that key */
+    struct ln_buf scratch; /* a frame's head while it is sent */
+    struct ln_list all_lines;
+    int (*dial)(void *ud, struct conn *c);
+    void *dial_ud;
+    ln_id last_ticket;
+    size_t alive; /* conns and lines whose memory is not free yet */
+    bool closing;
+};
+
+/* A message that is kept: one block of memory. */
+struct msg {
+    struct msg *next;
+    struct ln_str name, args;
+    int64_t ack, wall_ms;
+    size_t bytes, bin_count;
+    struct ln_str bin[];
+};
+struct msg *msg_new(struct ln_str name, struct ln_str args, const struct ln_str *bin,
+                    size_t bin_count);
+struct msgs { /* a queue of them */
+    struct msg *first, *last;
+    size_t count, bytes;
+};
+void msgs_push(struct msgs *q, struct msg *m);
+struct msg *msgs_take(struct msgs *q); /* the first, or NULL */
+void msgs_free(struct msgs *q);
+
+/* An emit that is not over: it waits in the outbox, in the retry queue, or for its ack. */
+struct op {
+    struct ln_list node; /* in exactly one of conn.queue, conn.retry, conn.sent */
+    struct conn *conn;
+    struct msg *msg;     /* while it may have to be sent (again) */
+    struct op *chain;    /* conn.acks: the same place of the table */
+    conn_reply_fn reply; /* NULL: nobody waits */
+    void *ud;
+    ln_id id, timer;
+    int64_t ack; /* its number on the wire; -1: not in flight */
+    int64_t timeout_ms;
+    uint64_t queued_ms, sent_ns;
+    int tries, retries;
+    size_t bytes;
+    bool is_retry;
+    bool is_kept; /* in queue or retry, counted there */
+    bool asks;    /* for an ack */
+};
+
+/* Where a connection is on its way. The outside sees conn_state. */
+enum conn_step {
+    STEP_OFF,      /* on no line, or the line is not up */
+    STEP_AUTH,     /* the line is up; the auth payload is asked for */
+    STEP_ASKED,    /* CONNECT is sent */
+    STEP_HANDLERS, /* connected: `connect` handlers run */
+    STEP_ROOMS,    /* rooms are asked for again */
+    STEP_FLUSH,    /* the outbox leaves */
+    STEP_OPEN
+};
+
+struct event_count {
+    uint64_t received, sent;
+    size_t n;
+    char name[];
+};
+
+struct conn {
+    struct clients *clients;
+    struct line *line; /* NULL: it wants none now */
+    struct ln_list line_node;
+    ln_id handle;
+    char *name, *tag, *shown_url, *nsp;
+    struct url url;
+    struct conn_opts opts;
+    const struct proto *proto;
+    void *user;
+
+    enum conn_state state;
+    enum conn_step step;
+    bool was_connected;     /* ever since it was opened */
+    bool is_closed, starts; /* starts: at the end of this turn */
+    uint64_t epoch;         /* grows at every connect and loss */
+    uint64_t turns; /* grows with every change of state: has a callback changed it meanwhile? */
+    ln_id timer;    /* of the present step or state */
+    int attempt;    /* retries in a row */
+    int64_t waited_ms;
+    int refusals; /* CONNECT_ERRORs in a row */
+    const char *auth_reason;
+    ln_id ticket; /* of the auth question that is open; 0: none */
+    uint64_t begun_ms;
+    struct backoff backoff; /* for failures that are not the line's */
+    char *sid;
+
+    struct ln_list queue, retry, sent; /* struct op */
+    size_t kept, kept_bytes;           /* in queue and retry */
+    ln_id ttl_timer;
+    struct op **acks; /* by number */
+    size_t acks_cap, acks_count;
+    int64_t next_ack;
+    int64_t *answered; /* numbers of acks that were answered, by their low bits */
+
+    struct ln_map rooms; /* name -> struct room */
+    size_t rooms_asked;
+
+    struct msgs early, history;
+    bool has_history;
+    struct ln_buf name_buf; /* an event name with escapes, decoded */
+    struct conn_stats stats;
+    struct ln_map counts;
+    struct event_count *last_count;
+};
+
+/* --- clients.c --- */
+void clients_hold(struct clients *cs); /* a conn or line more … */
+/* Options, URL and what follows from them; takes what url holds. */
+void conn_take_opts(struct conn *c, const struct conn_opts *o, const struct url *url,
+                    const struct proto *proto);
+void clients_release(struct clients *cs); /* … or less: the last one frees a closing cs */
+void conn_free(void *conn);
+
+/* --- conn.c --- */
+bool conn_is_up(const struct conn *c); /* the namespace is connected and the line not lost */
+void conn_set_state(struct conn *c, enum conn_state state); /* the one place; tells `state` */
+void conn_tell(struct conn *c, const char *name, struct ln_buf *args); /* frees args */
+void conn_count_error(struct conn *c, const struct ln_err *err);
+void conn_timer(struct conn *c, int64_t ms, loop_fn fn); /* replaces the one before */
+void conn_timer_stop(struct conn *c);
+void conn_begin(struct conn *c, const char *auth_reason); /* onto a line */
+bool conn_leave(struct conn *c); /* off by our own wish, politely; true: the namespace was up */
+void conn_off_line(struct conn *c);
+/* Off the line; back after `ms`. Tells nothing but the state. */
+void conn_wait(struct conn *c, int64_t ms);
+/* A failed attempt of this connection alone (not of its line): `connect_error`, then back-off. */
+void conn_failed_try(struct conn *c, const struct ln_err *err, const char *detail);
+void conn_tell_error(struct conn *c, const struct ln_err *err, const char *detail,
+                     struct ln_str data);
+/* From the line. */
+struct line_loss;
+void conn_line_trying(struct conn *c);
+void conn_line_up(struct conn *c);
+void conn_line_lost(struct conn *c, const struct line_loss *why);
+
+/* --- for protocols --- */
+void conn_up(struct conn *c, struct ln_str sid);
+void conn_refused(struct conn *c, ln_status code, struct ln_str message, struct ln_str data);
+void conn_kicked(struct conn *c); /* the server ended this namespace */
+void conn_event(struct conn *c, const struct sio_packet *pkt, const struct ln_str *bin,
+                size_t bin_count);
+void conn_acked(struct conn *c, int64_t ack, struct ln_str args, const struct ln_str *bin,
+                size_t bin_count);
+
+/* --- conn_auth.c --- */
+void conn_enter(struct conn *c); /* the line is up: asks for auth if need be, then CONNECT */
+
+/* --- conn_in.c --- */
+void conn_deliver_early(struct conn *c);
+
+/* --- conn_emit.c --- */
+void emit_open(struct conn *c);  /* everything may leave: the retry queue goes on */
+void emit_lost(struct conn *c);  /* emits in flight fail or go back to the retry queue */
+void emit_close(struct conn *c); /* all emits end */
+/* The kept message of op leaves now; op may be gone afterwards. */
+void emit_kept(struct op *op);
+/* Ends op: out of everywhere, freed; then its reply, if any. */
+void op_finish(struct op *op, struct ln_str args, const struct ln_str *bin, size_t bin_count,
+               const struct ln_err *err);
+void op_fail(struct op *op, ln_status code, const char *text);
+
+/* --- outbox.c --- */
+ln_status outbox_check(const struct conn *c, size_t bytes, struct ln_err *err); /* is there room? */
+void outbox_keep(struct op *op);   /* into conn.queue or conn.retry; op.msg is set */
+void outbox_unkeep(struct op *op); /* out again; the counts follow */
+void outbox_flush(struct conn *c); /* STEP_FLUSH, then STEP_OPEN */
+void outbox_lost(struct conn *c);  /* offline modes drop and fail */
+
+/* --- rooms.c --- */
+void rooms_rejoin(struct conn *c); /* STEP_ROOMS, then outbox_flush */
+void rooms_free(struct conn *c);
+
+/* --- conn_stats.c --- */
+struct event_count *count_of(struct conn *c, struct ln_str name);
+void history_add(struct conn *c, struct ln_str name, struct ln_str args);
+
+/* --- conn_opts.c --- */
+/* Also parses the URL (to be freed) and finds the protocol. */
+bool conn_opts_check(const struct conn_opts *o, struct url *url, const struct proto **proto,
+                     struct ln_err *err);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A line: one transport with its handshake, heartbeat and reconnection, carrying one or more
+ * connections (namespaces) whose transport options are equal. A line exists as long as it carries
+ * somebody; connections come and go by line_attach and line_detach. It has no options of its own:
+ * those of any connection it carries will do, because equal ones are what brought them together.
+ */
+#ifndef LN_LINE_H
+#define LN_LINE_H
+
+#include "client/inside.h"
+
+enum line_state {
+    LINE_OPENING, /* dialling, upgrade, handshake */
+    LINE_UP,
+    LINE_WAITING, /* for the next attempt */
+    LINE_ENDING   /* carries nobody: until the transport is closed */
+};
+
+struct line_loss {
+    const char *reason; /* as `disconnect` tells it: "transport close" */
+    struct ln_err err;
+    const char *detail; /* the step that failed: "tcp" "tls" "upgrade" … */
+    bool will_retry;
+    bool is_first; /* of the connections that hear of it: the one that logs */
+    int64_t delay_ms;
+};
+
+struct line {
+    struct clients *clients;
+    struct ln_list node; /* clients.all_lines */
+    const struct proto *proto;
+    struct line *older; /* the one before with the same key */
+    unsigned char key[32];
+    bool is_listed; /* in clients.lines: new connections may come */
+    enum line_state state;
+    struct ws *ws;        /* NULL: none */
+    struct ln_list conns; /* conn.line_node */
+    struct conn *root;    /* the one of namespace "/" */
+    struct ln_map by_nsp; /* the others */
+    ln_id timer;          /* handshake, or the next attempt */
+    ln_id heartbeat;
+    int64_t dead_after_ms; /* without a ping from the server */
+    int64_t dead_wall_ms;  /* when that is, by the wall clock: goes on while a laptop sleeps */
+    uint64_t checked_ms;
+    struct backoff backoff;
+    int64_t waited_ms;
+    uint64_t begun_ms, joined_ms; /* this attempt; the first namespace connected (0: none yet) */
+    size_t max_payload;           /* what the server takes in one message; 0: not told */
+    bool is_lost;                 /* failed: the end of the transport follows in this turn */
+    struct line_loss loss;
+    void *priv; /* the protocol's */
+};
+
+/* Puts c onto a line with equal options that does not carry its namespace yet, or onto a new one.
+ */
+struct line *line_attach(struct conn *c);
+void line_detach(struct conn *c);
+struct conn *line_conn(const struct line *ln, struct ln_str nsp); /* NULL: nobody */
+/* A waiting line tries at once. */
+void line_try_now(struct line *ln);
+
+/* line.c and line_dial.c for each other. */
+void line_dial(struct line *ln); /* begins an attempt */
+void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
+                 struct ln_str reason, const struct ln_err *err); /* the transport's certain end */
+
+/* For protocols. */
+void json_plain(struct ln_str raw,
+                struct ln_buf *out); /* a string's contents, else the raw value */
+const struct conn_opts *line_opts(const struct line *ln);
+const struct url *line_url(const struct line *ln);
+void line_up(struct line *ln, int64_t dead_after_ms, int64_t max_payload); /* handshake done */
+void line_alive(struct line *ln); /* the server's ping came */
+/* The line failed: closed without further ado; what follows happens at the end of this turn. */
+void line_fail(struct line *ln, const char *reason, ln_status code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Before sending: false when the clock says that the server has long given this line up (a laptop
+ * slept); it is failed then. */
+bool line_check(struct line *ln);
+/* Before the clients end: without waiting for the peer. */
+void line_abort(struct line *ln);
+size_t line_send(struct line *ln, bool binary, const struct ln_str *pieces, size_t count);
+
+#endif

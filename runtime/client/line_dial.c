@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One attempt of a line: where to, with which headers, and how long it may take until the
+ * protocol's handshake is done.
+ */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "client/line.h"
+
+struct headers {
+    struct http_header *v; /* names and values are owned */
+    size_t n;
+};
+
+static void add_header(struct headers *h, struct ln_str name, struct ln_str value) {
+    h->v = ln_realloc(h->v, (h->n + 1) * sizeof *h->v);
+    h->v[h->n++] = (struct http_header){ln_str_dup(name), ln_str_dup(value)};
+}
+
+static void free_headers(struct headers *h) {
+    for (size_t i = 0; i < h->n; i++) {
+        ln_free((char *)(uintptr_t)h->v[i].name);
+        ln_free((char *)(uintptr_t)h->v[i].value);
+    }
+    ln_free(h->v);
+}
+
+/* Plain JSON values as text: a string's contents, or the value as it stands. */
+void json_plain(struct ln_str raw, struct ln_buf *out) {
+    if (ln_json_peek(raw) != LN_JSON_STRING || !ln_json_text(raw, out)) ln_buf_str(out, raw);
+}
+
+static void headers_of(const struct line *ln, struct headers *h) {
+    const struct url *u = line_url(ln);
+    struct ln_str doc = ln_str(line_opts(ln)->headers), key, value;
+    struct ln_buf name = {0}, text = {0};
+    bool has_auth = false;
+    for (size_t pos = 0; doc.n > 0 && ln_json_each(doc, &pos, &key, &value);) {
+        ln_buf_clear(&name);
+        ln_buf_clear(&text);
+        if (!ln_json_unescape(key, &name)) continue;
+        json_plain(value, &text);
+        has_auth |= name.n == 13 && strncasecmp(name.p, "authorization", 13) == 0;
+        add_header(h, ln_buf_get(&name), ln_buf_get(&text));
+    }
+    if (u->user && !has_auth) { /* RFC 7617 */
+        ln_buf_clear(&name);
+        ln_buf_clear(&text);
+        ln_buf_fmt(&name, "%s:%s", u->user, u->password ? u->password : "");
+        ln_buf_puts(&text, "Basic ");
+        ln_base64_encode(&text, name.p, name.n);
+        add_header(h, LN_STR("Authorization"), ln_buf_get(&text));
+    }
+    ln_buf_free(&name);
+    ln_buf_free(&text);
+}
+
+static void on_handshake_timeout(void *ud) {
+    struct line *ln = ud;
+    char text[32];
+    line_fail(ln, "transport error", LN_TIMEOUT, "the server sent none within %s",
+              ln_duration_text(line_opts(ln)->timeout_ms, text, sizeof text));
+}
+
+static void on_open(void *ud, struct ln_str protocol) {
+    struct line *ln = ud;
+    (void)protocol;
+    int64_t took = (int64_t)(loop_now_ms(ln->clients->loop) - ln->begun_ms);
+    int64_t left = LN_MAX(line_opts(ln)->timeout_ms - took, 1);
+    ln->timer = loop_timer(ln->clients->loop, left, on_handshake_timeout, ln);
+    ln->proto->line_open(ln);
+}
+
+static void on_message(void *ud, bool binary, char *p, size_t n) {
+    struct line *ln = ud;
+    if (LN_LIKELY(!ln->is_lost && ln->state != LINE_ENDING))
+        ln->proto->line_message(ln, binary, p, n);
+}
+
+static void on_closed(void *ud, enum stream_phase phase, int status, int code, struct ln_str reason,
+                      const struct ln_err *err) {
+    line_closed(ud, phase, status, code, reason, err);
+}
+
+void line_dial(struct line *ln) {
+    static const struct ws_cbs cbs = {.open = on_open, .message = on_message, .closed = on_closed};
+    const struct conn_opts *o = line_opts(ln);
+    const struct url *u = line_url(ln);
+    struct headers h = {0};
+    struct ln_buf target = {0}, host = {0};
+    ln->state = LINE_OPENING;
+    ln->begun_ms = loop_now_ms(ln->clients->loop);
+    ln->joined_ms = 0;
+    struct clients *cs = ln->clients;
+    struct conn *lead = LN_CONTAINER(ln->conns.next, struct conn, line_node);
+    if (u->tls && o->tls.insecure)
+        ln_log(LN_WARN, lead->tag,
+               "the server's certificate is not verified (tls.verify is off): anybody on the way "
+               "can read and change everything");
+    headers_of(ln, &h);
+    ln->proto->target(ln, &target);
+    ln_buf_fmt(&host, u->is_ipv6 ? "[%s]" : "%s", u->host);
+    if (u->has_port) ln_buf_fmt(&host, ":%d", u->port);
+    struct ws_opts w = {.stream = {.host = u->host,
+                                   .port = u->port,
+                                   .fd = cs->dial ? cs->dial(cs->dial_ud, lead) : 0,
+                                   .tls = u->tls,
+                                   .tls_opts = o->tls,
+                                   .timeout_ms = o->timeout_ms},
+                        .host_header = ln_buf_cstr(&host),
+                        .target = ln_buf_cstr(&target),
+                        .headers = h.v,
+                        .header_count = h.n,
+                        .max_message = o->max_message};
+    ln->ws = ws_open(cs->loop, &w, &cbs, ln);
+    free_headers(&h);
+    ln_buf_free(&target);
+    ln_buf_free(&host);
+}
