@@ -6,6 +6,7 @@
 #include "host/cli.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -35,9 +36,13 @@ static const struct cli_option *find_short(const struct cli_option *list, char l
     return NULL;
 }
 
-static int usage(const char *fmt, const char *what, const char *near) {
+static int usage(const char *near, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int usage(const char *near, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
     fprintf(stderr, "linnet: ");
-    fprintf(stderr, fmt, what);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
     if (near) fprintf(stderr, " (did you mean '%s'?)", near);
     fprintf(stderr, "\nlinnet: 'linnet help' shows what there is\n");
     return EXIT_USAGE;
@@ -56,11 +61,11 @@ static int unknown_option(const struct cli *cli, const char *arg) {
     }
     names[n] = NULL;
     struct ln_str word = {arg, strcspn(arg, "=")};
-    return usage("unknown option '%s'", arg, ln_nearest(word, names));
+    return usage(ln_nearest(word, names), "unknown option '%s'", arg);
 }
 
 static int give(struct cli *cli, const struct cli_option *o, const char *value) {
-    if (cli->given_count == CLI_MAX) return usage("too many options at '--%s'", o->name, NULL);
+    if (cli->given_count == CLI_MAX) return usage(NULL, "too many options at '--%s'", o->name);
     cli->given[cli->given_count].option = o;
     cli->given[cli->given_count++].value = value;
     return EXIT_OK;
@@ -88,9 +93,9 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *i) {
     }
     if (!o) return unknown_option(cli, arg);
     if (!o->value && value && arg[1] == '-')
-        return usage("option '--%s' takes no value", o->name, NULL);
+        return usage(NULL, "option '--%s' takes no value", o->name);
     if (o->value && !value) {
-        if (*i + 1 >= argc) return usage("option '--%s' needs a value", o->name, NULL);
+        if (*i + 1 >= argc) return usage(NULL, "option '--%s' needs a value", o->name);
         value = argv[++*i];
     }
     return give(cli, o, o->value ? value : "");
@@ -125,7 +130,7 @@ static int find_verb(struct cli *cli, int argc, char **argv, int *first) {
     for (const struct verb *k = cli_verbs; k->name && count < 31; k++)
         names[count++] = k->name;
     names[count] = NULL;
-    return usage("'%s' is neither a verb nor a file", word, ln_nearest(ln_str(word), names));
+    return usage(ln_nearest(ln_str(word), names), "'%s' is neither a verb nor a file", word);
 }
 
 int cli_parse(struct cli *cli, int argc, char **argv) {
@@ -143,7 +148,7 @@ int cli_parse(struct cli *cli, int argc, char **argv) {
         } else if (cli->word_count < CLI_MAX) {
             cli->words[cli->word_count++] = argv[i];
         } else {
-            return usage("too many words at '%s'", argv[i], NULL);
+            return usage(NULL, "too many words at '%s'", argv[i]);
         }
     }
     if (cli_value(cli, "help") || cli_value(cli, "version")) return EXIT_OK;
@@ -152,7 +157,7 @@ int cli_parse(struct cli *cli, int argc, char **argv) {
         return EXIT_USAGE;
     }
     if (cli->word_count > cli->verb->max_words)
-        return usage("one word too many: '%s'", cli->words[cli->verb->max_words], NULL);
+        return usage(NULL, "one word too many: '%s'", cli->words[cli->verb->max_words]);
     return EXIT_OK;
 }
 
@@ -228,7 +233,7 @@ int verb_help(struct cli *cli, struct app *a) {
         return EXIT_OK;
     }
     const struct verb *v = verb_of(cli->words[0]);
-    if (!v) return usage("there is no verb '%s'", cli->words[0], NULL);
+    if (!v) return usage(NULL, "there is no verb '%s'", cli->words[0]);
     cli_help(cli, v);
     return EXIT_OK;
 }
