@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+// The command line: messages, streams, exit codes, signals, settings, reload. cli_test.mjs LINNET [NAME]
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, writeFileSync, readFileSync, rmSync, existsSync, mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createServer } from "node:net";
+import { test, equal, ok, within, start, hub, main } from "./lib.mjs";
+
+const linnet = process.argv[2];
+const dirs = [];
+const folder = (files = {}) => {
+  const dir = mkdtempSync(join(tmpdir(), "linnet-cli-"));
+  dirs.push(dir);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
+  return dir;
+};
+process.on("exit", () => dirs.forEach((d) => rmSync(d, { recursive: true, force: true })));
+const env = { ...process.env, XDG_CONFIG_HOME: "/nonexistent", NO_COLOR: "" };
+const run = (args, options = {}) => {
+  const r = spawnSync(linnet, args, { encoding: "utf8", timeout: 30000, env, ...options, env: { ...env, ...options.env } });
+  return { code: r.status, signal: r.signal, out: r.stdout, err: r.stderr, all: r.stdout + r.stderr };
+};
+const says = (r, pattern, what = "output") => ok(pattern.test(r.all), `${what}: ${pattern} is not in\n${r.all}`);
+const closed = () => new Promise((r) => { const s = createServer(); s.listen(0, "127.0.0.1", () => { const { port } = s.address(); s.close(() => r(port)); }); });
+const until = (fn, what) => within(new Promise((r) => { const look = () => (fn() ? r() : setTimeout(look, 10)); look(); }), what, 20000);
+
+// --- help and usage ---
+
+test("help, version", () => {
+  const help = run(["help"]);
+  equal([help.code, help.err], [0, ""]);
+  for (const verb of ["run", "dev", "hub", "new", "listen", "emit", "call", "check", "version", "help"]) says(help, new RegExp(`^  ${verb} `, "m"));
+  equal(run([]).out, help.out, "linnet alone");
+  equal(run(["--help"]).out, help.out);
+  says(run(["help", "listen"]), /--count=N/);
+  equal(run(["listen", "--help"]).out, run(["help", "listen"]).out);
+  says(run(["version"]), /^linnet \d+\.\d+\.\d+/);
+  equal(run(["-V"]).out, run(["version"]).out);
+});
+
+test("usage errors say the nearest name and end with 2", () => {
+  for (const [args, pattern] of [
+    [["lisen", "hub"], /'lisen' is neither a verb nor a file \(did you mean 'listen'\?\)/],
+    [["hub", "--prot=1"], /unknown option '--prot=1' \(did you mean '--port'\?\)/],
+    [["listen"], /usage: linnet listen URL/],
+    [["listen", "hub", "--count"], /option '--count' needs a value/],
+    [["listen", "hub", "--count", "many"], /--count wants a whole number/],
+    [["hub", "extra"], /one word too many: 'extra'/],
+    [["run"], /usage: linnet run SCRIPT/],
+    [["listen", "scool"], /no connection 'scool'/],
+    [["listen", "hub", "--timeout", "soon"], /--timeout wants a time/],
+    [["listen", "hub", "--auth", "nope"], /--auth wants a JSON object/],
+  ]) {
+    const r = run(args);
+    equal([r.code, r.out], [2, ""], args.join(" "));
+    says(r, pattern, args.join(" "));
+  }
+});
+
+// --- running scripts ---
+
+test("-e, standard input, arguments, exit codes", () => {
+  equal(run(["-q", "-e", "linnet.exit(7)"]).code, 7);
+  equal(run(["-e", "local x = 1"]).code, 0, "a text that leaves nothing behind ends");
+  says(run(["-e", "print(linnet.version)"]), /\d+\.\d+\.\d+/);
+  says(run(["-", "--", "a", "b c"], { input: "print(table.concat(linnet.args, '|')) linnet.exit()" }), /a\|b c/);
+  const bad = run(["-e", "error('on purpose')"]);
+  equal(bad.code, 1);
+  says(bad, /-e:1: on purpose/);
+  const missing = run(["run", "no-such-file.lua"]);
+  equal(missing.code, 1);
+  says(missing, /no-such-file\.lua/);
+  const dir = folder({ "a.lua": "local linnet = require 'linnet'\nlocal x = y\n" });
+  const undeclared = run(["a.lua"], { cwd: dir });
+  equal(undeclared.code, 1);
+  says(undeclared, /a\.lua:2: .*'y'/);
+});
+
+test("a running script ends in order at SIGTERM, at SIGINT, and by its own exit", async () => {
+  const dir = folder({ "a.lua": "local linnet = require 'linnet'\nlinnet.on_dispose(function(why) print('bye ' .. why) end)\nlinnet.every(60, function() end)\nprint('up')\n" });
+  for (const signal of ["SIGTERM", "SIGINT"]) {
+    const p = await start(linnet, ["run", "a.lua"], /up/, { cwd: dir, env });
+    equal(await p.end(signal), 0, signal);
+    ok(/bye stop/.test(p.out() + p.err()), "dispose ran");
+  }
+});
+
+test("SIGHUP reloads; a broken version changes nothing; SIGUSR2 tells the state", async () => {
+  const text = (n) => `local linnet = require 'linnet'\nlinnet.every(60, function() end)\nprint('version ${n}')\n`;
+  const dir = folder({ "a.lua": text(1) });
+  const p = await start(linnet, ["run", "a.lua"], /version 1/, { cwd: dir, env });
+  writeFileSync(join(dir, "a.lua"), text(2));
+  p.child.kill("SIGHUP");
+  await until(() => /version 2/.test(p.err() + p.out()), "version 2");
+  writeFileSync(join(dir, "a.lua"), "local linnet = require 'linnet'\nlinnet.evry(60)\n");
+  p.child.kill("SIGHUP");
+  await until(() => /a\.lua:2: .*'evry'.*did you mean 'every'/.test(p.err()), "the error");
+  p.child.kill("SIGUSR2");
+  await until(() => /1 script/.test(p.err()), "the state");
+  equal(await p.end(), 0);
+});
+
+test("a script that runs wild is stopped and named; the other goes on", async () => {
+  const dir = folder({
+    "wild.lua": "local linnet = require 'linnet'\nlinnet.after(0, function()\n  while true do pcall(function() while true do end end) end\nend)\n",
+    "calm.lua": "local linnet = require 'linnet'\nlocal n = 0\nlinnet.every('20ms', function() n = n + 1 if n % 10 == 0 then print('calm ' .. n) end end)\n",
+  });
+  const p = await start(linnet, ["run", "wild.lua", "calm.lua", "--set", "limits.budget_kill=200ms"], /wild\.lua:3.*(budget|CPU)/, { cwd: dir, env });
+  const before = Number((p.out() + p.err()).match(/calm (\d+)(?![\s\S]*calm)/)?.[1] ?? 0);
+  await until(() => Number((p.out() + p.err()).match(/calm (\d+)(?![\s\S]*calm)/)?.[1] ?? 0) > before + 10, "calm to go on");
+  equal(await p.end(), 0);
+});
+
+test("grants: what is missing is said exactly", () => {
+  const r = run(["-e", "print(linnet.env('HOME'))"]);
+  equal(r.code, 1);
+  says(r, /--allow=env:HOME/);
+  says(run(["--allow=env:HOME", "-e", "print(linnet.env('HOME'))"], { env: { HOME: "/here" } }), /\/here/);
+});
+
+// --- settings ---
+
+test("settings: file, line, option and the nearest name", () => {
+  const cases = [
+    ["hub = {\n  prot = 1,\n}\n", /linnet\.cfg\.lua:2: unknown option 'hub\.prot' \(did you mean 'hub\.port'\?\)/],
+    ["hub = { port = 'x' }\n", /linnet\.cfg\.lua:1: option 'hub\.port' must be a whole number, not "x"/],
+    ["hub = {\n", /linnet\.cfg\.lua:\d+: .*expected/],
+    ["connections = { school = { ulr = 'ws://x' } }\n", /linnet\.cfg\.lua:1: connection 'school': unknown option 'ulr' \(did you mean 'url'\?\)/],
+    ["connections = { school = { } }\n", /connection 'school' has no url/],
+    ["while true do end\n", /linnet\.cfg\.lua:1: .*too long/],
+    ["hub = { port = nothing() }\n", /linnet\.cfg\.lua:1:/],
+    ["connections = { s = { url = 'ws://x', auth = { token = secret 'NO_SUCH_SECRET' } } }", /no secret NO_SUCH_SECRET/],
+  ];
+  for (const [text, pattern] of cases) {
+    const r = run(["-e", "local x = 1"], { cwd: folder({ "linnet.cfg.lua": text }) });
+    equal([r.code, r.out], [78, ""], text);
+    says(r, pattern, text);
+  }
+  const flag = run(["--set", "hub.prot=1", "-e", "local x = 1"]);
+  equal(flag.code, 78);
+  says(flag, /--set: unknown option 'hub\.prot' \(did you mean 'hub\.port'\?\)/);
+});
+
+test("settings: a flag beats the environment beats the file", () => {
+  const dir = folder({ "linnet.cfg.lua": "scripts = { ['-e'] = { options = { who = 'file' } } }\nlog = { level = 'off' }\n" });
+  const quiet = run(["-e", "print('heard')"], { cwd: dir });
+  ok(!/heard/.test(quiet.all), "the file's log level counts");
+  says(run(["-e", "print('heard')"], { cwd: dir, env: { LINNET_LOG_LEVEL: "info" } }), /heard/);
+  ok(!/heard/.test(run(["-q", "-e", "print('heard')"], { cwd: dir, env: { LINNET_LOG_LEVEL: "info" } }).all), "the flag wins");
+});
+
+test("the log: JSON, and no colour in a pipe", () => {
+  const json = run(["--log-format=json", "-e", "linnet.log.warn('careful', { n = 1 })"]);
+  const record = JSON.parse(json.err.trim().split("\n").pop());
+  equal([record.level, record.msg, record.n], ["warn", "careful", 1]);
+  ok(!/\x1b/.test(run(["-e", "linnet.log.error('x')"]).all), "no escape codes");
+  ok(/\x1b\[/.test(run(["--color=always", "-e", "linnet.log.error('x')"]).err), "--color=always");
+});
+
+// --- one-shot tools ---
+
+test("call, emit, listen on a hub", async () => {
+  const h = await hub(linnet);
+  const joined = run(["call", h.url, "join", '{"room":"lobby"}']);
+  equal([joined.code, JSON.parse(joined.out).ok], [0, true], joined.all);
+  const listener = await start(linnet, ["listen", h.url, "--join", "lobby", "--name", "ear", "--count", "2", "--event", "message"], /"event":"connect"/, { env });
+  await until(() => JSON.parse(run(["call", h.url, "rooms"]).out).rooms.some((r) => r.members > 0), "the listener in the room");
+  const sender = ["--name", "kari"];
+  for (const text of ["one", "two"]) {
+    const script = `local c = linnet.connect('${h.url}') assert(c:join('lobby')) c:room('lobby'):send('${text}') linnet.exit(0)`;
+    equal(run(["-e", script]).code, 0);
+  }
+  equal(await within(listener.exited, "listen --count 2 to end"), 0);
+  const lines = listener.out().trim().split("\n").map((l) => JSON.parse(l));
+  equal(lines.filter((l) => l.event === "message").map((l) => l.args[0].text), ["one", "two"]);
+  ok(lines.every((l) => l.ts && l.level && l.conn === h.url), "every line has time, level and connection");
+  const refused = run(["call", h.url, "message", '{"room":"nowhere","text":"x"}', ...sender]);
+  equal([refused.code, JSON.parse(refused.out).ok], [0, false]);
+  equal(run(["emit", h.url, "typing", '{"room":"lobby","on":true}']).code, 0);
+  equal(await h.end(), 0);
+});
+
+test("exit codes of lines that do not come up", async () => {
+  const port = await closed();
+  const r = run(["call", `ws://127.0.0.1:${port}`, "x"]);
+  equal(r.code, 69, r.all);
+  says(r, /TCP: connection refused/i);
+  equal(run(["listen", `ws://127.0.0.1:${port}`, "--no-retry"]).code, 69);
+  equal(run(["listen", `ws://127.0.0.1:${port}`, "--timeout", "200ms"]).code, 124);
+  const unknown = run(["call", "ws://no-such-host.invalid", "x"]);
+  equal(unknown.code, 69);
+  says(unknown, /DNS: /);
+  const silent = createServer(() => {});
+  await new Promise((go) => silent.listen(0, "127.0.0.1", go));
+  const p = await start(linnet, ["call", `ws://127.0.0.1:${silent.address().port}`, "x", "--timeout", "300ms"], null, { env });
+  equal(await p.exited, 124, "a server that accepts and says nothing");
+  silent.close();
+});
+
+test("the hub: a taken port is said in words", async () => {
+  const h = await hub(linnet);
+  const second = run(["hub", "--port", String(h.port)]);
+  equal([second.code, second.out], [69, ""]);
+  says(second, new RegExp(`port ${h.port} is taken`));
+  equal(await h.end(), 0);
+});
+
+// --- the first five minutes ---
+
+test("new, dev, reload on save with the line kept, rollback, check", async () => {
+  const dir = folder();
+  const made = run(["new", "wren"], { cwd: dir });
+  equal(made.code, 0, made.all);
+  says(made, /wrote .*bot\.lua.*linnet\.cfg\.lua/);
+  const again = run(["new", "wren"], { cwd: dir });
+  equal(again.code, 1, "nothing is written over");
+  const cwd = join(dir, "wren"), file = join(cwd, "bot.lua");
+  const checked = run(["check"], { cwd });
+  equal(checked.code, 0, checked.all);
+  const dev = await start(linnet, ["dev", "--port", "0"], /hub\s+(http:\S+)[\s\S]*ready in/, { cwd, env });
+  const url = dev.match[1];
+  const talk = (say) => `
+    local c = linnet.connect('${url}', { auth = { name = 'kari' } })
+    local lobby = assert(c:join('lobby'))
+    for _ = 1, 40 do
+      lobby:send('${say}')
+      local m = lobby:wait_for('message', { timeout = '500ms' })
+      if m then print(m.text) return linnet.exit(0) end
+    end
+    linnet.exit(1)`;
+  says(run(["-e", talk("hi")]), /Hello, kari!/);
+  writeFileSync(file, readFileSync(file, "utf8").replace("Hello, ", "Good day, "));
+  await until(() => /reloaded/.test(dev.out() + dev.err()), "the reload");
+  says(run(["-e", talk("hi")]), /Good day, kari!/);
+  writeFileSync(file, readFileSync(file, "utf8").replace("chat:room(", "chat:rooom("));
+  await until(() => /bot\.lua:4: .*'rooom'.*did you mean 'room'/.test(dev.out() + dev.err()), "the error with file and line");
+  says(run(["-e", talk("hi")]), /Good day, kari!/, "the running version stays");
+  const found = run(["check"], { cwd });
+  equal(found.code, 1);
+  says(found, /bot\.lua:4: .*'rooom'.*did you mean 'room'/);
+  equal(await dev.end("SIGINT"), 0);
+});
+
+test("dev without a script says what to do; a script may come later", async () => {
+  const cwd = folder();
+  const dev = await start(linnet, ["dev", "--port", "0"], /linnet new NAME[\s\S]*ready/, { cwd, env });
+  equal(await dev.end(), 0);
+});
+
+test("check finds syntax errors and unknown names", () => {
+  const cwd = folder({ "a.lua": "local x =\n", "b.lua": "local linnet = require 'linnet'\nlinnet.conect('hub')\nprnt(1)\n", "c.lua": "return 1\n" });
+  const r = run(["check"], { cwd });
+  equal(r.code, 1);
+  says(r, /a\.lua:\d: .*(unexpected|expected)/);
+  says(r, /b\.lua:2: .*'conect'.*did you mean 'connect'/);
+  says(r, /b\.lua:3: .*'prnt'.*did you mean 'print'/);
+  ok(!/c\.lua/.test(r.all), "c.lua is fine");
+  equal(run(["check", "nowhere.lua"], { cwd }).code, 1);
+});
+
+test("new refuses bad names", () => {
+  for (const name of ["..", "a*b", ""]) ok([1, 2].includes(run(["new", name], { cwd: folder() }).code), name);
+  const dir = folder();
+  mkdirSync(join(dir, "deep"));
+  equal(run(["new", "deep/wren"], { cwd: dir }).code, 0);
+  ok(existsSync(join(dir, "deep/wren/bot.lua")), "a path is fine");
+});
+
+await main();
