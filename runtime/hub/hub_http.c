@@ -34,16 +34,17 @@ static bool same_name(struct ln_str a, const char *b) {
     return true;
 }
 
-static bool is_local_name(struct ln_str name) {
-    return same_name(name, "localhost") || ln_str_is(name, "[::1]") || ln_str_starts(name, "127.");
-}
-
 /* A rebound name is a name: digits and dots, or brackets, cannot be one. */
 static bool is_address(struct ln_str name) {
     if (name.n > 2 && name.p[0] == '[') return name.p[name.n - 1] == ']';
     for (size_t i = 0; i < name.n; i++)
         if ((name.p[i] < '0' || name.p[i] > '9') && name.p[i] != '.') return false;
     return name.n > 0;
+}
+
+static bool is_local_name(struct ln_str name) {
+    return same_name(name, "localhost") || ln_str_is(name, "[::1]") || ln_str_is(name, "::1") ||
+           (ln_str_starts(name, "127.") && is_address(name));
 }
 
 /* "http://chat.example:80" -> "chat.example:80" */
