@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Checks of arguments, for every module of the API. See lua_args.h.
+ */
+#include "bindings/lua_args.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/embed.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "bindings/lua_host.h"
+
+/* --- raising --- */
+
+/* The frame that a person wrote: not C, not the Lua half. */
+static void push_where(lua_State *L) {
+    lua_Debug ar;
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline <= 0 || strncmp(ar.source, "=linnet/", 8) == 0) continue;
+        lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+        return;
+    }
+    lua_pushliteral(L, "");
+}
+
+int arg_fail(lua_State *L, const char *fmt, ...) {
+    char text[600];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    push_where(L);
+    lua_pushstring(L, text);
+    lua_concat(L, 2);
+    return lua_error(L);
+}
+
+int arg_bad(lua_State *L, int idx, const char *fn, const char *arg, const char *wants) {
+    const char *got = lua_isnoneornil(L, idx) ? "nil" : luaL_typename(L, idx);
+    if (luaL_getmetafield(L, idx, "__name") == LUA_TSTRING) got = lua_tostring(L, -1);
+    return arg_fail(L, "%s: %s must be %s, not %s", fn, arg, wants, got);
+}
+
+int arg_unknown(lua_State *L, const char *fn, const char *kind, struct ln_str name,
+                const char *const *names) {
+    const char *near = ln_nearest(name, names);
+    if (near)
+        return arg_fail(L, "%s: unknown %s '%.*s' (did you mean '%s'?)", fn, kind,
+                        (int)LN_MIN(name.n, 60), name.p, near);
+    char list[300] = "";
+    size_t n = 0;
+    for (int i = 0; names[i] && n < sizeof list - 30; i++)
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? " " : "", names[i]);
+    return arg_fail(L, "%s: unknown %s '%.*s' (there are: %s)", fn, kind, (int)LN_MIN(name.n, 60),
+                    name.p, list);
+}
+
+/* --- arguments --- */
+
+struct ln_str arg_str(lua_State *L, int idx, const char *fn, const char *arg) {
+    struct ln_str s;
+    if (lua_type(L, idx) != LUA_TSTRING) arg_bad(L, idx, fn, arg, "a string");
+    s.p = lua_tolstring(L, idx, &s.n);
+    return s;
+}
+
+struct ln_str arg_str_opt(lua_State *L, int idx, const char *fn, const char *arg) {
+    if (lua_isnoneornil(L, idx)) return (struct ln_str){NULL, 0};
+    return arg_str(L, idx, fn, arg);
+}
+
+int arg_word(lua_State *L, int idx, const char *fn, const char *arg, const char *const *words,
+             int dflt) {
+    if (dflt >= 0 && lua_isnoneornil(L, idx)) return dflt;
+    struct ln_str s = arg_str(L, idx, fn, arg);
+    for (int i = 0; words[i]; i++)
+        if (ln_str_is(s, words[i])) return i;
+    return arg_unknown(L, fn, arg, s, words);
+}
+
+bool arg_bool(lua_State *L, int idx, const char *fn, const char *arg, bool dflt) {
+    if (lua_isnoneornil(L, idx)) return dflt;
+    if (!lua_isboolean(L, idx)) arg_bad(L, idx, fn, arg, "true or false");
+    return lua_toboolean(L, idx);
+}
+
+int64_t arg_int(lua_State *L, int idx, const char *fn, const char *arg, int64_t min, int64_t max) {
+    int is_int;
+    lua_Integer v = lua_tointegerx(L, idx, &is_int);
+    if (lua_type(L, idx) != LUA_TNUMBER || !is_int) arg_bad(L, idx, fn, arg, "a whole number");
+    if (v < min || v > max)
+        arg_fail(L, "%s: %s must be from %lld to %lld, not %lld", fn, arg, (long long)min,
+                 (long long)max, (long long)v);
+    return v;
+}
+
+int64_t arg_ms(lua_State *L, int idx, const char *fn, const char *arg) {
+    int64_t ms = 0;
+    if (lua_type(L, idx) == LUA_TNUMBER) {
+        double s = lua_tonumber(L, idx);
+        if (!(s >= 0 && s * 1000 <= (double)DURATION_MAX_MS))
+            arg_fail(L, "%s: %s must be from 0 to ten years, not %g seconds", fn, arg, s);
+        return (int64_t)llround(s * 1000);
+    }
+    struct ln_str text = {NULL, 0};
+    if (lua_type(L, idx) == LUA_TSTRING)
+        text.p = lua_tolstring(L, idx, &text.n);
+    else
+        arg_bad(L, idx, fn, arg, "a duration (seconds, or text such as \"10s\")");
+    if (!ln_duration_parse(text, &ms))
+        arg_fail(L, "%s: %s must be a duration such as 10, \"250ms\" or \"5m\", not \"%.*s\"", fn,
+                 arg, (int)LN_MIN(text.n, 40), text.p);
+    return ms;
+}
+
+int64_t arg_ms_opt(lua_State *L, int idx, const char *fn, const char *arg, int64_t dflt) {
+    return lua_isnoneornil(L, idx) ? dflt : arg_ms(L, idx, fn, arg);
+}
+
+void arg_fn(lua_State *L, int idx, const char *fn, const char *arg) {
+    if (lua_type(L, idx) != LUA_TFUNCTION) arg_bad(L, idx, fn, arg, "a function");
+}
+
+int arg_ref(lua_State *L, int idx) {
+    lua_pushvalue(L, idx);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* --- options --- */
+
+bool arg_opts(lua_State *L, int idx, const char *fn, const char *const *names) {
+    if (lua_isnoneornil(L, idx)) return false;
+    if (lua_type(L, idx) != LUA_TTABLE) arg_bad(L, idx, fn, "the options", "a table");
+    idx = lua_absindex(L, idx);
+    for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            arg_fail(L, "%s: the options must be a table of names, as { %s = … }", fn, names[0]);
+        struct ln_str key;
+        key.p = lua_tolstring(L, -2, &key.n);
+        int i = 0;
+        while (names[i] && !ln_str_is(key, names[i]))
+            i++;
+        if (!names[i]) arg_unknown(L, fn, "option", key, names);
+    }
+    return true;
+}
+
+int arg_opt(lua_State *L, int idx, const char *name) {
+    if (lua_type(L, idx) == LUA_TTABLE)
+        lua_getfield(L, idx, name);
+    else
+        lua_pushnil(L);
+    return lua_gettop(L);
+}
+
+/* --- the bindings' own part of a script --- */
+
+static int api_gc(lua_State *L) {
+    struct api *api = lua_touserdata(L, 1);
+    for (int i = 0; i < API_NEST; i++)
+        ln_buf_free(&api->out[i]);
+    return 0;
+}
+
+static void api_open(lua_State *L) {
+    struct api *api = lua_newuserdatauv(L, sizeof *api, 0);
+    memset(api, 0, sizeof *api);
+    ln_list_init(&api->uses);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, api_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &api_gc);
+    lua_createtable(L, 4, 0);
+    api->decoded = luaL_ref(L, LUA_REGISTRYINDEX);
+    script_of(L)->api = api;
+}
+
+struct api *api_of(lua_State *L) {
+    return script_of(L)->api;
+}
+
+struct ln_buf *api_out(lua_State *L) {
+    struct api *api = api_of(L);
+    if (api->out_depth >= API_NEST) arg_fail(L, "too many events inside handlers of events");
+    struct ln_buf *b = &api->out[api->out_depth];
+    if (b->cap > 1 << 20) ln_buf_free(b); /* one huge message must not be paid for ever */
+    ln_buf_clear(b);
+    return b;
+}
+
+void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last) {
+    struct ln_err err;
+    *o = (struct out){.text = api_out(L)};
+    if (lua_json_encode_args(L, first, last, o->text, &o->bins, &err)) {
+        api_of(L)->out_depth++;
+        return;
+    }
+    ln_free(o->bins.v);
+    arg_fail(L, "%s: %s", fn, err.text);
+}
+
+void out_done(lua_State *L, struct out *o) {
+    api_of(L)->out_depth--;
+    ln_free(o->bins.v);
+}
+
+/* Replaces the value on top by a copy in which secrets are plain. */
+static void reveal(lua_State *L, int depth) {
+    struct ln_str plain;
+    if (secret_get(L, -1, &plain)) {
+        lua_pop(L, 1);
+        lua_pushlstring(L, plain.p, plain.n);
+        return;
+    }
+    if (lua_type(L, -1) != LUA_TTABLE || depth > 20) return;
+    luaL_checkstack(L, 6, "nested too deep");
+    int from = lua_gettop(L);
+    lua_newtable(L);
+    if (lua_getmetatable(L, from)) lua_setmetatable(L, -2); /* arrays stay arrays */
+    for (lua_pushnil(L); lua_next(L, from);) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        reveal(L, depth + 1);
+        lua_rawset(L, from + 1);
+    }
+    lua_remove(L, from);
+}
+
+struct ln_str out_private(lua_State *L, const char *fn, int idx) {
+    struct ln_err err;
+    lua_pushvalue(L, idx);
+    reveal(L, 0);
+    struct ln_buf *out = api_out(L);
+    if (!lua_json_encode(L, -1, out, &err)) arg_fail(L, "%s: %s", fn, err.text);
+    lua_pop(L, 1);
+    return ln_buf_get(out);
+}
+
+/* --- the Lua half --- */
+
+void half_push(lua_State *L, const char *name, const luaL_Reg *c) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, "linnet.half");
+    if (lua_getfield(L, -1, name) != LUA_TNIL) {
+        lua_remove(L, -2);
+        return;
+    }
+    lua_pop(L, 1);
+    const struct ln_embedded *f = lua_half_files;
+    while (f->name && strcmp(f->name, name) != 0)
+        f++;
+    if (!f->name) luaL_error(L, "linnet was built without %s", name);
+    lua_pushfstring(L, "=linnet/%s", name);
+    if (luaL_loadbufferx(L, f->p, f->n, lua_tostring(L, -1), "t") != LUA_OK) lua_error(L);
+    lua_remove(L, -2);
+    if (c) {
+        lua_newtable(L);
+        luaL_setfuncs(L, c, 0);
+    } else {
+        lua_pushnil(L);
+    }
+    lua_call(L, 1, 1);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, name);
+    lua_remove(L, -2);
+}
+
+void ln_open_args(lua_State *L) {
+    api_open(L);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What every module of the Lua API shares: checks of arguments that raise in words (which function,
+ * which argument, what was expected, the nearest known name) at the line of the script, tables of
+ * options, durations, types whose unknown members raise, and handles.
+ *
+ * The order in each function: check everything, find the script, act, push. What can raise (a
+ * check, memory) comes before the first side effect; so results are pushed first and filled in
+ * afterwards.
+ */
+#ifndef LN_LUA_ARGS_H
+#define LN_LUA_ARGS_H
+
+#include "bindings/lua_json.h"
+
+#define DURATION_MAX_MS (10LL * 365 * 24 * 3600 * 1000) /* ten years */
+
+/* --- raising --- */
+
+/* Raises with "file:line: " of the innermost frame of the script in front (the Lua half and C are
+ * skipped). Never returns. */
+int arg_fail(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "conn:on: event must be a string, not nil" */
+int arg_bad(lua_State *L, int idx, const char *fn, const char *arg, const char *wants);
+/* "unknown option 'tiemout' (did you mean 'timeout'?)": kind "option", name, NULL-ended names. */
+int arg_unknown(lua_State *L, const char *fn, const char *kind, struct ln_str name,
+                const char *const *names);
+
+/* --- arguments: fn is the name a user knows ("conn:on"), arg the argument's name --- */
+
+struct ln_str arg_str(lua_State *L, int idx, const char *fn, const char *arg);
+/* "" and NULL when nil or absent. */
+struct ln_str arg_str_opt(lua_State *L, int idx, const char *fn, const char *arg);
+/* A word of a NULL-ended list; returns its index. dflt -1: needed. */
+int arg_word(lua_State *L, int idx, const char *fn, const char *arg, const char *const *words,
+             int dflt);
+bool arg_bool(lua_State *L, int idx, const char *fn, const char *arg, bool dflt);
+int64_t arg_int(lua_State *L, int idx, const char *fn, const char *arg, int64_t min, int64_t max);
+/* Seconds as a number, or "250ms" "5m" …; in milliseconds. */
+int64_t arg_ms(lua_State *L, int idx, const char *fn, const char *arg);
+int64_t arg_ms_opt(lua_State *L, int idx, const char *fn, const char *arg, int64_t dflt);
+void arg_fn(lua_State *L, int idx, const char *fn, const char *arg);
+int arg_ref(lua_State *L, int idx); /* a registry reference of the value there */
+
+/* --- options: a table whose keys are all known, or nothing --- */
+
+/* Raises for a non-table and for unknown keys (NULL-ended names). False when there is no table. */
+bool arg_opts(lua_State *L, int idx, const char *fn, const char *const *names);
+/* Pushes the option (nil without a table) and returns its absolute index. */
+int arg_opt(lua_State *L, int idx, const char *name);
+
+/* --- types --- */
+
+/* A type of the API: userdata whose members are methods and computed fields; everything else
+ * raises. The metatable is hidden from scripts. */
+struct type_desc {
+    const char *key;                              /* "linnet.Conn": of luaL_checkudata */
+    const char *name;                             /* "Conn" */
+    const luaL_Reg *methods;                      /* ends with {NULL, NULL} */
+    const char *const *fields;                    /* NULL-ended, or NULL */
+    int (*field)(lua_State *L, const char *name); /* the userdata at 1: pushes one value */
+    const luaL_Reg *meta;                         /* __gc, __close …, or NULL */
+};
+void type_register(lua_State *L, const struct type_desc *t); /* the desc must live for ever */
+/* Raises "conn:on: call it with ':' on a Conn" when idx is something else. */
+void *type_check(lua_State *L, int idx, const struct type_desc *t, const char *fn);
+
+/* --- handles: what every registration returns --- */
+
+/* Pushes a Handle that stands for nothing yet; fill it with *handle_push(L) = item->id. */
+ln_id *handle_push(lua_State *L);
+
+/* --- the bindings' own part of a script --- */
+
+#define API_NEST 34 /* emits inside handlers of emits: the bus ends at 32 */
+
+struct api {
+    struct ln_buf out[API_NEST]; /* what is encoded before it is sent, by depth */
+    int out_depth;
+    struct ln_list uses;     /* struct conn_use (lua_conn.h) */
+    int decoded;             /* registry reference of the table that keeps an event's arguments */
+    uint64_t full_warned_ms; /* when "queue is full" was logged last */
+};
+struct api *api_of(lua_State *L);
+/* A buffer for the time of one call, empty; the next api_out at the same depth is the same buffer.
+ */
+struct ln_buf *api_out(lua_State *L);
+
+/* Values on their way out: encoded before the send, kept during it (handlers that run inside the
+ * send encode into the next buffer). */
+struct out {
+    struct ln_buf *text;
+    struct lua_json_bins bins;
+};
+/* Encodes the values from first to last; raises, naming fn, when one cannot be JSON. */
+void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last);
+void out_done(lua_State *L, struct out *o);
+/* One value as JSON in which secrets are plain: for what identifies us to a server (auth, query,
+ * headers). In the buffer of api_out: valid until the next use of it. Raises. */
+struct ln_str out_private(lua_State *L, const char *fn, int idx);
+
+/* --- the Lua half --- */
+
+/* Pushes what bindings/linnet/NAME returns; it is run at its first use in a script with the table
+ * of C functions `c` (may be NULL) as its argument. */
+void half_push(lua_State *L, const char *name, const luaL_Reg *c);
+
+void ln_open_args(lua_State *L);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The Conn of scripts: an id, and how its emits go out. Spread over lua_conn.c (the type, fields,
+ * control), lua_emit.c (sending), lua_event.c and lua_wait.c (receiving), lua_share.c (who uses
+ * which connection, auth functions), lua_room.c (what the Lua half of rooms stands on).
+ */
+#ifndef LN_LUA_CONN_H
+#define LN_LUA_CONN_H
+
+#include "bindings/lua_args.h"
+
+struct conn_view { /* the userdata */
+    ln_id conn;
+    int64_t timeout_ms; /* 0: the connection's own */
+    bool is_volatile;
+};
+
+/* Raises "the connection is closed". */
+struct conn *conn_check(lua_State *L, int idx, const char *fn);
+struct conn_view *conn_view_check(lua_State *L, int idx, const char *fn);
+void conn_push(lua_State *L, struct conn *c); /* the script's one Conn of it */
+void conn_view_push(lua_State *L, const struct conn_view *v);
+
+/* --- lua_share.c --- */
+
+struct conn_share { /* a connection and the scripts that use it */
+    struct app *app;
+    ln_id conn;
+    struct ln_list uses;
+    struct seat *seat;     /* of the host's own listener below */
+    struct ln_buf session; /* raw arguments of the last event `session`; empty: none */
+    struct ln_buf session_before;
+};
+struct conn_use { /* one script's use; a seat item "connection" */
+    struct seat_item item;
+    struct ln_list by_share, by_script;
+    struct conn_share *share;
+    struct script *script;
+    int auth;                  /* registry reference of the auth function, or LUA_NOREF */
+    int dialect;               /* of the dialect's name or table, or LUA_NOREF */
+    bool connects;             /* opened by this trial: connect when live */
+    struct conn_opts *changed; /* NULL, or what the connection gets when live */
+};
+struct conn_use *conn_use_of(lua_State *L, const struct conn *c); /* NULL: used by others only */
+
+/* --- the methods, by file --- */
+
+int l_conn_on(lua_State *L);
+int l_conn_once(lua_State *L);
+int l_conn_off(lua_State *L);
+int l_conn_on_any(lua_State *L);
+int l_conn_on_any_outgoing(lua_State *L);
+int l_conn_wait_for(lua_State *L);
+int l_conn_ready(lua_State *L);
+int l_conn_watch(lua_State *L);
+int l_conn_emit(lua_State *L);
+int l_conn_emit_with_ack(lua_State *L);
+int l_conn_send(lua_State *L);
+int l_conn_timeout(lua_State *L);
+int l_conn_volatile(lua_State *L);
+int l_conn_of(lua_State *L);
+void outbox_push(lua_State *L, struct conn *c);
+void rooms_half_push(lua_State *L); /* what linnet/room.lua returns */
+
+/* Does the first argument of an event name this room? */
+bool event_room_is(lua_State *L, int arg, const char *room);
+
+void ln_open_conn(lua_State *L);
+
+#endif

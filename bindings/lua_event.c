@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Events to Lua: listeners of a connection, and what they get. An event's arguments are decoded
+ * straight onto the stack of the coroutine that handles it, once for all listeners of a script, and
+ * never when nobody listens.
+ */
+#include "bindings/lua_event.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "bindings/lua_conn.h"
+#include "bindings/lua_json.h"
+
+/* --- arguments --- */
+
+static int kept_push(lua_State *L, struct script *s) {
+    int n = s->decoded_n;
+    luaL_checkstack(L, n + 4, "too many arguments");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->api->decoded);
+    int kept = lua_gettop(L);
+    for (int i = 1; i <= n; i++)
+        lua_rawgeti(L, kept, i);
+    lua_remove(L, kept);
+    return n;
+}
+
+static void keep_args(lua_State *L, struct script *s, uint64_t serial, int n) {
+    int base = lua_gettop(L) - n;
+    s->decoded_serial = 0;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->api->decoded);
+    for (int i = 1; i <= LN_MAX(n, s->decoded_n); i++) {
+        if (i <= n)
+            lua_pushvalue(L, base + i);
+        else
+            lua_pushnil(L);
+        lua_rawseti(L, -2, i);
+    }
+    lua_pop(L, 1);
+    s->decoded_n = n;
+    s->decoded_serial = serial;
+}
+
+int event_args_push(lua_State *L, struct script *s, const struct event *ev, bool keep) {
+    if (s->decoded_serial == ev->serial) return kept_push(L, s);
+    int n = lua_json_decode_args(L, ev->args, ev->bin, ev->bin_count, NULL);
+    if (n >= 0 && keep) {
+        luaL_checkstack(L, 4, "too many arguments");
+        keep_args(L, s, ev->serial, n);
+    }
+    return n;
+}
+
+/* The closure that answers: its first call counts, conn_ack ignores the others. */
+static int ack_call(lua_State *L) {
+    struct out out;
+    out_encode(L, &out, "the answer", 1, lua_gettop(L));
+    struct conn *c =
+        conn_of_handle(app_of(L)->clients, (ln_id)lua_tointeger(L, lua_upvalueindex(1)));
+    if (c)
+        conn_ack(c, (uint64_t)lua_tointeger(L, lua_upvalueindex(2)),
+                 lua_tointeger(L, lua_upvalueindex(3)), ln_buf_get(out.text), out.bins.v,
+                 out.bins.n);
+    out_done(L, &out);
+    return 0;
+}
+
+static void ack_push(lua_State *L, const struct event *ev) {
+    lua_pushinteger(L, (lua_Integer)conn_handle(ev->conn));
+    lua_pushinteger(L, (lua_Integer)conn_epoch(ev->conn));
+    lua_pushinteger(L, ev->ack);
+    lua_pushcclosure(L, ack_call, 3);
+}
+
+/* --- from the bus to the handler --- */
+
+bool event_room_is(lua_State *L, int arg, const char *room) {
+    static const char *const fields[] = {"room", "room_id"};
+    if (lua_type(L, arg) != LUA_TTABLE) return false;
+    for (size_t i = 0; i < LN_COUNT(fields); i++) {
+        lua_getfield(L, arg, fields[i]);
+        const char *got = lua_tostring(L, -1);
+        bool same = got && strcmp(got, room) == 0;
+        lua_pop(L, 1);
+        if (got) return same;
+    }
+    return false;
+}
+
+static bool passes(lua_State *L, struct lua_listener *ll, int base, int n) {
+    luaL_checkstack(L, n + 4, "too many arguments");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ll->where);
+    for (int i = 1; i <= n; i++)
+        lua_pushvalue(L, base + i);
+    lua_call(L, n, 1);
+    bool yes = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return yes;
+}
+
+/* Does another listener of this script get the same arguments after this one? */
+static bool is_shared(const struct lua_listener *ll, const struct event *ev) {
+    return !ll->l.name || bus_count_of(ll->l.bus, ev->name, ll->l.item.seat) > 1;
+}
+
+int dispatch_push(lua_State *L, void *ud) {
+    struct dispatch *d = ud;
+    struct lua_listener *ll = d->ll;
+    int base = lua_gettop(L), lead = 0;
+    if (ll->lead) lead = ll->lead(L, ll, d->ev);
+    bool keep = ll->l.bus && is_shared(ll, d->ev);
+    int n = ll->lead_only ? 0 : event_args_push(L, ll->script, d->ev, keep);
+    if (n < 0) {
+        d->status = LN_PROTOCOL;
+        return -1;
+    }
+    luaL_checkstack(L, 8, "too many arguments");
+    if (d->ev->ack >= 0 && !ll->lead_only) {
+        if (ll->ack)
+            ll->ack(L, ll, d->ev);
+        else
+            ack_push(L, d->ev);
+        n++;
+    }
+    if (ll->lead_only) { /* its values are the arguments */
+        n = lead;
+        lead = 0;
+    }
+    if (ll->room && (n == 0 || !event_room_is(L, base + lead + 1, ll->room))) return -1;
+    if (ll->where != LUA_NOREF && !passes(L, ll, base + lead, n)) return -1;
+    n += lead;
+    if (ll->mode == MODE_PARALLEL) return n;
+    mode_enter(L, d, base, n);
+    return -1;
+}
+
+static ln_status on_event(struct listener *l, struct event *ev) {
+    struct lua_listener *ll = LN_CONTAINER(l, struct lua_listener, l);
+    struct dispatch d = {.ll = ll, .ev = ev};
+    if (LN_UNLIKELY(ll->mode != MODE_PARALLEL)) return mode_dispatch(&d);
+    struct lua_call c = {.script = ll->script,
+                         .fn = ll->fn,
+                         .what = ll->what,
+                         .name = ev->name,
+                         .push = dispatch_push,
+                         .ud = &d,
+                         .event = ev,
+                         .now = ev->barrier ? ev->conn : NULL,
+                         .barrier = ev->barrier};
+    lua_call_run(&c);
+    return d.status;
+}
+
+/* --- life of a listener --- */
+
+static void unref(struct lua_listener *ll, int *ref) {
+    lua_call_unref(ll->script, *ref);
+    *ref = LUA_NOREF;
+}
+
+/* The state is alive here, and may be gone when the last walk lets go of the listener. */
+static void on_drop(struct seat_item *it) {
+    struct lua_listener *ll = LN_CONTAINER(it, struct lua_listener, l.item);
+    unref(ll, &ll->fn);
+    unref(ll, &ll->where);
+    unref(ll, &ll->key);
+    ll->base_drop(it);
+}
+
+static void on_release(struct listener *l) {
+    struct lua_listener *ll = LN_CONTAINER(l, struct lua_listener, l);
+    ln_map_free(&ll->lanes);
+    ln_free(ll->l.name);
+    ln_free(ll->key_field);
+    ln_free(ll->room);
+    ln_free(ll->nsp);
+    ln_free(ll);
+}
+
+const char *const call_mode_names[] = {"parallel", "queued", "restart", "single", NULL};
+
+struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, int opts,
+                                   const char *const *names, ln_id **handle) {
+    arg_fn(L, fn, fn_name, "the handler");
+    int top = lua_gettop(L);
+    struct lua_listener o = {.where = LUA_NOREF, .key = LUA_NOREF, .fn = LUA_NOREF};
+    struct ln_str room = {0}, key = {0};
+    if (opts && arg_opts(L, opts, fn_name, names)) {
+        o.mode = (enum call_mode)arg_word(L, arg_opt(L, opts, "mode"), fn_name, "option 'mode'",
+                                          call_mode_names, 0);
+        o.l.once = arg_bool(L, arg_opt(L, opts, "once"), fn_name, "option 'once'", false);
+        room = arg_str_opt(L, arg_opt(L, opts, "room"), fn_name, "option 'room'");
+        int k = arg_opt(L, opts, "key"), w = arg_opt(L, opts, "where");
+        if (!lua_isnil(L, k) && o.mode == MODE_PARALLEL)
+            arg_fail(L, "%s: option 'key' needs a mode, as mode = \"queued\"", fn_name);
+        if (lua_type(L, k) == LUA_TSTRING)
+            key.p = lua_tolstring(L, k, &key.n);
+        else if (!lua_isnil(L, k))
+            arg_fn(L, k, fn_name, "option 'key'");
+        if (!lua_isnil(L, w)) {
+            arg_fn(L, w, fn_name, "option 'where'");
+            o.where = arg_ref(L, w);
+        }
+        if (lua_isfunction(L, k)) o.key = arg_ref(L, k);
+    }
+    lua_settop(L, top);
+    o.fn = arg_ref(L, fn);
+    *handle = handle_push(L);
+    struct lua_listener *ll = ln_new(struct lua_listener);
+    *ll = o;
+    ll->script = script_of(L);
+    ll->what = "handler";
+    if (room.p) ll->room = ln_str_dup(room);
+    if (key.p) ll->key_field = ln_str_dup(key);
+    ll->l.fn = on_event;
+    ll->l.release = on_release;
+    return ll;
+}
+
+void listener_start(struct bus *b, struct lua_listener *ll, struct ln_str name,
+                    enum event_kind kind, ln_id *handle) {
+    ll->l.name = name.p ? ln_str_dup(name) : NULL;
+    ll->l.kind = kind;
+    bus_on(b, ll->script->seat, &ll->l);
+    ll->base_drop = ll->l.item.drop;
+    ll->l.item.drop = on_drop;
+    *handle = ll->l.item.id;
+}
+
+static bool is_target(lua_State *L, struct seat_item *it, struct bus *b, struct ln_str name,
+                      int fn) {
+    if (strcmp(it->what, "listener") != 0 || it->drop != on_drop) return false;
+    struct lua_listener *ll = LN_CONTAINER(it, struct lua_listener, l.item);
+    if (ll->l.bus != b) return false;
+    if (name.p && (!ll->l.name || !ln_str_is(name, ll->l.name))) return false;
+    if (!fn) return true;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ll->fn);
+    bool same = lua_rawequal(L, -1, fn);
+    lua_pop(L, 1);
+    return same;
+}
+
+int listener_off(lua_State *L, struct bus *b, struct ln_str name, int fn) {
+    int n = 0;
+    LN_LIST_EACH (&script_of(L)->seat->items, node, next) {
+        struct seat_item *it = LN_CONTAINER(node, struct seat_item, node);
+        if (!is_target(L, it, b, name, fn)) continue;
+        seat_drop(it); /* of a listener: touches no other item */
+        n++;
+    }
+    return n;
+}
+
+/* --- the methods of a connection --- */
+
+static const char *const on_options[] = {"mode", "key", "where", "room", "once", NULL};
+
+static int conn_on(lua_State *L, const char *fn_name, bool once) {
+    struct conn *c = conn_check(L, 1, fn_name);
+    struct ln_str name = arg_str(L, 2, fn_name, "the event");
+    if (!name.n) arg_fail(L, "%s: the event's name is empty", fn_name);
+    ln_id *handle;
+    struct lua_listener *ll = listener_make(L, fn_name, 3, 4, on_options, &handle);
+    if (once) ll->l.once = true;
+    listener_start(app_bus(app_of(L), c), ll, name, EVENT_APP, handle);
+    return 1;
+}
+
+/* conn:on(event, fn, opts?) -> Handle */
+int l_conn_on(lua_State *L) {
+    return conn_on(L, "conn:on", false);
+}
+
+/* conn:once(event, fn, opts?) -> Handle */
+int l_conn_once(lua_State *L) {
+    return conn_on(L, "conn:once", true);
+}
+
+static int name_lead(lua_State *L, struct lua_listener *ll, struct event *ev) {
+    (void)ll;
+    lua_pushlstring(L, ev->name.p, ev->name.n);
+    return 1;
+}
+
+static int conn_on_any(lua_State *L, const char *fn_name, enum event_kind kind) {
+    struct conn *c = conn_check(L, 1, fn_name);
+    ln_id *handle;
+    struct lua_listener *ll = listener_make(L, fn_name, 2, 3, on_options, &handle);
+    ll->lead = name_lead;
+    listener_start(app_bus(app_of(L), c), ll, (struct ln_str){0}, kind, handle);
+    return 1;
+}
+
+/* conn:on_any(fn, opts?) -> Handle */
+int l_conn_on_any(lua_State *L) {
+    return conn_on_any(L, "conn:on_any", EVENT_APP);
+}
+
+/* conn:on_any_outgoing(fn, opts?) -> Handle */
+int l_conn_on_any_outgoing(lua_State *L) {
+    return conn_on_any(L, "conn:on_any_outgoing", EVENT_OUT);
+}
+
+/* conn:off(event?, fn?) -> integer */
+int l_conn_off(lua_State *L) {
+    struct conn *c = conn_check(L, 1, "conn:off");
+    struct ln_str name = arg_str_opt(L, 2, "conn:off", "the event");
+    int fn = lua_isnoneornil(L, 3) ? 0 : 3;
+    if (fn) arg_fn(L, 3, "conn:off", "the handler");
+    lua_pushinteger(L, listener_off(L, app_bus(app_of(L), c), name, fn));
+    return 1;
+}
+
+/* --- linnet.event --- */
+
+static void room_of_event(struct ln_str args, struct ln_buf *out) {
+    struct ln_str room = {0};
+    if (ln_json_peek(args) == LN_JSON_OBJECT) room = ln_json_get(args, "room");
+    if (!room.n && ln_json_peek(args) == LN_JSON_OBJECT) room = ln_json_get(args, "room_id");
+    if (!room.n || !ln_json_text(room, out)) ln_buf_clear(out);
+}
+
+void event_table_push(lua_State *L, const struct event *ev) {
+    struct ln_buf *room = api_out(L);
+    room_of_event(ev->args, room);
+    lua_createtable(L, 0, 5);
+    lua_pushlstring(L, ev->name.p, ev->name.n);
+    lua_setfield(L, -2, "name");
+    if (ev->conn) {
+        conn_push(L, ev->conn);
+        lua_setfield(L, -2, "conn");
+    }
+    if (room->n) {
+        lua_pushlstring(L, room->p, room->n);
+        lua_setfield(L, -2, "room");
+    }
+    lua_pushinteger(L, (lua_Integer)ev->serial);
+    lua_setfield(L, -2, "id");
+    lua_pushnumber(L, (double)ln_wall_ms() / 1000.0);
+    lua_setfield(L, -2, "time");
+}
+
+/* linnet.event() -> {name, conn, room, id, time} | nil */
+static int l_event(lua_State *L) {
+    struct event *ev = lua_call_event(L);
+    if (!ev) return 0;
+    event_table_push(L, ev);
+    return 1;
+}
+
+/* "bot.lua:16" for the Events tab. */
+static const char *place_of(struct app *a, const struct listener *l) {
+    static char text[256];
+    (void)a;
+    if (l->fn != on_event) return NULL;
+    const struct lua_listener *ll = LN_CONTAINER(l, const struct lua_listener, l);
+    return lua_call_place(ll->script, ll->fn, text, sizeof text);
+}
+
+void ln_open_event(lua_State *L) {
+    static const luaL_Reg fns[] = {{"event", l_event}, {NULL, NULL}};
+    luaL_setfuncs(L, fns, 0);
+    app_of(L)->place_of = place_of;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Listeners that are Lua functions, on any bus: connections (lua_event.c), the hub (lua_hub.c).
+ * What happens while the previous call still runs ("mode") is lua_mode.c.
+ */
+#ifndef LN_LUA_EVENT_H
+#define LN_LUA_EVENT_H
+
+#include "bindings/lua_args.h"
+
+enum call_mode { MODE_PARALLEL, MODE_QUEUED, MODE_RESTART, MODE_SINGLE };
+extern const char *const call_mode_names[]; /* NULL-ended */
+
+#define QUEUE_MAX 1000 /* events that one listener keeps waiting; then the newest are dropped */
+
+struct lua_listener {
+    struct listener l;
+    struct script *script;
+    int fn, where, key; /* registry references; where and key may be LUA_NOREF */
+    char *key_field;    /* NULL, or the field of the first argument that is the key */
+    char *room;         /* NULL, or only events of this room */
+    char *nsp;          /* NULL, or only events of this namespace (hub) */
+    enum call_mode mode;
+    const char *what;    /* "handler" */
+    struct ln_map lanes; /* key -> struct lane (lua_mode.c): calls that run, and what waits */
+    size_t waiting;      /* events in all lanes */
+    /* Pushes what comes before the event's arguments (NULL: the name, for catch-alls). */
+    int (*lead)(lua_State *L, struct lua_listener *ll, struct event *ev);
+    bool lead_only; /* and nothing after it */
+    /* Pushes the function that answers (NULL: conn_ack's). */
+    void (*ack)(lua_State *L, struct lua_listener *ll, const struct event *ev);
+    /* NULL, or takes the results of a call that ended (the hub acks with them). */
+    void (*result)(struct lua_listener *ll, const struct hub_event *ev, lua_State *L, int n);
+    void (*base_drop)(struct seat_item *it);
+};
+
+/* One call on its way: from the bus to the coroutine. */
+struct dispatch {
+    struct lua_listener *ll;
+    struct event *ev;
+    ln_status status;  /* LN_PROTOCOL: the arguments are no JSON */
+    struct lane *lane; /* not parallel: where it runs */
+};
+
+/* A listener from the Lua arguments fn (a function) and opts (a table or nothing): raises when an
+ * option is wrong. The Handle is on top of the stack; nothing is registered yet. `names` are the
+ * options that are known here. */
+struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, int opts,
+                                   const char *const *names, ln_id **handle);
+/* Registers it: fills the handle. name NULL: every event. */
+void listener_start(struct bus *b, struct lua_listener *ll, struct ln_str name,
+                    enum event_kind kind, ln_id *handle);
+/* Cancels this script's listeners of a bus: of one name (NULL p: all), one function (index, 0:
+ * all).
+ */
+int listener_off(lua_State *L, struct bus *b, struct ln_str name, int fn);
+
+/* Pushes an event's arguments, decoded once for all listeners of a script; how many, or -1: they
+ * are no JSON. keep: other listeners of the script may want them. */
+int event_args_push(lua_State *L, struct script *s, const struct event *ev, bool keep);
+/* Calls ll with values that push leaves (lua_mode.c uses it for what waited). */
+int dispatch_push(lua_State *L, void *ud);
+/* The event as linnet.event() shows it. */
+void event_table_push(lua_State *L, const struct event *ev);
+
+/* lua_mode.c: the event on a listener whose mode is not parallel. */
+ln_status mode_dispatch(struct dispatch *d);
+/* In dispatch_push, when the n values at base + 1 are there and pass: puts them into their lane.
+ * May raise. */
+void mode_enter(lua_State *L, struct dispatch *d, int base, int n);
+
+void ln_open_event(lua_State *L);
+
+#endif

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who uses which connection. A connection belongs to the host by its name; each script that asked
+ * for it has a use, a seat item. The last use that goes closes the connection; on a reload the new
+ * version has its use before the old one loses its own, so nothing closes. What a trial load wants
+ * (a new line, other options) happens when it goes live.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "bindings/lua_conn.h"
+#include "bindings/lua_modules.h"
+
+/* --- shares --- */
+
+struct session_listener { /* the host's own: what the last `session` said, for scripts that come
+                             later */
+    struct listener l;
+    struct conn_share *share;
+};
+
+static ln_status on_session(struct listener *l, struct event *ev) {
+    struct conn_share *sh = LN_CONTAINER(l, struct session_listener, l)->share;
+    if (ev->kind != EVENT_APP) return LN_OK;
+    ln_buf_clear(&sh->session_before);
+    ln_buf_str(&sh->session_before, ln_buf_get(&sh->session));
+    ln_buf_clear(&sh->session);
+    ln_buf_str(&sh->session, ev->args);
+    return LN_OK;
+}
+
+static void session_release(struct listener *l) {
+    ln_free(l->name);
+    ln_free(LN_CONTAINER(l, struct session_listener, l));
+}
+
+static struct conn_share *share_of(struct app *a, struct conn *c) {
+    struct conn_share *sh = ln_map_get(&a->conn_uses, ln_str(conn_name(c)));
+    if (sh) return sh;
+    sh = ln_new(struct conn_share);
+    sh->app = a;
+    sh->conn = conn_handle(c);
+    ln_list_init(&sh->uses);
+    sh->seat = seat_new(&a->slots, "linnet", "linnet");
+    sh->seat->state = SEAT_LIVE;
+    struct session_listener *sl = ln_new(struct session_listener);
+    sl->share = sh;
+    sl->l.name = ln_strdup("session");
+    sl->l.fn = on_session;
+    sl->l.release = session_release;
+    bus_on(app_bus(a, c), sh->seat, &sl->l);
+    ln_map_set(&a->conn_uses, ln_str(conn_name(c)), sh);
+    return sh;
+}
+
+static void share_end(struct conn_share *sh) {
+    struct app *a = sh->app;
+    struct conn *c = conn_of_handle(a->clients, sh->conn);
+    size_t i = 0;
+    struct ln_str name;
+    void *value;
+    while (ln_map_next(&a->conn_uses, &i, &name, &value))
+        if (value == sh) ln_map_remove(&a->conn_uses, name);
+    if (a->conn_uses.count == 0) ln_map_free(&a->conn_uses);
+    seat_free(sh->seat);
+    ln_buf_free(&sh->session);
+    ln_buf_free(&sh->session_before);
+    ln_free(sh);
+    if (c) conn_close(c);
+}
+
+/* --- uses --- */
+
+static void opts_free(struct conn_opts *o) {
+    if (!o) return;
+    conn_opts_free(o);
+    ln_free(o);
+}
+
+static void use_drop(struct seat_item *it) {
+    struct conn_use *u = LN_CONTAINER(it, struct conn_use, item);
+    ln_list_remove(&u->by_share);
+    ln_list_remove(&u->by_script);
+    lua_call_unref(u->script, u->auth);
+    lua_call_unref(u->script, u->dialect);
+    opts_free(u->changed);
+    if (ln_list_empty(&u->share->uses)) share_end(u->share);
+    ln_free(u);
+}
+
+static void reconfigure(struct conn_use *u) {
+    struct conn *c = conn_of_handle(u->script->app->clients, u->share->conn);
+    struct conn_opts *o = u->changed;
+    struct ln_err err;
+    u->changed = NULL;
+    if (c && !conn_reconfigure(c, o, &err)) {
+        char tag[80];
+        snprintf(tag, sizeof tag, "conn:%s", conn_name(c));
+        ln_log(LN_ERROR, tag, "the new options are not used: %s", err.text);
+    }
+    opts_free(o);
+}
+
+static void use_go_live(struct seat_item *it) {
+    struct conn_use *u = LN_CONTAINER(it, struct conn_use, item);
+    struct conn *c = conn_of_handle(u->script->app->clients, u->share->conn);
+    if (u->changed) reconfigure(u);
+    if (c && u->connects) conn_connect(c);
+    u->connects = false;
+}
+
+struct conn_use *conn_use_of(lua_State *L, const struct conn *c) {
+    ln_id id = conn_handle(c);
+    LN_LIST_EACH (&api_of(L)->uses, node, next) {
+        struct conn_use *u = LN_CONTAINER(node, struct conn_use, by_script);
+        if (u->share->conn == id) return u;
+    }
+    return NULL;
+}
+
+static struct conn_use *use_new(lua_State *L, struct conn *c) {
+    struct conn_use *u = ln_new(struct conn_use);
+    u->script = script_of(L);
+    u->share = share_of(app_of(L), c);
+    u->auth = u->dialect = LUA_NOREF;
+    ln_list_init(&u->by_share);
+    ln_list_init(&u->by_script);
+    ln_list_push(&u->share->uses, &u->by_share);
+    ln_list_push(&api_of(L)->uses, &u->by_script);
+    u->item.go_live = use_go_live;
+    seat_own(u->script->seat, &u->item, "connection", use_drop);
+    return u;
+}
+
+/* --- auth functions --- */
+
+struct auth_call {
+    struct seat_item item;
+    struct script *script;
+    ln_id conn, ticket;
+    const char *reason;
+    int attempt;
+};
+
+static void auth_answer(struct auth_call *a, struct ln_str json, const struct ln_err *err) {
+    struct conn *c = conn_of_handle(a->script->app->clients, a->conn);
+    ln_id ticket = a->ticket;
+    a->ticket = 0;
+    if (c && ticket) conn_auth_answer(c, ticket, json, err);
+}
+
+static void auth_drop(struct seat_item *it) {
+    struct auth_call *a = LN_CONTAINER(it, struct auth_call, item);
+    struct ln_err err;
+    ln_fail(&err, LN_CANCELLED, "the script with the auth function was stopped");
+    auth_answer(a, (struct ln_str){0}, &err);
+    ln_free(a);
+}
+
+static int auth_push(lua_State *L, void *ud) {
+    const struct auth_call *a = ud;
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, a->attempt);
+    lua_setfield(L, -2, "attempt");
+    lua_pushstring(L, a->reason);
+    lua_setfield(L, -2, "reason");
+    return 1;
+}
+
+static void auth_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
+    struct auth_call *a = ud;
+    struct ln_err why;
+    if (err) {
+        auth_answer(a, (struct ln_str){0}, err);
+    } else if (n >= 1 && lua_type(L, -n) == LUA_TTABLE) {
+        struct ln_str json = out_private(L, "the auth function's result", lua_absindex(L, -n));
+        auth_answer(a, json, NULL);
+    } else {
+        const char *text = n >= 2 ? luaL_tolstring(L, -n + 1, NULL) : NULL;
+        ln_fail(&why, LN_UNAUTHORIZED, "the auth function returned %s%s",
+                text ? "an error: " : "no table", text ? text : "");
+        auth_answer(a, (struct ln_str){0}, &why);
+    }
+    seat_drop(&a->item);
+}
+
+static void ask_auth(struct app *app, struct conn *c, ln_id ticket, const char *reason,
+                     int attempt) {
+    struct conn_share *sh = ln_map_get(&app->conn_uses, ln_str(conn_name(c)));
+    struct conn_use *found = NULL;
+    if (sh) {
+        LN_LIST_EACH (&sh->uses, node, next) {
+            struct conn_use *u = LN_CONTAINER(node, struct conn_use, by_share);
+            if (u->auth != LUA_NOREF && u->script->seat->state == SEAT_LIVE) found = u;
+        }
+    }
+    if (!found) {
+        struct ln_err err;
+        ln_fail(&err, LN_UNAUTHORIZED, "no script has an auth function for this connection");
+        conn_auth_answer(c, ticket, (struct ln_str){0}, &err);
+        return;
+    }
+    struct auth_call *a = ln_new(struct auth_call);
+    a->script = found->script;
+    a->conn = conn_handle(c);
+    a->ticket = ticket;
+    a->reason = reason;
+    a->attempt = attempt;
+    seat_own(found->script->seat, &a->item, "auth", auth_drop);
+    struct lua_call call = {.script = found->script,
+                            .fn = found->auth,
+                            .what = "auth function",
+                            .name = ln_str(conn_name(c)),
+                            .push = auth_push,
+                            .done = auth_done,
+                            .logs = true,
+                            .ud = a};
+    lua_call_run(&call);
+}
+
+/* --- linnet.connect --- */
+
+struct asked { /* what a script asks for */
+    const char *target;
+    struct conn_opts *opts;
+    int auth, dialect; /* stack indices, or 0 */
+    bool has_opts, autoconnect;
+};
+
+/* A userdata that frees options when something raises before they found their owner. */
+static int opts_gc(lua_State *L) {
+    struct conn_opts **o = lua_touserdata(L, 1);
+    opts_free(*o);
+    *o = NULL;
+    return 0;
+}
+
+static struct conn_opts **opts_push(lua_State *L) {
+    struct conn_opts **o = lua_newuserdatauv(L, sizeof(struct conn_opts *), 0);
+    *o = NULL;
+    if (luaL_newmetatable(L, "linnet.opts")) {
+        lua_pushcfunction(L, opts_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    *o = ln_new(struct conn_opts);
+    conn_opts_init(*o);
+    return o;
+}
+
+/* Pushes a copy of the options at idx without what only Lua knows, and with the Handle of it. */
+static void read_opts(lua_State *L, int idx, struct asked *q) {
+    struct ln_err err;
+    if (lua_isnoneornil(L, idx)) return;
+    if (lua_type(L, idx) != LUA_TTABLE) arg_bad(L, idx, "linnet.connect", "the options", "a table");
+    lua_newtable(L);
+    int copy = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+        q->has_opts = true;
+        if (strcmp(key, "dialect") == 0) continue;
+        if (strcmp(key, "auth") == 0 && lua_isfunction(L, -1)) continue;
+        if (lua_isfunction(L, -1))
+            arg_fail(L, "linnet.connect: option '%s' must be a table here, not a function", key);
+        lua_pushvalue(L, -2);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, copy);
+    }
+    struct ln_str json = out_private(L, "linnet.connect", copy);
+    if (!lua_isnoneornil(L, idx) && !ln_str_is(json, "[]") &&
+        !conn_opts_from_json(q->opts, json, &err))
+        arg_fail(L, "linnet.connect: %s", err.text);
+    lua_settop(L, copy - 1);
+    q->auth = arg_opt(L, idx, "auth");
+    if (!lua_isfunction(L, q->auth)) q->auth = 0;
+    q->dialect = arg_opt(L, idx, "dialect");
+    if (lua_isnil(L, q->dialect)) q->dialect = 0;
+    if (q->auth) {
+        q->opts->auth_asked = true;
+        ln_free(q->opts->auth);
+        q->opts->auth = NULL;
+    }
+}
+
+/* Another script (not an older version of this one) that uses the connection, or NULL. */
+static const struct seat *other_user(lua_State *L, struct conn *c) {
+    const struct seat *me = script_of(L)->seat;
+    struct conn_share *sh = ln_map_get(&app_of(L)->conn_uses, ln_str(conn_name(c)));
+    if (!sh) return NULL;
+    LN_LIST_EACH (&sh->uses, node, next) {
+        const struct seat *s = LN_CONTAINER(node, struct conn_use, by_share)->script->seat;
+        if (strcmp(s->path, me->path) != 0) return s;
+    }
+    return NULL;
+}
+
+static void set_ref(lua_State *L, struct conn_use *u, int *ref, int idx) {
+    lua_call_unref(u->script, *ref);
+    *ref = LUA_NOREF;
+    if (idx) *ref = arg_ref(L, idx);
+}
+
+/* The connection of q, opened when it is new. Pushes its Conn. */
+static int use_conn(lua_State *L, struct asked *q, struct conn_opts **holder) {
+    struct script *s = script_of(L);
+    struct app *a = s->app;
+    struct ln_err err;
+    struct conn *c = conn_find(a->clients, ln_str(q->target));
+    bool is_new = !c, is_trial = s->seat->state == SEAT_TRIAL;
+    q->autoconnect = q->opts->autoconnect;
+    if (c && !conn_opts_same(conn_options(c), q->opts)) {
+        const struct seat *other = other_user(L, c);
+        if (other && q->has_opts)
+            return arg_fail(L, "linnet.connect: '%s' is used with other options by %s", q->target,
+                            other->path);
+        is_new = false;
+        if (other) q->opts = NULL; /* without options of its own it shares what is there */
+    } else if (c) {
+        q->opts = NULL;
+    }
+    if (is_new) {
+        if (is_trial) q->opts->autoconnect = false;
+        c = app_connect(a, q->target, q->opts, &err);
+        if (!c) return arg_fail(L, "linnet.connect: %s", err.text);
+        q->opts = NULL;
+    }
+    struct conn_use *u = conn_use_of(L, c);
+    if (!u) u = use_new(L, c);
+    if (is_new) u->connects = is_trial && q->autoconnect;
+    if (q->auth || q->has_opts) set_ref(L, u, &u->auth, q->auth);
+    if (q->dialect || q->has_opts) set_ref(L, u, &u->dialect, q->dialect);
+    if (q->opts) {
+        opts_free(u->changed);
+        u->changed = q->opts;
+        *holder = NULL;
+        if (!is_trial) reconfigure(u);
+    }
+    conn_push(L, c);
+    return 1;
+}
+
+/* linnet.connect(target, opts?) -> Conn */
+static int l_connect(lua_State *L) {
+    struct ln_err err;
+    struct asked q = {0};
+    arg_str(L, 1, "linnet.connect", "the target");
+    lua_settop(L, 2);
+    q.target = lua_tostring(L, 1);
+    struct conn_opts **holder = opts_push(L);
+    q.opts = *holder;
+    if (!app_target(app_of(L), q.target, q.opts, &err)) arg_fail(L, "linnet.connect: %s", err.text);
+    read_opts(L, 2, &q);
+    return use_conn(L, &q, holder);
+}
+
+/* linnet.connections() -> { [name] = Conn } */
+static int l_connections(lua_State *L) {
+    size_t i = 0;
+    struct conn *c;
+    lua_newtable(L);
+    while (clients_each(app_of(L)->clients, &i, &c)) {
+        conn_push(L, c);
+        lua_setfield(L, -2, conn_name(c));
+    }
+    return 1;
+}
+
+static char *url_with_path(const char *url, struct ln_str path) {
+    struct ln_buf b = {0};
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    size_t n = strcspn(host, "/?#");
+    ln_buf_add(&b, url, (size_t)(host - url) + n);
+    ln_buf_str(&b, path);
+    ln_buf_puts(&b, host + n + strcspn(host + n, "?#"));
+    ln_buf_cstr(&b);
+    return ln_buf_take(&b, NULL);
+}
+
+/* conn:of(namespace) -> Conn */
+int l_conn_of(lua_State *L) {
+    struct conn *c = conn_check(L, 1, "conn:of");
+    struct ln_str nsp = arg_str(L, 2, "conn:of", "the namespace");
+    if (!ln_str_starts(nsp, "/"))
+        arg_fail(L, "conn:of: a namespace begins with '/', as \"/admin\"");
+    lua_settop(L, 2);
+    lua_pushfstring(L, "%s%s", conn_name(c), nsp.n > 1 ? nsp.p : "");
+    struct asked q = {.target = lua_tostring(L, -1)};
+    struct conn_opts **holder = opts_push(L);
+    conn_opts_free(*holder);
+    conn_opts_copy(*holder, conn_options(c));
+    q.opts = *holder;
+    char *url = url_with_path(q.opts->url, nsp);
+    ln_free(q.opts->url);
+    q.opts->url = url;
+    struct conn_use *u = conn_use_of(L, c);
+    if (u && u->auth != LUA_NOREF) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, u->auth);
+        q.auth = lua_gettop(L);
+    }
+    return use_conn(L, &q, holder);
+}
+
+void ln_open_share(lua_State *L) {
+    static const luaL_Reg fns[] = {
+        {"connect", l_connect}, {"connections", l_connections}, {NULL, NULL}};
+    luaL_setfuncs(L, fns, 0);
+    app_of(L)->ask_auth = ask_auth;
+}
