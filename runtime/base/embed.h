@@ -18,4 +18,8 @@ extern const struct ln_embedded hub_page_files[];
 extern const struct ln_embedded lua_half_files[];
 extern const struct ln_embedded new_files[]; /* what `linnet new` writes */
 
+/* Names of the Lua API, "conn:on" and "linnet.after", NULL-terminated: collected by the build from
+ * the signature comments of bindings/ (bindings/names.cmake). */
+extern const char *const api_names[];
+
 #endif

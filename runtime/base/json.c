@@ -171,12 +171,9 @@ static enum ln_json_type string(struct ln_json *j, enum ln_json_type type) {
         } else if (c < 0x20) {
             return fail(j, p, "a control character in a string must be escaped");
         } else {
-            /* What is not ASCII comes in runs. */
-            do {
-                size_t n = ln_utf8_char(p, (size_t)(end - p));
-                if (n == 0) return fail(j, p, "not UTF-8");
-                p += n;
-            } while (p < end && (*p & 0x80));
+            const char *good = ln_utf8_skip(p, end);
+            if (good == p) return fail(j, p, "not UTF-8");
+            p = good;
         }
     }
     j->raw = (struct ln_str){inside, (size_t)(p - inside)};

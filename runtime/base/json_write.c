@@ -27,9 +27,9 @@ void ln_json_quote(struct ln_buf *out, struct ln_str s) {
     ln_buf_room(out, s.n + 2);
     ln_buf_putc(out, '"');
     while ((p = ln_json_plain(p, end)) < end) {
-        size_t n = *p & 0x80 ? ln_utf8_char(p, (size_t)(end - p)) : 0;
-        if (n) {
-            p += n;
+        const char *good = ln_utf8_skip(p, end);
+        if (good > p) {
+            p = good;
             continue;
         }
         ln_buf_add(out, run, (size_t)(p - run));

@@ -27,6 +27,10 @@ static uint32_t utf8_step(uint32_t state, unsigned char c) {
     return left ? UTF8_STATE(left, 0x80, 0xbf) : 0;
 }
 
+static bool is_tail(char c) {
+    return (c & 0xc0) == 0x80;
+}
+
 size_t ln_utf8_char(const char *p, size_t n) {
     uint32_t state = 0;
     for (size_t i = 0; i < n && i < 4; i++) {
@@ -35,6 +39,24 @@ size_t ln_utf8_char(const char *p, size_t n) {
         if (state == UTF8_BAD) return 0;
     }
     return 0;
+}
+
+const char *ln_utf8_skip(const char *p, const char *end) {
+    /* Most of the world's letters that are not ASCII have two bytes, or three without a narrower
+     * range: steps of a fixed size, which the processor runs ahead on. */
+    for (;;) {
+        const char *before = p;
+        while (end - p >= 2 && (unsigned char)p[0] >= 0xc2 && (unsigned char)p[0] < 0xe0 &&
+               is_tail(p[1]))
+            p += 2;
+        while (end - p >= 3 && (unsigned char)p[0] > 0xe0 && (unsigned char)p[0] < 0xed &&
+               is_tail(p[1]) && is_tail(p[2]))
+            p += 3;
+        if (p > before) continue;
+        if (p == end || !(*p & 0x80)) return p;
+        p += ln_utf8_char(p, (size_t)(end - p));
+        if (p == before) return p;
+    }
 }
 
 static const char *skip_ascii(const char *p, const char *end) {
@@ -55,7 +77,7 @@ bool ln_utf8_feed(uint32_t *state, const char *p, size_t n) {
     uint32_t now = *state;
     while (p < end) {
         if (now == 0) {
-            p = skip_ascii(p, end);
+            p = ln_utf8_skip(skip_ascii(p, end), end);
             if (p == end) break;
         }
         now = utf8_step(now, (unsigned char)*p++);

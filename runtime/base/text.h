@@ -13,6 +13,8 @@ bool ln_utf8_valid(const char *p, size_t n); /* RFC 3629: no surrogates, no over
 bool ln_utf8_feed(uint32_t *state, const char *p, size_t n);
 /* Bytes of the character at the front (1 to 4); 0 when it is bad or cut short, or n is 0. */
 size_t ln_utf8_char(const char *p, size_t n);
+/* Behind the valid characters from p on that are not ASCII; p itself when none is there. */
+const char *ln_utf8_skip(const char *p, const char *end);
 
 void ln_base64_encode(struct ln_buf *out, const void *p, size_t n); /* standard, padded */
 /* Accepts both alphabets, with or without padding; false and out untouched when malformed. */

@@ -77,6 +77,18 @@ TEST(malformed_utf8) {
     CHECK_INT(ln_utf8_char("", 0), 0);
 }
 
+TEST(skips_what_is_not_ascii) {
+    static const char text[] = "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"
+                               "a\xc3\xa9\xc3(";
+    const char *end = text + sizeof text - 1;
+    CHECK(ln_utf8_skip(text, end) == text + 9);
+    CHECK(ln_utf8_skip(text, text + 8) == text + 5); /* the last one is cut short */
+    CHECK(ln_utf8_skip(text + 9, end) == text + 9);
+    CHECK(ln_utf8_skip(text + 10, end) == text + 12);
+    CHECK(ln_utf8_skip(text + 12, end) == text + 12);
+    CHECK(ln_utf8_skip(end, end) == end);
+}
+
 TEST(split_at_every_position) {
     static const char text[] = "caf\xc3\xa9 \xe2\x82\xac 12345678 \xf0\x9f\x98\x80\xed\x9f\xbf end";
     size_t n = sizeof text - 1;
@@ -205,6 +217,6 @@ TEST(percent_coding) {
     ln_buf_free(&back);
 }
 
-TEST_MAIN(T(every_code_point_in_every_length), T(malformed_utf8), T(split_at_every_position),
-          T(feed_fails_at_once_and_for_good), T(base64), T(base64_round_trip), T(malformed_base64),
-          T(hex), T(percent_coding))
+TEST_MAIN(T(every_code_point_in_every_length), T(malformed_utf8), T(skips_what_is_not_ascii),
+          T(split_at_every_position), T(feed_fails_at_once_and_for_good), T(base64),
+          T(base64_round_trip), T(malformed_base64), T(hex), T(percent_coding))
