@@ -30,9 +30,10 @@ function newRoom(name) {
 function cleanMessage(raw, me) {
   if (raw === null || typeof raw !== "object") return null;
   const sender = raw.sender ?? {};
+  const text = isText(raw.text) ? raw.text : JSON.stringify(raw.text ?? "");
   return {
-    kind: "message", id: String(raw.id), temp_id: raw.temp_id, type: raw.type,
-    text: isText(raw.text) ? raw.text : JSON.stringify(raw.text ?? ""),
+    kind: "message", id: String(raw.id), temp_id: raw.temp_id,
+    text: text || `(${raw.type ?? "empty"})`, // an image or so, which only other clients show
     time: Number.isFinite(raw.time) ? raw.time : nowSeconds(),
     sender: { id: String(sender.id), name: String(sender.name ?? sender.id) },
     own: String(sender.id) === me.id, state: "sent", readers: new Set(),

@@ -35,6 +35,16 @@ function clean(raw) {
   return t;
 }
 
+// What was said, or the arguments as they are; the hub may have cut them short.
+function preview(args) {
+  const said = /"text":("(?:[^"\\]|\\.)+")/.exec(args);
+  try {
+    return said ? `“${JSON.parse(said[1])}”` : args;
+  } catch {
+    return args;
+  }
+}
+
 function row(t) {
   const cell = (name, text, title = text) =>
     el("td", { class: text ? name : `${name} none`, title: title || null }, text || "–");
@@ -45,7 +55,7 @@ function row(t) {
       el("span", { class: "hide" }, t.way.words)),
     cell("conn", t.conn), cell("what", t.name), cell("place", t.room), cell("from", t.user),
     cell("num", size(t.size), Number.isFinite(t.size) ? `${t.size} bytes` : null),
-    cell("by", t.by), cell("text", t.text));
+    cell("by", t.by), cell("text", preview(t.text), t.text));
 }
 
 export class Events {
