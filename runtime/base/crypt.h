@@ -7,9 +7,9 @@
 
 #include "base/buf.h"
 
-void ln_random(void *p, size_t n);    /* cryptographic; ends the process when the system has none */
-uint32_t ln_random_u32(void);         /* from a pool: cheap enough for one per frame (masks) */
-double ln_random_unit(void);          /* [0, 1) */
+void ln_random(void *p, size_t n); /* cryptographic; ends the process when the system has none */
+uint32_t ln_random_u32(void);      /* from a pool: cheap enough for one per frame (masks) */
+double ln_random_unit(void);       /* [0, 1) */
 void ln_random_id(char *out, size_t n); /* n base64url characters and a 0 byte: n + 1 bytes */
 /* Tests make what comes from here repeatable; seed 0 restores the real source. */
 void ln_random_fake(uint64_t seed);

@@ -31,9 +31,9 @@ struct ln_json {
     struct ln_str raw; /* of the token just read; a string's or key's raw is between the quotes */
     bool escaped;      /* the string or key holds backslashes: use ln_json_unescape */
     int depth, max_depth;
-    uint8_t expect;        /* internal */
+    uint8_t expect;                           /* internal */
     uint8_t stack[LN_JSON_DEPTH * 2 / 8 + 1]; /* one bit a level: object? */
-    const char *error;     /* words, when LN_JSON_ERROR */
+    const char *error;                        /* words, when LN_JSON_ERROR */
 };
 
 /* max_depth 0 = LN_JSON_DEPTH; at most 2 * LN_JSON_DEPTH. */
@@ -66,7 +66,8 @@ bool ln_json_bool(struct ln_str raw, bool *out);
 /* Decodes the inside of a string (no quotes); false on a bad escape or lone surrogate. */
 bool ln_json_unescape(struct ln_str inside, struct ln_buf *out);
 
-/* The first byte from p on that is a quote, a backslash, a control or not ASCII; end when none is. */
+/* The first byte from p on that is a quote, a backslash, a control or not ASCII; end when none is.
+ */
 const char *ln_json_plain(const char *p, const char *end);
 
 /* Writer: s as a JSON string with quotes. Bad UTF-8 becomes U+FFFD, so that what we write is JSON

@@ -34,7 +34,7 @@ static inline void ln_list_unshift(struct ln_list *list, struct ln_list *node) {
     ln_list_push(list->next, node);
 }
 /* Walks; the current node may be removed (and freed) in the body, no other one. */
-#define LN_LIST_EACH(list, it, tmp)                                                       \
+#define LN_LIST_EACH(list, it, tmp)                                                                \
     for (struct ln_list *it = (list)->next, *tmp = it->next; it != (list); it = tmp, tmp = it->next)
 
 #endif

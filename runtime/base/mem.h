@@ -9,7 +9,7 @@
 
 #include "base/ln.h"
 
-void *ln_mem_alloc(size_t n, const char *file, int line);  /* zeroed */
+void *ln_mem_alloc(size_t n, const char *file, int line); /* zeroed */
 void *ln_mem_realloc(void *p, size_t n, const char *file, int line);
 char *ln_mem_dup(const char *p, size_t n, const char *file, int line); /* copy + a 0 byte */
 
