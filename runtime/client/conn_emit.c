@@ -235,7 +235,15 @@ void emit_open(struct conn *c) {
 
 /* --- ends --- */
 
+static void lost_later(void *conn) {
+    emit_lost(conn);
+}
+
 void emit_lost(struct conn *c) {
+    if (c->emitting > 0) { /* who hears of an outgoing event has disconnected us */
+        loop_defer(c->clients->loop, lost_later, c);
+        return;
+    }
     static const char text[] = "socket has been disconnected";
     while (!ln_list_empty(&c->sent))
         op_fail(LN_CONTAINER(c->sent.next, struct op, node), LN_DISCONNECTED, text);
@@ -321,9 +329,7 @@ static ln_status emit_later(struct conn *c, const struct conn_emit *e, int retri
     return LN_OK;
 }
 
-ln_status conn_emit(struct conn *c, const struct conn_emit *e, ln_id *op, struct ln_err *err) {
-    ln_id unused, *id = op ? op : &unused;
-    *id = 0;
+static ln_status emit(struct conn *c, const struct conn_emit *e, ln_id *id, struct ln_err *err) {
     ln_status wrong = check(c, e, err);
     if (wrong != LN_OK) return wrong;
     bool is_volatile = e->flags & CONN_EMIT_VOLATILE, is_now = e->flags & CONN_EMIT_NOW;
@@ -335,6 +341,15 @@ ln_status conn_emit(struct conn *c, const struct conn_emit *e, ln_id *op, struct
         return drop(c, LN_DROPPED, err, "a volatile emit is dropped while the line is slow");
     if (is_up && (is_now || (c->step == STEP_OPEN && retries == 0))) return emit_direct(c, e, id);
     return emit_later(c, e, retries, !is_up, id, err);
+}
+
+ln_status conn_emit(struct conn *c, const struct conn_emit *e, ln_id *op, struct ln_err *err) {
+    ln_id unused, *id = op ? op : &unused;
+    *id = 0;
+    c->emitting++;
+    ln_status status = emit(c, e, id, err);
+    c->emitting--;
+    return status;
 }
 
 /* --- answers to the peer's acks --- */

@@ -130,6 +130,7 @@ struct conn {
 
     struct ln_list queue, retry, sent; /* struct op */
     size_t kept, kept_bytes;           /* in queue and retry */
+    int emitting;                      /* conn_emit is at work: replies must wait */
     ln_id ttl_timer;
     struct op **acks; /* by number */
     size_t acks_cap, acks_count;
