@@ -46,7 +46,11 @@ bool hub_has_nsp(const struct hub *h, struct ln_str nsp) {
 /* --- sending on a line --- */
 
 void hub_line_send(struct hub_line *line, bool binary, struct ln_str data) {
-    if (line->is_ended || !line->peer) return;
+    if (line->is_ended) return;
+    if (!line->peer) {
+        if (line->sink) line->sink(line, binary, data);
+        return;
+    }
     if (server_send(line->peer, binary, &data, 1)) return;
     line->is_ended = true; /* the server closes it: too slow */
     line->why = HUB_LEAVE_ERROR;

@@ -33,7 +33,8 @@ struct hub_line {
     struct ln_list clients; /* hub_client.on_line */
     struct ln_list tickets; /* hub_ticket.node */
     struct hub *hub;
-    struct server_peer *peer; /* NULL: a fuzzer's */
+    struct server_peer *peer; /* NULL: none, and sink (if any) gets what is sent */
+    void (*sink)(const struct hub_line *line, bool binary, struct ln_str data);
     enum hub_proto proto;
     bool is_local, is_ended;
     enum hub_leave why; /* set before it ends; CLOSE when nobody did */
