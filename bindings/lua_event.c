@@ -75,7 +75,7 @@ static void ack_push(lua_State *L, const struct event *ev) {
 /* --- from the bus to the handler --- */
 
 bool event_room_is(lua_State *L, int arg, const char *room) {
-    static const char *const fields[] = {"room", "room_id"};
+    static const char *const fields[] = {"room", "room_id", "roomId"};
     if (lua_type(L, arg) != LUA_TTABLE) return false;
     for (size_t i = 0; i < LN_COUNT(fields); i++) {
         lua_getfield(L, arg, fields[i]);

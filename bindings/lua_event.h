@@ -29,8 +29,7 @@ struct lua_listener {
     bool lead_only; /* and nothing after it */
     /* Pushes the function that answers (NULL: conn_ack's). */
     void (*ack)(lua_State *L, struct lua_listener *ll, const struct event *ev);
-    /* NULL, or takes the results of a call that ended (the hub acks with them). */
-    void (*result)(struct lua_listener *ll, const struct hub_event *ev, lua_State *L, int n);
+    void *call; /* the hub's call that is being pushed (lua_hub.c) */
     void (*base_drop)(struct seat_item *it);
 };
 

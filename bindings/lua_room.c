@@ -11,6 +11,8 @@
 #include "bindings/lua_conn.h"
 #include "bindings/lua_modules.h"
 
+static const luaL_Reg half_functions[];
+
 struct room_item {
     struct seat_item item;
     struct script *script;
@@ -93,9 +95,23 @@ static int half_wanted(lua_State *L) {
     return 1;
 }
 
-/* (conn) -> an integer that is this connection */
+/* (conn, function's name) -> an integer that is this connection, and the Conn that is no view */
 static int half_id(lua_State *L) {
-    lua_pushinteger(L, (lua_Integer)conn_handle(conn_check(L, 1, luaL_optstring(L, 2, "conn"))));
+    struct conn *c = conn_check(L, 1, luaL_optstring(L, 2, "conn"));
+    lua_pushinteger(L, (lua_Integer)conn_handle(c));
+    conn_push(L, c);
+    return 2;
+}
+
+/* (conn) -> is this one of its connect handlers, whose emits go out at once? */
+static int half_is_now(lua_State *L) {
+    lua_pushboolean(L, lua_call_now_conn(L) == conn_check(L, 1, "conn:join"));
+    return 1;
+}
+
+/* (file) -> what another file of the half returns; it gets these functions as well */
+static int half_part(lua_State *L) {
+    half_push(L, luaL_checkstring(L, 1), half_functions);
     return 1;
 }
 
@@ -154,7 +170,8 @@ static int half_bus(lua_State *L) {
 
 /* --- rooms that came back after a reconnect --- */
 
-static int rejoined_key; /* its address is the registry key of the function that is told */
+static const char rejoined_key =
+    0; /* its address is the registry key of the function that is told */
 
 /* (fn): called with (conn, room, err | nil, reply...) */
 static int half_rejoined(lua_State *L) {
@@ -201,23 +218,26 @@ static void told_rejoined(struct app *a, struct conn *c, struct ln_str room, str
 
 /* --- the half --- */
 
+static const luaL_Reg half_functions[] = {
+    {"want", half_want},
+    {"drop", half_drop},
+    {"wanted", half_wanted},
+    {"id", half_id},
+    {"is_now", half_is_now},
+    {"dialect", half_dialect},
+    {"hold", half_hold},
+    {"fail", half_fail},
+    {"err", half_err},
+    {"nearest", half_nearest},
+    {"seconds", half_seconds},
+    {"bus", half_bus},
+    {"rejoined", half_rejoined},
+    {"part", half_part},
+    {NULL, NULL},
+};
+
 void rooms_half_push(lua_State *L) {
-    static const luaL_Reg c[] = {
-        {"want", half_want},
-        {"drop", half_drop},
-        {"wanted", half_wanted},
-        {"id", half_id},
-        {"dialect", half_dialect},
-        {"hold", half_hold},
-        {"fail", half_fail},
-        {"err", half_err},
-        {"nearest", half_nearest},
-        {"seconds", half_seconds},
-        {"bus", half_bus},
-        {"rejoined", half_rejoined},
-        {NULL, NULL},
-    };
-    half_push(L, "room.lua", c);
+    half_push(L, "room.lua", half_functions);
 }
 
 /* linnet.dialect(name, spec) */
