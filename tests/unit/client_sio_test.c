@@ -293,9 +293,10 @@ TEST(early_events_are_bounded) {
     w.joins = false;
     open_url("chat", "ws://chat.example");
     turn();
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 1000; i++) {
         say(last(), "42[\"x\"]");
-    turn();
+        if (i % 100 == 99) turn(); /* a socket pair holds only so much */
+    }
     CHECK_INT(conn_state(conn_find(w.cs, LN_STR("chat"))), CONN_CONNECTING);
     say(last(), "42[\"x\"]");
     turn();

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Options: defaults, copies, comparison, what conn_open refuses and how it says so; counts by event
+ * name; the history.
+ */
+#include "sio_peer.h"
+
+TEST(defaults) {
+    struct conn_opts o;
+    conn_opts_init(&o);
+    CHECK(o.autoconnect && o.reconnection && !o.auth_asked);
+    CHECK_INT(o.reconnection_attempts, -1);
+    CHECK_INT(o.backoff.min_ms, 1000);
+    CHECK_INT(o.backoff.max_ms, 5000);
+    CHECK_INT(o.backoff.late_max_ms, 30000);
+    CHECK(o.backoff.factor == 0.5);
+    CHECK_INT(o.timeout_ms, 20000);
+    CHECK_INT(o.ack_timeout_ms, 10000);
+    CHECK_INT(o.retries, 0);
+    CHECK_INT(o.offline, OFFLINE_QUEUE);
+    CHECK_INT(o.offline_ttl_ms, 300000);
+    CHECK_INT(o.offline_max, 1000);
+    CHECK_INT(o.history, 100);
+    CHECK_INT(o.max_attachments, 10);
+    conn_opts_free(&o);
+}
+
+TEST(copies_are_equal_and_each_field_counts) {
+    struct conn_opts a, b;
+    conn_opts_init(&a);
+    char **strings[] = {&a.url,
+                        &a.protocol,
+                        &a.path,
+                        &a.auth,
+                        &a.query,
+                        &a.headers,
+                        (char **)(uintptr_t)&a.tls.ca,
+                        (char **)(uintptr_t)&a.tls.cert,
+                        (char **)(uintptr_t)&a.tls.key,
+                        (char **)(uintptr_t)&a.tls.server_name};
+    for (size_t i = 0; i < LN_COUNT(strings); i++)
+        *strings[i] = ln_strdup("one");
+    conn_opts_copy(&b, &a);
+    CHECK(conn_opts_same(&a, &b));
+    CHECK(a.url != b.url && a.tls.ca != b.tls.ca);
+    for (size_t i = 0; i < LN_COUNT(strings); i++) {
+        char *one = *strings[i];
+        *strings[i] = ln_strdup("two");
+        CHECK(!conn_opts_same(&a, &b));
+        ln_free(*strings[i]);
+        *strings[i] = NULL;
+        CHECK(!conn_opts_same(&a, &b));
+        *strings[i] = one;
+    }
+    CHECK(conn_opts_same(&a, &b));
+#define DIFFERS(change, back)                                                                      \
+    a.change;                                                                                      \
+    CHECK(!conn_opts_same(&a, &b));                                                                \
+    a.back;                                                                                        \
+    CHECK(conn_opts_same(&a, &b));
+    DIFFERS(auth_asked = true, auth_asked = false)
+    DIFFERS(autoconnect = false, autoconnect = true)
+    DIFFERS(reconnection = false, reconnection = true)
+    DIFFERS(reconnection_attempts = 3, reconnection_attempts = -1)
+    DIFFERS(backoff.min_ms = 1, backoff.min_ms = 1000)
+    DIFFERS(backoff.max_ms = 1, backoff.max_ms = 5000)
+    DIFFERS(backoff.late_max_ms = 1, backoff.late_max_ms = 30000)
+    DIFFERS(backoff.factor = 0, backoff.factor = 0.5)
+    DIFFERS(backoff.stable_ms = 1, backoff.stable_ms = 10000)
+    DIFFERS(timeout_ms = 1, timeout_ms = 20000)
+    DIFFERS(ack_timeout_ms = 1, ack_timeout_ms = 10000)
+    DIFFERS(retries = 1, retries = 0)
+    DIFFERS(tls.insecure = true, tls.insecure = false)
+    DIFFERS(max_message = 1, max_message = 16 << 20)
+    DIFFERS(max_attachments = 1, max_attachments = 10)
+    DIFFERS(offline = OFFLINE_DROP, offline = OFFLINE_QUEUE)
+    DIFFERS(offline_ttl_ms = 1, offline_ttl_ms = 300000)
+    DIFFERS(offline_max = 1, offline_max = 1000)
+    DIFFERS(history = 1, history = 100)
+    a.backoff.attempts = 7; /* state, no option */
+    CHECK(conn_opts_same(&a, &b));
+    conn_opts_free(&a);
+    conn_opts_free(&b);
+    conn_opts_free(&b); /* harmless */
+}
+
+static void check_refused(struct conn_opts o, const char *words) {
+    struct ln_err err = {0};
+    CHECK(conn_open(w.cs, "bad", &o, &err) == NULL);
+    CHECK_INT(err.code, LN_INVALID);
+    CHECK_HAS(err.text, words);
+    conn_opts_free(&o);
+}
+#define REFUSED(field, value, words)                                                               \
+    do {                                                                                           \
+        struct conn_opts o_ = options("ws://chat.example");                                        \
+        ln_free(o_.field);                                                                         \
+        o_.field = ln_strdup(value);                                                               \
+        check_refused(o_, words);                                                                  \
+    } while (0)
+
+TEST(what_conn_open_refuses) {
+    begin();
+    REFUSED(protocol, "ws", "protocol 'ws' comes in a later version; this one speaks socketio");
+    REFUSED(protocol, "pusher", "protocol 'pusher' comes in a later version");
+    REFUSED(protocol, "irc", "unknown protocol 'irc'");
+    REFUSED(url, "chat.example", "scheme");
+    REFUSED(url, "ftp://chat.example", "ftp");
+    REFUSED(url, "ws://chat.example/a,b", "cannot hold a comma");
+    REFUSED(path, "socket.io", "path must begin with '/'");
+    REFUSED(auth, "[1]", "auth must be a table");
+    REFUSED(auth, "{bad", "auth must be a table");
+    REFUSED(query, "3", "query must be a table");
+    REFUSED(query, "{\"a\":[1]}", "query.a must be a text");
+    REFUSED(headers, "{\"a\":{}}", "headers.a must be a text");
+    REFUSED(headers, "{\"Sec-WebSocket-Key\":\"x\"}", "set by the upgrade itself");
+    open_url("bad", "ws://chat.example");
+    struct conn_opts o = options("ws://chat.example");
+    check_refused(o, "there is a connection named 'bad' already");
+    o = options("ws://chat.example");
+    o.protocol = ln_strdup("socketio");
+    open_with("named", o);
+    o = options("ws://chat.example");
+    o.protocol = ln_strdup("auto");
+    open_with("auto", o);
+    end();
+}
+
+TEST(states_have_names) {
+    CHECK_STR(ln_str(conn_state_name(CONN_IDLE)), "idle");
+    CHECK_STR(ln_str(conn_state_name(CONN_CONNECTING)), "connecting");
+    CHECK_STR(ln_str(conn_state_name(CONN_CONNECTED)), "connected");
+    CHECK_STR(ln_str(conn_state_name(CONN_WAITING)), "waiting");
+    CHECK_STR(ln_str(conn_state_name(CONN_FAILED)), "failed");
+    CHECK_STR(ln_str(conn_state_name(CONN_CLOSED)), "closed");
+}
+
+TEST(events_are_counted_by_name) {
+    begin();
+    struct conn *c = connected();
+    for (int i = 0; i < 120; i++) {
+        char frame[32];
+        snprintf(frame, sizeof frame, "42[\"n%d\"]", i);
+        say(last(), frame);
+    }
+    say(last(), "42[\"n0\"]");
+    emit(c, "n0", "");
+    char longest[300] = "42[\"";
+    memset(longest + 4, 'x', 250);
+    strcpy(longest + 254, "\"]");
+    say(last(), longest);
+    turn();
+    size_t i = 0, names = 0;
+    struct ln_str name, last_name = {0};
+    uint64_t in, out, last_in = 0, total = 0;
+    while (conn_stats_event(c, &i, &name, &in, &out)) {
+        if (ln_str_is(name, "n0")) {
+            CHECK_INT(in, 2);
+            CHECK_INT(out, 1);
+        }
+        names++;
+        last_name = name;
+        last_in = in;
+        total += in;
+    }
+    CHECK_INT(names, 101);
+    CHECK_STR(last_name, "other");
+    CHECK_INT(last_in, 21);
+    CHECK_INT(total, 122);
+    CHECK_INT(conn_stats(c)->received, 122);
+    end();
+}
+
+TEST(history_is_kept_once_asked_for) {
+    begin();
+    struct conn_opts o = options("ws://chat.example");
+    o.history = 2;
+    struct conn *c = connected_with("chat", o);
+    size_t i = 0;
+    struct ln_str name, args;
+    int64_t at;
+    say(last(), "42[\"a\",1]");
+    turn();
+    CHECK(!conn_history_each(c, &i, &name, &args, &at));
+    conn_history_on(c);
+    say(last(), "42[\"b\",2]");
+    turn();
+    advance(5);
+    say(last(), "42[\"c\",3]");
+    say(last(), "42[\"d\",4]");
+    turn();
+    CHECK(conn_history_each(c, &i, &name, &args, &at));
+    CHECK_STR(name, "c");
+    CHECK_STR(args, "3");
+    CHECK_INT(at, 1700000000005);
+    CHECK(conn_history_each(c, &i, &name, &args, &at));
+    CHECK_STR(name, "d");
+    CHECK(!conn_history_each(c, &i, &name, &args, &at));
+    end();
+}
+
+TEST(the_host_keeps_its_own_with_a_connection) {
+    begin();
+    struct conn *c = connected();
+    int mine = 1;
+    CHECK(conn_user(c) == NULL);
+    conn_user_set(c, &mine);
+    CHECK(conn_user(c) == &mine);
+    CHECK(conn_clients(c) == w.cs);
+    CHECK(clients_loop(w.cs) == w.loop);
+    CHECK_INT(conn_options(c)->history, 100);
+    CHECK_STR(ln_str(conn_name(c)), "chat");
+    end();
+}
+
+TEST_MAIN(T(defaults), T(copies_are_equal_and_each_field_counts), T(what_conn_open_refuses),
+          T(states_have_names), T(events_are_counted_by_name), T(history_is_kept_once_asked_for),
+          T(the_host_keeps_its_own_with_a_connection))
