@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * See dial.h. A name that is a number needs no DNS and no thread. An answer of DNS that nobody
- * waits for any more is dropped when it comes: a look-up that runs cannot be stopped. The error
- * tells of every address, grouped by cause, because "connection refused" of the last one alone
- * hides that the first was unreachable.
+ * See dial.h. A name that is a number needs no DNS and no thread. The error tells of every address,
+ * grouped by cause, because "connection refused" of the last one alone hides that the first was
+ * unreachable.
  */
 #include "io/dial.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "io/resolve.h"
 
 enum { MAX_ADDRESSES = 16, SHOWN_ADDRESSES = 3 };
 
@@ -24,12 +25,6 @@ union address {
     struct sockaddr any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
-};
-
-struct lookup { /* outlives its dial when that is cancelled */
-    uv_getaddrinfo_t req;
-    struct loop *loop;
-    struct dial *dial;
 };
 
 struct attempt { /* outlives its dial until uv has closed the handle */
@@ -137,10 +132,7 @@ static int attempt_end(struct dial *d) {
 void dial_cancel(struct dial *d) {
     if (!d) return;
     if (d->attempt) close(attempt_end(d));
-    if (d->lookup) {
-        d->lookup->dial = NULL;
-        uv_cancel((uv_req_t *)&d->lookup->req);
-    }
+    resolve_cancel(d->lookup);
     loop_timer_cancel(d->loop, d->timer);
     ln_free(d->host);
     ln_free(d->addresses);
@@ -303,24 +295,18 @@ static bool add_given(struct dial *d) {
 
 /* --- DNS --- */
 
-static void on_looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *list) {
-    struct lookup *look = LN_CONTAINER(req, struct lookup, req);
-    struct dial *d = look->dial;
-    loop_busy(look->loop, -1);
-    ln_free(look);
-    if (d) {
-        char why[256];
-        d->lookup = NULL;
-        loop_timer_cancel(d->loop, d->timer);
-        if (status == 0 && list) add_all(d, list);
-        snprintf(why, sizeof why, "no address for %.150s: %s", d->host,
-                 uv_strerror(status ? status : UV_EAI_NODATA));
-        if (d->count == 0)
-            fail_dns(d, LN_NOT_FOUND, why);
-        else
-            next_address(d);
-    }
-    if (list) uv_freeaddrinfo(list);
+static void on_looked_up(void *ud, const struct addrinfo *list, const char *failure) {
+    struct dial *d = ud;
+    char why[256];
+    d->lookup = NULL;
+    loop_timer_cancel(d->loop, d->timer);
+    if (list) add_all(d, list);
+    snprintf(why, sizeof why, "no address for %.150s: %s", d->host,
+             failure ? failure : "none that is IPv4 or IPv6");
+    if (d->count == 0)
+        fail_dns(d, LN_NOT_FOUND, why);
+    else
+        next_address(d);
 }
 
 static void on_dns_timeout(void *ud) {
@@ -332,16 +318,9 @@ static void on_dns_timeout(void *ud) {
 }
 
 static void look_up(struct dial *d) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     d->timer = loop_timer(d->loop, (int64_t)(d->deadline - d->since), on_dns_timeout, d);
     if (ln_fault("stream.dns_hang")) return; /* as a resolver that never answers */
-    struct lookup *look = ln_new(struct lookup);
-    look->loop = d->loop;
-    look->dial = d;
-    d->lookup = look;
-    int rc = uv_getaddrinfo(loop_uv(d->loop), &look->req, on_looked_up, d->host, NULL, &hints);
-    loop_busy(d->loop, 1);
-    if (rc < 0) on_looked_up(&look->req, rc, NULL); /* a name that cannot be one */
+    d->lookup = resolve(d->loop, d->host, on_looked_up, d);
 }
 
 struct dial *dial_new(struct loop *l, const struct stream_opts *o, int64_t timeout_ms, dial_fn fn,

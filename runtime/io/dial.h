@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * From a name to a connected descriptor: DNS in libuv's thread pool, then every address in order,
+ * From a name to a connected descriptor: DNS off the loop, then every address in order,
  * IPv6 and IPv4 by turns, each with its share of the time. The first half of a stream; nothing here
  * knows what is spoken on the line.
  */

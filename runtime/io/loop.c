@@ -376,6 +376,7 @@ void loop_free(struct loop *l) {
         uv_run(&l->uv, UV_RUN_NOWAIT);
     }
     release_shared(l);
+    run_posts(l); /* answers to those who are gone */
     LN_LIST_EACH (&l->signals, it, tmp)
         signal_drop(LN_CONTAINER(it, struct on_signal, node));
     cancel_timers(l);

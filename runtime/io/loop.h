@@ -50,8 +50,8 @@ void loop_unwatch(struct loop_watch *w);
 /* A module's data that lives as long as the loop: `size` zeroed bytes, made at the first call with
  * this key; release(data) runs in loop_free while handles can still be closed. */
 void *loop_shared(struct loop *l, const void *key, size_t size, void (*release)(void *data));
-/* +1 for a request given to libuv's thread pool, -1 when its callback runs: loop_settle waits for
- * them, because only sockets on this machine answer at once. */
+/* +1 for what another thread was asked, -1 when its answer is here: loop_settle waits for them,
+ * because only sockets on this machine answer at once. */
 void loop_busy(struct loop *l, int delta);
 /* A descriptor's callback ran: loop_settle goes on. (What libuv was given in one turn and found
  * ready in the next shows nowhere else.) */

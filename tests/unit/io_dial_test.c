@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The way to an open stream: DNS, every address, shares of the time, errors in words, and closing
+ * while it is under way.
+ */
+#include "stream_line.h"
+
+TEST(refused_names_address_and_port) {
+    struct line l;
+    uint16_t port;
+    begin();
+    int dead = peer_dead_port(&port);
+    open_to(&l, (struct stream_opts){.host = "127.0.0.1", .port = port});
+    loop_settle(loop, 0);
+    check_error(&l, PHASE_TCP, LN_REFUSED, fmt("TCP: connection refused (127.0.0.1:%u)", port));
+    open_to(&l, (struct stream_opts){.host = "::1", .port = port});
+    loop_settle(loop, 0);
+    CHECK_INT(l.closed, 1);
+    CHECK_HAS(l.err.text, fmt("([::1]:%u)", port)); /* refused, or no IPv6 here at all */
+    close(dead);
+    end();
+}
+
+TEST(dns_errors_name_the_host) {
+    struct line l;
+    begin();
+    ln_fault_set("stream.dns");
+    open_to(&l, (struct stream_opts){.host = "chat.example", .port = 1});
+    loop_settle(loop, 0);
+    check_error(&l, PHASE_DNS, LN_NOT_FOUND, "DNS: injected fault");
+    ln_fault_set(NULL);
+    /* No name at all can look like this, so the answer is the same without a network. */
+    open_to(&l, (struct stream_opts){.host = "no..such..name", .port = 1});
+    CHECK(loop_settle(loop, 0)); /* waits for the thread that looks up */
+    CHECK_INT(l.closed, 1);
+    CHECK_INT(l.phase, PHASE_DNS);
+    CHECK_HAS(l.err.text, "DNS: no address for no..such..name: ");
+    char endless[400];
+    memset(endless, 'a', sizeof endless - 1);
+    endless[sizeof endless - 1] = 0;
+    open_to(&l, (struct stream_opts){.host = endless, .port = 1});
+    loop_settle(loop, 0);
+    CHECK_INT(l.closed, 1);
+    CHECK_HAS(l.err.text, "DNS: no address for aaa");
+    end();
+}
+
+TEST(a_name_is_looked_up_off_the_loop) {
+    struct line l;
+    uint16_t port = 0;
+    begin();
+    int listener = peer_listen("127.0.0.1", &port, 8);
+    open_to(&l, (struct stream_opts){.host = "localhost", .port = port});
+    CHECK_INT(stream_phase_of(l.s), PHASE_DNS);
+    loop_settle(loop, 0);
+    CHECK_INT(l.opened, 1); /* ::1, if that came first, was refused */
+    CHECK_STR(stream_peer(l.s), fmt("127.0.0.1:%u", port));
+    finish(&l);
+    close(listener);
+    end();
+}
+
+TEST(a_resolver_that_never_answers_times_out) {
+    struct line l;
+    begin();
+    ln_fault_set("stream.dns_hang");
+    open_to(&l, (struct stream_opts){.host = "chat.example", .port = 1, .timeout_ms = 3000});
+    loop_advance(loop, 2999);
+    CHECK_INT(l.closed, 0);
+    CHECK_STR(stream_peer(l.s), "");
+    loop_advance(loop, 1);
+    check_error(&l, PHASE_DNS, LN_TIMEOUT, "DNS: timed out after 3 s (chat.example)");
+    end();
+}
+
+/* A listener whose queue is full: the kernel drops the first packet of whoever comes now. */
+static int black_hole(uint16_t *port, int fill[2]) {
+    int listener = peer_listen("127.0.0.1", port, 0);
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(*port)};
+    inet_pton(AF_INET, "127.0.0.1", &a.sin_addr);
+    for (int i = 0; i < 2; i++) {
+        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)!connect(fill[i], (struct sockaddr *)&a, sizeof a);
+    }
+    return listener;
+}
+
+TEST(a_black_hole_times_out) {
+    struct line l;
+    uint16_t port = 0;
+    int fill[2];
+    begin();
+    int listener = black_hole(&port, fill);
+    open_to(&l, (struct stream_opts){.host = "127.0.0.1", .port = port});
+    loop_advance(loop, 19999);
+    CHECK_INT(l.closed, 0);
+    CHECK_INT(stream_phase_of(l.s), PHASE_TCP);
+    loop_advance(loop, 1);
+    check_error(&l, PHASE_TCP, LN_TIMEOUT, fmt("TCP: timed out after 20 s (127.0.0.1:%u)", port));
+    close(fill[0]);
+    close(fill[1]);
+    close(listener);
+    end();
+}
+
+TEST(each_address_has_its_share_of_the_time) {
+    struct line l;
+    struct peer p;
+    uint16_t port = 0;
+    int fill[2];
+    begin();
+    int listener = black_hole(&port, fill), good = peer_listen("127.0.0.9", &port, 8);
+    open_to(&l, (struct stream_opts){.host = "chat.example",
+                                     .port = port,
+                                     .addresses = "127.0.0.1, 127.0.0.9",
+                                     .timeout_ms = 10000});
+    loop_advance(loop, 4999);
+    CHECK_INT(l.opened, 0);
+    loop_advance(loop, 1);
+    CHECK_INT(l.opened, 1);
+    CHECK(peer_accept(&p, good));
+    finish(&l);
+    peer_close(&p);
+    close(fill[0]);
+    close(fill[1]);
+    close(listener);
+    close(good);
+    end();
+}
+
+TEST(the_eighth_address_answers) {
+    struct line l;
+    uint16_t port = 0;
+    begin();
+    int good = peer_listen("127.0.0.8", &port, 8);
+    open_to(&l, (struct stream_opts){
+                    .host = "chat.example",
+                    .port = port,
+                    .addresses = "127.0.0.1,127.0.0.2,127.0.0.3,127.0.0.4,127.0.0.5,127.0.0.6,"
+                                 "127.0.0.7,127.0.0.8"});
+    loop_settle(loop, 0);
+    CHECK_INT(l.opened, 1);
+    CHECK_STR(stream_peer(l.s), fmt("127.0.0.8:%u", port));
+    finish(&l);
+    close(good);
+    end();
+}
+
+TEST(when_none_answers_all_are_told) {
+    struct line l;
+    uint16_t port;
+    begin();
+    int dead = peer_dead_port(&port);
+    open_to(&l, (struct stream_opts){
+                    .host = "chat.example",
+                    .port = port,
+                    .addresses = "127.0.0.1,127.0.0.2,127.0.0.3,127.0.0.4,255.255.255.255"});
+    loop_settle(loop, 0);
+    CHECK_INT(l.phase, PHASE_TCP);
+    char want[256];
+    snprintf(want, sizeof want,
+             "TCP: connection refused (127.0.0.1:%u, 127.0.0.2:%u, 127.0.0.3:%u and 1 more); ",
+             port, port, port);
+    CHECK_HAS(l.err.text, want);
+    CHECK_HAS(l.err.text, fmt("(255.255.255.255:%u)", port));
+    CHECK_INT(l.closed, 1);
+    open_to(&l,
+            (struct stream_opts){.host = "x", .port = port, .addresses = "127.0.0.1,x.example"});
+    loop_settle(loop, 0);
+    check_error(&l, PHASE_DNS, LN_INVALID, "DNS: `addresses` must hold numeric addresses only");
+    close(dead);
+    end();
+}
+
+TEST(an_injected_refusal_moves_on_to_the_next_address) {
+    struct line l;
+    uint16_t port = 0;
+    begin();
+    int good = peer_listen("127.0.0.2", &port, 8);
+    ln_fault_set("stream.connect:1");
+    open_to(&l,
+            (struct stream_opts){.host = "x", .port = port, .addresses = "127.0.0.2 127.0.0.2"});
+    loop_settle(loop, 0);
+    CHECK_INT(l.opened, 1);
+    finish(&l);
+    ln_fault_set("stream.connect");
+    open_to(&l, (struct stream_opts){.host = "127.0.0.2", .port = port});
+    loop_settle(loop, 0);
+    check_error(&l, PHASE_TCP, LN_REFUSED, fmt("TCP: connection refused (127.0.0.2:%u)", port));
+    close(good);
+    end();
+}
+
+TEST(closing_ends_every_phase_without_an_error) {
+    struct line l;
+    uint16_t port = 0;
+    int fill[2];
+    begin();
+    open_to(&l, (struct stream_opts){.host = "127.0.0.1", .port = 1}); /* before it begins */
+    stream_close(l.s);
+    loop_settle(loop, 0);
+    CHECK(l.closed == 1 && !l.has_err);
+    open_to(&l, (struct stream_opts){.host = "localhost", .port = 1});
+    loop_settle(loop, 1); /* the look-up is in its thread */
+    stream_close(l.s);
+    loop_settle(loop, 1);
+    CHECK(l.closed == 1 && !l.has_err);
+    CHECK_INT(l.phase, PHASE_DNS);
+    loop_settle(loop, 0);
+    int listener = black_hole(&port, fill);
+    open_to(&l, (struct stream_opts){.host = "127.0.0.1", .port = port});
+    loop_settle(loop, 0);
+    stream_close(l.s);
+    loop_settle(loop, 0);
+    CHECK(l.closed == 1 && !l.has_err);
+    CHECK_INT(l.phase, PHASE_TCP);
+    CHECK_INT(loop_timer_count(loop), 0);
+    close(fill[0]);
+    close(fill[1]);
+    close(listener);
+    end();
+}
+
+TEST(the_loop_may_go_while_a_name_is_looked_up) {
+    struct line l;
+    begin();
+    open_to(&l, (struct stream_opts){.host = "localhost", .port = 1});
+    loop_settle(loop, 1);
+    stream_close(l.s);
+    end();
+    CHECK_INT(l.closed, 1);
+}
+
+TEST_MAIN(T(refused_names_address_and_port), T(dns_errors_name_the_host),
+          T(a_name_is_looked_up_off_the_loop), T(a_resolver_that_never_answers_times_out),
+          T(a_black_hole_times_out), T(each_address_has_its_share_of_the_time),
+          T(the_eighth_address_answers), T(when_none_answers_all_are_told),
+          T(an_injected_refusal_moves_on_to_the_next_address),
+          T(closing_ends_every_phase_without_an_error),
+          T(the_loop_may_go_while_a_name_is_looked_up))

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A WebSocket line's way to open: the request, what comes with the answer, every kind of refusal.
+ */
+#include "ws_line.h"
+
+TEST(the_upgrade_sends_what_was_asked_for) {
+    struct line l;
+    struct http_header headers[] = {{"Authorization", "Bearer x"}, {"Origin", "http://a.example"}};
+    struct ws_opts o = options();
+    o.protocols = "chat.v2, chat.v1";
+    o.headers = headers;
+    o.header_count = 2;
+    begin();
+    open_with(&l, o);
+    struct ln_buf answer = answer_101("Sec-WebSocket-Protocol: chat.v1\r\n");
+    CHECK_HAS(request, "GET /chat?v=1 HTTP/1.1\r\nHost: chat.example:8080\r\n");
+    CHECK_HAS(request + 1, "Authorization: Bearer x\r\nOrigin: http://a.example\r\n");
+    serve(&answer);
+    CHECK_INT(l.opened, 1);
+    CHECK_STR(ln_str(l.protocol), "chat.v1");
+    CHECK_STR(ws_peer(l.w), "a socket pair");
+    end(&l);
+}
+
+TEST(what_comes_with_the_answer_is_not_lost) {
+    struct line l;
+    begin();
+    open_with(&l, options());
+    struct ln_buf answer = answer_101("");
+    frame(&answer, true, WS_TEXT, "first");
+    frame(&answer, true, WS_BINARY, "second");
+    frame(&answer, false, WS_TEXT, "thi"); /* and a half one */
+    serve(&answer);
+    CHECK_INT(l.opened, 1);
+    CHECK_STR(ln_buf_get(&l.got), "first|second|");
+    CHECK_INT(l.binaries, 1);
+    serve_frame(true, WS_CONT, "rd");
+    CHECK_STR(ln_buf_get(&l.got), "first|second|third|");
+    end(&l);
+}
+
+TEST(one_byte_at_a_time_is_the_same_line) {
+    struct line l;
+    begin();
+    open_with(&l, options());
+    struct ln_buf bytes =
+        answer_101("X-Long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n");
+    frame(&bytes, true, WS_TEXT, "gr\xc3\xbc\xc3\x9f");
+    frame(&bytes, false, WS_TEXT, "fra");
+    frame(&bytes, true, WS_PING, "p");
+    frame(&bytes, true, WS_CONT, "gment");
+    ws_write_close(&bytes, false, 1000, LN_STR("bye"));
+    for (size_t i = 0; i < bytes.n; i++) {
+        peer_send(&peer, bytes.p + i, 1);
+        loop_settle(loop, 0);
+    }
+    ln_buf_free(&bytes);
+    CHECK_STR(ln_buf_get(&l.got), "gr\xc3\xbc\xc3\x9f|fragment|");
+    check_sent(WS_CONTROL, WS_PONG, 0, "p");
+    check_sent(WS_CONTROL, WS_CLOSE, 1000, "");
+    CHECK_INT(l.closed, 1);
+    CHECK_INT(l.code, 1000);
+    CHECK_STR(ln_str(l.reason), "bye");
+    CHECK(!l.has_err);
+    end(&l);
+}
+
+TEST(every_split_of_a_stream_of_frames_gives_the_same) {
+    struct line l;
+    struct ln_buf bytes = {0};
+    begin();
+    accept_line(&l, options());
+    frame(&bytes, true, WS_TEXT, "one");
+    frame(&bytes, true, WS_TEXT, "");
+    frame(&bytes, false, WS_BINARY, "tw");
+    frame(&bytes, true, WS_CONT, "o");
+    char long_text[301];
+    memset(long_text, 'x', 300);
+    long_text[300] = 0;
+    frame(&bytes, true, WS_TEXT, long_text); /* a length of two bytes */
+    for (size_t cut = 0; cut <= bytes.n; cut++) {
+        ln_buf_clear(&l.got);
+        peer_send(&peer, bytes.p, cut);
+        loop_settle(loop, 0);
+        peer_send(&peer, bytes.p + cut, bytes.n - cut);
+        loop_settle(loop, 0);
+        CHECK_INT(l.got.n, 3 + 1 + 0 + 1 + 3 + 1 + 300 + 1);
+        if (l.got.n > 9) CHECK(memcmp(l.got.p, "one||two|xxx", 12) == 0);
+    }
+    ln_buf_free(&bytes);
+    end(&l);
+}
+
+TEST(a_refusal_tells_status_and_body) {
+    struct line l;
+    begin();
+    refuse(
+        &l,
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 25\r\n\r\n{\"error\":\"invalid token\"}and "
+        "more",
+        false);
+    check_error(&l, PHASE_HTTP, LN_UNAUTHORIZED,
+                "upgrade: HTTP 401 Unauthorized: {\"error\":\"invalid token\"}");
+    CHECK_INT(l.status, 401);
+    CHECK_INT(l.code, 0);
+    reset(&l);
+    refuse(&l, "HTTP/1.1 403 Forbidden\r\n\r\nto the end\x1b[2J", true);
+    check_error(&l, PHASE_HTTP, LN_FORBIDDEN, "upgrade: HTTP 403 Forbidden: to the end\\x1b[2J");
+    reset(&l);
+    refuse(&l, "HTTP/1.1 404 Not Found\r\nContent-Length: 14\r\n\r\n<html>no</html", false);
+    check_error(&l, PHASE_HTTP, LN_REFUSED, "upgrade: HTTP 404 Not Found");
+    reset(&l);
+    refuse(&l, "HTTP/1.1 503 \r\nContent-Length: 0\r\n\r\n", false);
+    check_error(&l, PHASE_HTTP, LN_REFUSED, "upgrade: HTTP 503 Service Unavailable");
+    CHECK_INT(l.status, 503);
+    end(&l);
+}
+
+TEST(a_refusal_in_chunks_is_put_together) {
+    struct line l;
+    begin();
+    refuse(&l, "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nunkn\r\n",
+           false);
+    CHECK_INT(l.closed, 0);
+    peer_say(&peer, "3;x=y\r\nown\r\n");
+    loop_settle(loop, 0);
+    CHECK_INT(l.closed, 0);
+    peer_say(&peer, "0\r\n\r\n");
+    check_error(&l, PHASE_HTTP, LN_REFUSED, "upgrade: HTTP 400 Bad Request: unknown");
+    reset(&l);
+    refuse(&l,
+           "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n"
+           "ffffffffffffffffffffffff\r\nhostile size\r\n",
+           false);
+    loop_advance(loop, 1000);
+    CHECK_INT(l.closed, 1);
+    CHECK_HAS(l.err.text, "upgrade: HTTP 400 Bad Request: hostile size");
+    reset(&l);
+    refuse(&l, "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n\n\n\n\n", false);
+    check_error(&l, PHASE_HTTP, LN_REFUSED, "upgrade: HTTP 400 Bad Request");
+    end(&l);
+}
+
+TEST(a_body_that_does_not_come_is_not_waited_for_long) {
+    struct line l;
+    begin();
+    refuse(&l, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 1000\r\n\r\nupstream", false);
+    loop_advance(loop, 999);
+    CHECK_INT(l.closed, 0);
+    loop_advance(loop, 1);
+    check_error(&l, PHASE_HTTP, LN_REFUSED, "upgrade: HTTP 502 Bad Gateway: upstream");
+    reset(&l);
+    struct ln_buf text = {0};
+    ln_buf_puts(&text, "HTTP/1.1 500 Internal Server Error\r\n\r\n");
+    memset(ln_buf_room(&text, 5000), 'e', 5000);
+    text.n += 5000;
+    refuse(&l, ln_buf_cstr(&text), false);
+    ln_buf_free(&text);
+    loop_settle(loop, 0);
+    CHECK_INT(l.closed, 1); /* enough is enough */
+    CHECK(strlen(l.err.text) < 300);
+    CHECK_HAS(l.err.text, "Internal Server Error: eeeeeeeeeeee");
+    end(&l);
+}
+
+TEST(what_is_no_upgrade_is_told_apart) {
+    struct line l;
+    begin();
+    refuse(&l, "SSH-2.0-OpenSSH_9.2\r\n", false);
+    check_error(&l, PHASE_HTTP, LN_PROTOCOL, "upgrade: the server's answer is not HTTP");
+    reset(&l);
+    refuse(&l, "\x15\x03\x03", false);
+    check_error(&l, PHASE_HTTP, LN_REFUSED,
+                "upgrade: the server speaks TLS on this port: use wss:// or https://");
+    reset(&l);
+    refuse(&l, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", false);
+    CHECK_INT(l.status, 200);
+    CHECK_HAS(l.err.text, "upgrade: the server answered 200 instead of 101");
+    CHECK(strstr(l.err.text, "<html>") == NULL);
+    reset(&l);
+    refuse(&l,
+           "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+           "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
+           false);
+    CHECK_INT(l.err.code, LN_PROTOCOL);
+    CHECK_HAS(l.err.text, "upgrade: the server's Sec-WebSocket-Accept is wrong");
+    end(&l);
+}
+
+TEST(a_head_without_end_is_refused_at_16_kib) {
+    struct line l;
+    struct ln_buf text = {0};
+    begin();
+    ln_buf_puts(&text, "HTTP/1.1 101 Switching Protocols\r\nX: ");
+    memset(ln_buf_room(&text, 20000), 'x', 20000);
+    text.n += 20000;
+    refuse(&l, ln_buf_cstr(&text), false);
+    ln_buf_free(&text);
+    check_error(&l, PHASE_HTTP, LN_PROTOCOL,
+                "upgrade: the head of the server's answer is over 16 KiB or 64 lines");
+    end(&l);
+}
+
+TEST(the_peer_may_go_or_be_silent_before_it_answers) {
+    struct line l;
+    begin();
+    refuse(&l, "HTTP/1.1 101 Swi", true);
+    check_error(&l, PHASE_HTTP, LN_DISCONNECTED,
+                "upgrade: closed by the peer before it answered (if it speaks TLS on this port: "
+                "wss:// or https://)");
+    reset(&l);
+    struct ws_opts o = options();
+    o.stream.timeout_ms = 5000;
+    open_with(&l, o);
+    peer_say(&peer, "HTTP/1.1 101");
+    loop_advance(loop, 4999);
+    CHECK_INT(l.closed, 0);
+    loop_advance(loop, 1);
+    check_error(&l, PHASE_HTTP, LN_TIMEOUT,
+                "upgrade: timed out after 5 s without an answer (a socket pair)");
+    end(&l);
+}
+
+TEST(failures_below_keep_their_phase_and_words) {
+    struct line l;
+    uint16_t port;
+    begin();
+    int dead = peer_dead_port(&port);
+    struct ws_opts o = options();
+    o.stream.host = "127.0.0.1";
+    o.stream.port = port;
+    peer = (struct peer){.fd = -1};
+    open_with(&l, o);
+    char want[100];
+    snprintf(want, sizeof want, "TCP: connection refused (127.0.0.1:%u)", port);
+    check_error(&l, PHASE_TCP, LN_REFUSED, want);
+    CHECK_INT(l.code, 0);
+    reset(&l);
+    close(dead);
+    ln_fault_set("ws.upgrade");
+    open_with(&l, options());
+    struct ln_buf answer = answer_101("");
+    serve(&answer);
+    check_error(&l, PHASE_HTTP, LN_PROTOCOL, "upgrade: injected fault");
+    end(&l);
+}
+
+TEST(a_request_that_cannot_be_sent_is_an_error_not_an_injection) {
+    struct line l;
+    struct http_header bad = {"X-Token", "a\r\nEvil: yes"};
+    struct ws_opts o = options();
+    o.headers = &bad;
+    o.header_count = 1;
+    begin();
+    o.stream.host = "127.0.0.1";
+    peer = (struct peer){.fd = -1};
+    open_with(&l, o);
+    CHECK_INT(l.closed, 1);
+    CHECK_INT(l.err.code, LN_INVALID);
+    CHECK_HAS(l.err.text, "X-Token");
+    reset(&l);
+    o = options(); /* closed before it could even tell */
+    o.stream.host = "127.0.0.1";
+    o.target = "no slash";
+    l = (struct line){0};
+    l.w = ws_open(loop, &o, &cbs, &l);
+    CHECK_INT(ws_queued(l.w), 0);
+    CHECK_STR(ws_peer(l.w), "");
+    ws_close(l.w, 1000, none);
+    loop_settle(loop, 0);
+    CHECK(l.closed == 1 && !l.has_err);
+    end(&l);
+}
+
+TEST_MAIN(T(the_upgrade_sends_what_was_asked_for), T(what_comes_with_the_answer_is_not_lost),
+          T(one_byte_at_a_time_is_the_same_line),
+          T(every_split_of_a_stream_of_frames_gives_the_same), T(a_refusal_tells_status_and_body),
+          T(a_refusal_in_chunks_is_put_together),
+          T(a_body_that_does_not_come_is_not_waited_for_long), T(what_is_no_upgrade_is_told_apart),
+          T(a_head_without_end_is_refused_at_16_kib),
+          T(the_peer_may_go_or_be_silent_before_it_answers),
+          T(failures_below_keep_their_phase_and_words),
+          T(a_request_that_cannot_be_sent_is_an_error_not_an_injection))
