@@ -32,7 +32,7 @@ static void add_query(struct ln_buf *out, const char *json) {
         ln_percent_encode(out, ln_buf_get(&plain));
         ln_buf_putc(out, '=');
         ln_buf_clear(&plain);
-        json_plain(value, &plain);
+        line_json_text(value, &plain);
         ln_percent_encode(out, ln_buf_get(&plain));
         ln_buf_putc(out, '&');
     }
@@ -176,7 +176,7 @@ static void on_connect_error(struct conn *c, const struct sio_packet *p) {
         ln_json_text(p->data, &message);
     } else {
         struct ln_str text = ln_json_get(p->data, "message");
-        if (text.p) json_plain(text, &message);
+        if (text.p) line_json_text(text, &message);
         data = ln_json_get(p->data, "data");
     }
     struct ln_str said = ln_buf_get(&message);

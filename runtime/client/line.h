@@ -66,8 +66,8 @@ void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
                  struct ln_str reason, const struct ln_err *err); /* the transport's certain end */
 
 /* For protocols. */
-void json_plain(struct ln_str raw,
-                struct ln_buf *out); /* a string's contents, else the raw value */
+void line_json_text(struct ln_str raw,
+                    struct ln_buf *out); /* a string's contents, else the raw value */
 const struct conn_opts *line_opts(const struct line *ln);
 const struct url *line_url(const struct line *ln);
 void line_up(struct line *ln, int64_t dead_after_ms, int64_t max_payload); /* handshake done */

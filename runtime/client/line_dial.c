@@ -27,7 +27,7 @@ static void free_headers(struct headers *h) {
 }
 
 /* Plain JSON values as text: a string's contents, or the value as it stands. */
-void json_plain(struct ln_str raw, struct ln_buf *out) {
+void line_json_text(struct ln_str raw, struct ln_buf *out) {
     if (ln_json_peek(raw) != LN_JSON_STRING || !ln_json_text(raw, out)) ln_buf_str(out, raw);
 }
 
@@ -40,7 +40,7 @@ static void headers_of(const struct line *ln, struct headers *h) {
         ln_buf_clear(&name);
         ln_buf_clear(&text);
         if (!ln_json_unescape(key, &name)) continue;
-        json_plain(value, &text);
+        line_json_text(value, &text);
         has_auth |= name.n == 13 && strncasecmp(name.p, "authorization", 13) == 0;
         add_header(h, ln_buf_get(&name), ln_buf_get(&text));
     }

@@ -5,6 +5,7 @@
 #ifndef LN_ENGINE_H
 #define LN_ENGINE_H
 
+#include "base/buf.h"
 #include "host/seat.h"
 
 struct app;
