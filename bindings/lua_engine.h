@@ -10,24 +10,47 @@
 
 enum script_end { SCRIPT_RUNS = 0, SCRIPT_OVER_BUDGET, SCRIPT_OVER_MEMORY };
 
+#define SCRIPT_MEMORY ((size_t)64 << 20) /* bytes, unless limits.memory says otherwise */
+#define SCRIPT_WARN_MS 50                /* CPU time of one turn */
+#define SCRIPT_KILL_MS 1000
+
 struct script {
-    lua_State *L;         /* the main state; callbacks run on pooled coroutines of it */
+    lua_State *L; /* the main state; callbacks run on pooled coroutines of it */
     struct seat *seat;
     struct app *app;
-    struct ln_list tasks;        /* waiting tasks */
-    enum script_end killed;      /* once set, nothing of the script runs any more */
-    char killed_at[256];         /* "bot.lua:12" */
-    size_t mem_used, mem_limit;  /* bytes */
-    int64_t budget_warn_ms, budget_kill_ms; /* CPU time of one turn */
     uint64_t errors, calls;
-    int depth;                   /* Lua of this script on the C stack: unload waits for 0 */
-    const char *module;          /* registry names and caches of the bindings are in lua_engine.c */
-    struct script_grants *grants;
-    uint64_t decoded_serial;     /* the event whose arguments are kept decoded (lua_event.c) */
-    int decoded_n;
-    struct api *api;             /* the modules' own part (lua_args.h); lives in the state */
-    int reloads;
+    size_t mem_used, mem_limit;             /* bytes */
+    int64_t budget_warn_ms, budget_kill_ms; /* CPU time of one turn */
+    volatile int killed; /* enum script_end; once set, nothing of the script runs any more */
+    char killed_at[160]; /* "bot.lua:12" */
     int64_t started_wall_ms;
+    char *dir; /* of the script's file, absolute; what `require` looks in first */
+
+    /* the modules' */
+    struct api *api;         /* their own part (lua_args.h); lives in the state */
+    uint64_t decoded_serial; /* the event whose arguments are kept decoded (lua_event.c) */
+    int decoded_n;
+    struct json_state *json; /* lua_json.c; NULL until something is decoded */
+
+    /* lua_call.c's */
+    struct running *volatile running; /* coroutines on the C stack, innermost first */
+    struct lua_task *idle;            /* the pool */
+    int idle_count, depth;            /* depth: the door on the C stack; unload waits for 0 */
+    int nested_waits;                 /* waiting tasks that wait inside a coroutine of their own */
+    bool is_yielding;                 /* this yield is a wait's, not a script's coroutine.yield */
+    bool is_task_known;               /* a script has asked for the coroutine of a task */
+    bool is_closing;                  /* dispose runs; who waits now is dropped */
+    bool is_stressed;                 /* LINNET_GC_STRESS: a full collection at each call */
+
+    /* lua_engine.c's */
+    ln_id id;
+    struct arena *arena;
+    char **grants; /* NULL-ended: "env:HOME" */
+    int plugin;    /* registry reference of the table that the main chunk returned */
+    int options;   /* registry reference of what init gets */
+    bool is_booted, is_killed_told, is_unload_due;
+    enum unload_reason unload_why;
+    struct ln_buf saved; /* what the version before saved, until the plugin's table is known */
 };
 
 extern const struct engine engine_lua;
@@ -40,6 +63,11 @@ static inline struct app *app_of(lua_State *L) {
     return script_of(L)->app;
 }
 
+/* It is being unloaded: what waits now is dropped. */
+static inline bool script_is_ending(const struct script *s) {
+    return s->is_closing || s->seat->state == SEAT_DEAD;
+}
+
 /* A module of the API: every bindings/lua_X.c has `void ln_open_X(lua_State *L)`; the table
  * `linnet` is on top of the stack and stays there. lua_engine.c calls all of them, in the order of
  * lua_modules.h. */
@@ -47,5 +75,9 @@ static inline struct app *app_of(lua_State *L) {
 /* Has this script the grant? kind "env" "fs:read" "http" "exec" …; what "HOME". False with err that
  * holds the exact missing flag: "add --allow=env:HOME". */
 bool script_granted(struct script *s, const char *kind, struct ln_str what, struct ln_err *err);
+
+/* As engine_lua.load, with the options that init gets (JSON, or empty: the config's). */
+void script_load(struct app *app, const char *path, struct ln_str code, struct ln_str options,
+                 void (*done)(void *ud, struct seat *seat, const struct ln_err *err), void *ud);
 
 #endif

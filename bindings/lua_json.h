@@ -39,6 +39,8 @@ bool lua_json_is_null(lua_State *L, int idx);
 /* Marks the table on top as an array (it stays one when empty). */
 void lua_json_mark_array(lua_State *L);
 
+void lua_json_free(struct script *s); /* the script ends */
+
 /* linnet.json, linnet.null, linnet.array, linnet.binary */
 void ln_open_json(lua_State *L);
 

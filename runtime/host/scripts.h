@@ -16,7 +16,8 @@ void scripts_engine(struct scripts *ss, const struct engine *e);
 
 /* done(ud, err): err NULL = it runs. code: NULL, or the text (for -e and tests). */
 typedef void (*scripts_done_fn)(void *ud, const struct ln_err *err);
-void scripts_load(struct scripts *ss, const char *path, const char *code, scripts_done_fn done, void *ud);
+void scripts_load(struct scripts *ss, const char *path, const char *code, scripts_done_fn done,
+                  void *ud);
 /* The script (and whatever uses it) anew; err says why the old version stays. */
 void scripts_reload(struct scripts *ss, const char *path, scripts_done_fn done, void *ud);
 void scripts_reload_all(struct scripts *ss, scripts_done_fn done, void *ud);
@@ -29,7 +30,14 @@ void scripts_killed(struct scripts *ss, struct seat *seat, const char *why);
 void scripts_stop(struct scripts *ss);
 bool scripts_each(struct scripts *ss, size_t *i, struct seat **seat, const char **path);
 size_t scripts_count(const struct scripts *ss);
-/* A file that script `seat` read (require, use): reload when it changes. */
+/* A file that script `seat` is about to read (require): reload when it changes. */
 void scripts_depends(struct scripts *ss, struct seat *seat, const char *file);
+/* For engines: script `user` (loading or loaded) uses the script at path, which is loaded when
+ * nobody did so yet; it is reloaded after it, and unloaded when its last user is gone. options:
+ * JSON, only heard by the first user. The seat is live, or NULL with err. */
+struct seat *scripts_use(struct scripts *ss, struct seat *user, const char *path,
+                         struct ln_str options, struct ln_err *err);
+/* The options of the script that is being loaded, as JSON; empty: none. */
+struct ln_str scripts_options(const struct scripts *ss);
 
 #endif

@@ -22,6 +22,7 @@ struct seat {
     enum seat_state state;
     struct ln_list items;     /* struct seat_item.node */
     size_t item_count;
+    int reloads;              /* versions of the script before this one, since it was loaded */
     struct ln_slots *slots;   /* the program's handle table, shared by all seats */
     const struct engine *engine;
     void *impl;               /* the engine's own struct */

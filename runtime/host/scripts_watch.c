@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reload on save. The directories of the scripts' files are watched, and a file counts as changed
+ * when its bytes did: editors touch, rename and write twice. A file that is empty right after a
+ * change is being written: it is looked at again a little later.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "host/scripts_inside.h"
+
+#define LOOK_MS 50
+#define LOOKS 10
+
+struct dir {
+    struct dir *next;
+    struct scripts *scripts;
+    char *path;
+    struct loop_watch *watch;
+};
+
+/* --- files --- */
+
+/* 0: it cannot be read. *size: bytes. */
+static uint64_t hash_file(const char *path, size_t *size) {
+    char block[4096];
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    FILE *f = fopen(path, "re");
+    size_t n;
+    *size = 0;
+    if (!f) return 0;
+    while ((n = fread(block, 1, sizeof block, f)) > 0) {
+        *size += n;
+        for (size_t i = 0; i < n; i++)
+            h = (h ^ (unsigned char)block[i]) * 0x100000001b3u;
+    }
+    fclose(f);
+    return h ? h : 1;
+}
+
+void files_note(struct entry *e, const char *path) {
+    size_t size;
+    struct file *f = e->files;
+    while (f && strcmp(f->path, path) != 0)
+        f = f->next;
+    if (!f) {
+        f = ln_new(struct file);
+        f->path = ln_strdup(path);
+        f->next = e->files;
+        e->files = f;
+    }
+    f->hash = hash_file(path, &size);
+    f->is_new = e->is_loading;
+}
+
+void files_settle(struct entry *e, bool loaded) {
+    for (struct file **at = &e->files; *at;) {
+        struct file *f = *at;
+        if (loaded && !f->is_new) {
+            *at = f->next;
+            ln_free(f->path);
+            ln_free(f);
+            continue;
+        }
+        f->is_new =
+            false; /* after a failure the files of both versions count: one must be mended */
+        at = &f->next;
+    }
+}
+
+void files_free(struct entry *e) {
+    for (struct file *f; (f = e->files);) {
+        e->files = f->next;
+        ln_free(f->path);
+        ln_free(f);
+    }
+}
+
+/* --- what changed --- */
+
+enum change { SAME, CHANGED, BEING_WRITTEN };
+
+static enum change look_at(struct entry *e) {
+    enum change change = SAME;
+    for (struct file *f = e->files; f; f = f->next) {
+        size_t size;
+        uint64_t hash = hash_file(f->path, &size);
+        if (hash == f->hash) continue;
+        if ((hash == 0 || size == 0) && e->look_left > 0) return BEING_WRITTEN;
+        if (hash != 0) change = CHANGED; /* a file that is gone changes nothing */
+    }
+    return change;
+}
+
+static void ignore(void *ud, const struct ln_err *err) {
+    (void)ud;
+    (void)err; /* logged */
+}
+
+static void look(void *ud) {
+    struct entry *e = ud;
+    struct scripts *ss = e->scripts;
+    e->look = 0;
+    enum change change = look_at(e);
+    if (change == BEING_WRITTEN) {
+        e->look_left--;
+        e->look = loop_timer(ss->app->loop, LOOK_MS, look, e);
+    } else if (change == CHANGED) {
+        scripts_reload(ss, e->path, ignore, NULL);
+    }
+}
+
+static bool is_in(const char *file, const char *dir, const char *name) {
+    const char *slash = strrchr(file, '/');
+    size_t n = slash ? (size_t)(slash - file) : 1;
+    if (strlen(dir) != n || memcmp(dir, slash ? file : ".", n) != 0) return false;
+    return !*name || strcmp(slash ? slash + 1 : file, name) == 0;
+}
+
+/* Looks are timers of their own: a reload here would free what the caller walks. */
+static void changed(void *ud, const char *dir, const char *name) {
+    struct scripts *ss = ((struct dir *)ud)->scripts;
+    LN_LIST_EACH (&ss->entries, node, next) {
+        struct entry *e = LN_CONTAINER(node, struct entry, node);
+        bool is_ours = false;
+        for (struct file *f = e->files; f; f = f->next)
+            is_ours = is_ours || is_in(f->path, dir, name);
+        if (!is_ours) continue;
+        e->look_left = LOOKS;
+        if (!e->look) e->look = loop_timer(ss->app->loop, 0, look, e);
+    }
+}
+
+/* --- directories --- */
+
+static ln_status watch_dir(struct scripts *ss, const char *file, struct ln_err *err) {
+    const char *slash = strrchr(file, '/');
+    char *path = slash ? ln_dup(file, (size_t)(slash - file)) : ln_strdup(".");
+    struct dir *d = ss->dirs;
+    while (d && strcmp(d->path, path) != 0)
+        d = d->next;
+    if (d) {
+        ln_free(path);
+        return LN_OK;
+    }
+    d = ln_new(struct dir);
+    d->scripts = ss;
+    d->path = path;
+    d->watch = loop_watch(ss->app->loop, *path ? path : "/", changed, d, err);
+    if (!d->watch) {
+        ln_free(path);
+        ln_free(d);
+        return LN_NOT_FOUND;
+    }
+    d->next = ss->dirs;
+    ss->dirs = d;
+    return LN_OK;
+}
+
+void watch_files(struct entry *e) {
+    struct ln_err err;
+    if (!e->scripts->is_watching) return;
+    for (struct file *f = e->files; f; f = f->next)
+        if (watch_dir(e->scripts, f->path, &err) != LN_OK)
+            ln_log(LN_WARN, "linnet", "%s is not watched: %s", f->path, err.text);
+}
+
+ln_status scripts_watch(struct scripts *ss, struct ln_err *err) {
+    ss->is_watching = true;
+    LN_LIST_EACH (&ss->entries, node, next) {
+        struct entry *e = LN_CONTAINER(node, struct entry, node);
+        for (struct file *f = e->files; f; f = f->next) {
+            ln_status s = watch_dir(ss, f->path, err);
+            if (s != LN_OK) return s;
+        }
+    }
+    return LN_OK;
+}
+
+void watch_end(struct scripts *ss) {
+    for (struct dir *d; (d = ss->dirs);) {
+        ss->dirs = d->next;
+        loop_unwatch(d->watch);
+        ln_free(d->path);
+        ln_free(d);
+    }
+}
