@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * linnet.log and print: records of the script, with fields. The host adds which script it is.
+ * linnet.log: records of the script, with fields. The host adds which script it is.
  */
 #include <stdio.h>
 
@@ -77,25 +77,6 @@ static int l_log_error(lua_State *L) {
     return log_at(L, LN_ERROR, "log.error");
 }
 
-/* print(...) */
-static int l_print(lua_State *L) {
-    char tag[80];
-    luaL_Buffer b;
-    int n = lua_gettop(L);
-    snprintf(tag, sizeof tag, "script:%s", script_of(L)->seat->name);
-    luaL_buffinit(L, &b);
-    for (int i = 1; i <= n; i++) {
-        if (i > 1) luaL_addchar(&b, '\t');
-        luaL_tolstring(L, i, NULL);
-        luaL_addvalue(&b);
-    }
-    luaL_pushresult(&b);
-    struct ln_str text;
-    text.p = lua_tolstring(L, -1, &text.n);
-    ln_log_fields(LN_INFO, tag, text, NULL, 0);
-    return 0;
-}
-
 void ln_open_log(lua_State *L) {
     static const luaL_Reg fns[] = {{"debug", l_log_debug},
                                    {"info", l_log_info},
@@ -104,6 +85,4 @@ void ln_open_log(lua_State *L) {
                                    {NULL, NULL}};
     luaL_newlib(L, fns);
     lua_setfield(L, -2, "log");
-    lua_pushcfunction(L, l_print);
-    lua_setglobal(L, "print");
 }
