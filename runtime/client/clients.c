@@ -70,6 +70,7 @@ void conn_take_opts(struct conn *c, const struct conn_opts *o, const struct url 
                     const struct proto *proto) {
     struct conn_opts copy;
     conn_opts_copy(&copy, o); /* first: o may be our own */
+    conn_opts_settle(&copy);
     conn_opts_free(&c->opts);
     url_free(&c->url);
     ln_free(c->shown_url);

@@ -319,7 +319,9 @@ bool conn_reconfigure(struct conn *c, const struct conn_opts *o, struct ln_err *
         ln_fail(err, LN_DISCONNECTED, "the connection is closed");
         return false;
     }
-    if (conn_opts_same(&c->opts, o)) return true;
+    struct conn_opts settled = *o; /* the strings stay o's */
+    conn_opts_settle(&settled);
+    if (conn_opts_same(&c->opts, &settled)) return true;
     if (!conn_opts_check(o, &url, &proto, err)) return false;
     bool wants_line = c->state != CONN_IDLE || c->starts;
     bool was_up = conn_leave(c);

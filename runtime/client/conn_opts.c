@@ -72,6 +72,22 @@ bool conn_opts_same(const struct conn_opts *a, const struct conn_opts *b) {
            a->history == b->history;
 }
 
+void conn_opts_settle(struct conn_opts *o) {
+    struct conn_opts d;
+    conn_opts_init(&d);
+#define DEFAULT(field)                                                                             \
+    if (o->field <= 0) o->field = d.field
+    DEFAULT(backoff.min_ms);
+    DEFAULT(backoff.max_ms);
+    DEFAULT(timeout_ms);
+    DEFAULT(max_attachments);
+    DEFAULT(offline_ttl_ms);
+    if (o->ack_timeout_ms == 0) o->ack_timeout_ms = d.ack_timeout_ms; /* negative: none */
+    if (o->max_message == 0) o->max_message = d.max_message;
+    if (o->offline_max == 0) o->offline_max = d.offline_max;
+#undef DEFAULT
+}
+
 /* --- checking what a connection is opened with --- */
 
 /* A JSON object whose values are plain; names and values of headers must fit into a head. */

@@ -220,6 +220,7 @@ struct event_count *count_of(struct conn *c, struct ln_str name);
 void history_add(struct conn *c, struct ln_str name, struct ln_str args);
 
 /* --- conn_opts.c --- */
+void conn_opts_settle(struct conn_opts *o); /* zeros become defaults */
 /* Also parses the URL (to be freed) and finds the protocol. */
 bool conn_opts_check(const struct conn_opts *o, struct url *url, const struct proto **proto,
                      struct ln_err *err);

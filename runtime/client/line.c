@@ -107,6 +107,7 @@ static void free_line(void *line) {
     struct clients *cs = ln->clients;
     ln_list_remove(&ln->node);
     ln_map_free(&ln->by_nsp);
+    ln_free(ln->loss);
     ln_free(ln);
     clients_release(cs);
 }
@@ -230,26 +231,24 @@ void line_fail(struct line *ln, const char *reason, ln_status code, const char *
     if (ln->is_lost || ln->state == LINE_ENDING || !ln->ws) return;
     va_list ap;
     va_start(ap, fmt);
-    char text[sizeof ln->loss.err.text];
+    char text[sizeof ln->loss->err.text];
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     ln->is_lost = true;
-    ln->loss = (struct line_loss){.reason = reason, .detail = "open"};
-    if (ln->state != LINE_UP) {
-        ln->loss.detail = "handshake";
-        ln_fail(&ln->loss.err, code, "handshake: %s", text);
-    } else {
-        ln_fail(&ln->loss.err, code, "%s", text);
-    }
+    bool is_up = ln->state == LINE_UP;
+    ln->loss = ln_new(struct line_loss);
+    ln->loss->reason = reason;
+    ln->loss->detail = is_up ? "open" : "handshake";
+    ln_fail(&ln->loss->err, code, "%s%s", is_up ? "" : "handshake: ", text);
     ws_abort(ln->ws);
 }
 
 /* What the end of the transport means when we did not end it ourselves. */
 static void explain(struct line *ln, enum stream_phase phase, int status, int code,
                     struct ln_str reason, const struct ln_err *err) {
-    struct line_loss *w = &ln->loss;
+    struct line_loss *w = ln->loss = ln_new(struct line_loss);
     bool is_up = ln->state == LINE_UP, was_open = phase == PHASE_OPEN;
-    *w = (struct line_loss){.detail = stream_phase_name(phase)};
+    w->detail = stream_phase_name(phase);
     ln_status is = err ? err->code : LN_DISCONNECTED;
     if (status == 401) is = LN_UNAUTHORIZED;
     if (status == 403) is = LN_FORBIDDEN;
@@ -290,12 +289,14 @@ static void tell_lost(struct conn *c, void *ud) {
 
 static void line_lost(struct line *ln) {
     const struct conn_opts *o = line_opts(ln);
-    struct line_loss why = ln->loss; /* on the stack: the line may be gone before all have heard */
+    struct line_loss why = *ln->loss; /* on the stack: the line may be gone before all have heard */
     uint64_t now = loop_now_ms(ln->clients->loop);
     backoff_lost(&ln->backoff, ln->joined_ms ? (int64_t)(now - ln->joined_ms) : 0);
     why.is_first = true;
     why.will_retry = o->reconnection && (o->reconnection_attempts < 0 ||
                                          ln->backoff.attempts < o->reconnection_attempts);
+    ln_free(ln->loss);
+    ln->loss = NULL;
     ln->is_lost = false;
     ln->joined_ms = 0;
     ln->max_payload = 0;

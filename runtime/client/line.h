@@ -48,8 +48,8 @@ struct line {
     uint64_t begun_ms, joined_ms; /* this attempt; the first namespace connected (0: none yet) */
     size_t max_payload;           /* what the server takes in one message; 0: not told */
     bool is_lost;                 /* failed: the end of the transport follows in this turn */
-    struct line_loss loss;
-    void *priv; /* the protocol's */
+    struct line_loss *loss;       /* why; NULL while nothing is wrong */
+    void *priv;                   /* the protocol's */
 };
 
 /* Puts c onto a line with equal options that does not carry its namespace yet, or onto a new one.

@@ -271,6 +271,42 @@ TEST(without_reconnection_one_failure_is_all) {
     end();
 }
 
+TEST(a_namespace_of_its_own_gives_up_too) {
+    begin();
+    w.joins = false;
+    struct conn_opts o = options("ws://chat.example");
+    o.reconnection_attempts = 1;
+    struct conn *c = open_with("chat", o);
+    advance(20000);
+    CHECK_INT(conn_state(c), CONN_WAITING);
+    conn_connect(c); /* without the second's wait */
+    turn();
+    CHECK_INT(conn_state(c), CONN_CONNECTING);
+    advance(20000);
+    CHECK_INT(conn_state(c), CONN_FAILED);
+    LOG_HAS("within 20 s; giving up");
+    advance(600000);
+    CHECK_INT(w.lines, 2);
+    end();
+}
+
+static void leave_later(void *c) {
+    conn_disconnect(c, NULL);
+}
+
+TEST(leaving_a_line_that_has_just_failed) {
+    begin();
+    struct conn *c = connected();
+    say(last(), "4bad");
+    loop_defer(w.loop, leave_later, c); /* behind the frame, before the end of the transport */
+    turn();
+    TRAIL("disconnect(\"io client disconnect\") ");
+    GOT(last(), ""); /* nothing is said on a line that is given up */
+    advance(60000);
+    CHECK_INT(w.lines, 1);
+    end();
+}
+
 /* --- several namespaces on one line (upstream: manager sharing) --- */
 
 TEST(namespaces_share_a_line) {
@@ -313,6 +349,27 @@ TEST(namespaces_share_a_line) {
     GOT(w.line[2], "41|41/admin,|close(1005)|");
     CHECK_INT(w.lines, 4);
     GOT(w.line[3], "40/admin,|");
+    end();
+}
+
+TEST(twins_have_lines_of_their_own) {
+    begin();
+    struct conn *c[4];
+    const char *const names[] = {"a", "b", "c", "d"};
+    for (int i = 0; i < 4; i++)
+        c[i] = open_url(names[i], "ws://chat.example");
+    turn();
+    CHECK_INT(w.lines, 4);
+    conn_close(c[0]); /* the oldest, then one from the middle, then the newest */
+    turn();
+    conn_close(c[2]);
+    turn();
+    conn_close(c[3]);
+    turn();
+    struct conn *x = open_url("x", "ws://chat.example/x"); /* finds the one that is left */
+    turn();
+    GOT(w.line[1], "40|40/x,|");
+    CHECK_INT(conn_state(x), CONN_CONNECTED);
     end();
 }
 
@@ -474,6 +531,9 @@ TEST(new_options_for_a_living_connection) {
     o.url = ln_strdup("gopher://x");
     CHECK(!conn_reconfigure(c, &o, &err));
     CHECK_INT(conn_state(c), CONN_CONNECTED); /* wrong options change nothing */
+    conn_close(c);
+    CHECK(!conn_reconfigure(c, &o, &err));
+    CHECK_STR(ln_str(err.text), "the connection is closed");
     conn_opts_free(&o);
     end();
 }
@@ -485,8 +545,9 @@ TEST_MAIN(T(connects_and_tells), T(does_not_connect_when_not_asked_to),
           T(reconnect_drops_and_comes_back_at_once), T(backoff_to_the_millisecond),
           T(backoff_has_jitter), T(an_accept_and_drop_server_is_not_hammered),
           T(attempts_are_used_up), T(without_reconnection_one_failure_is_all),
-          T(namespaces_share_a_line), T(one_is_kicked_the_others_stay),
-          T(a_hundred_namespaces_on_one_line), T(a_handler_of_one_loss_stops_the_others),
-          T(closed_inside_each_kind_of_event), T(a_name_is_free_again_at_once),
-          T(closing_everything_while_a_line_opens_and_one_waits),
+          T(a_namespace_of_its_own_gives_up_too), T(leaving_a_line_that_has_just_failed),
+          T(twins_have_lines_of_their_own), T(namespaces_share_a_line),
+          T(one_is_kicked_the_others_stay), T(a_hundred_namespaces_on_one_line),
+          T(a_handler_of_one_loss_stops_the_others), T(closed_inside_each_kind_of_event),
+          T(a_name_is_free_again_at_once), T(closing_everything_while_a_line_opens_and_one_waits),
           T(new_options_for_a_living_connection))

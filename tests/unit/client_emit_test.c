@@ -71,6 +71,27 @@ TEST(many_acks_at_once) {
     end();
 }
 
+TEST(an_ack_that_stays_out_long) {
+    begin();
+    struct conn *c = connected();
+    ask_ms(c, "old", "q", -1);
+    for (int i = 1; i <= 64; i++) { /* the table is small: numbers share its places */
+        char frame[32];
+        ask(c, "x", "q");
+        snprintf(frame, sizeof frame, "43%d []", i);
+        say(last(), frame);
+        turn();
+    }
+    ln_buf_clear(&w.trail);
+    for (int i = 0; i < 7; i++)
+        ask(c, "y", "q");
+    say(last(), "430[ 1 ] ");
+    say(last(), "4365[]");
+    turn();
+    TRAIL(">q() >q() >q() >q() >q() >q() >q() old=[ 1 ] y=[] ");
+    end();
+}
+
 TEST(numbers_go_on_after_a_reconnect) {
     begin();
     struct conn *c = connected();
@@ -429,11 +450,11 @@ TEST(a_retry_that_ends_while_it_is_sent) {
 }
 
 TEST_MAIN(T(acks_find_their_callers), T(acks_time_out), T(many_acks_at_once),
-          T(numbers_go_on_after_a_reconnect), T(cancelled_replies_are_not_called),
-          T(replies_may_close_and_emit), T(replies_at_the_end_of_everything),
-          T(replies_never_come_from_inside_emit), T(wrong_use_is_refused_at_once),
-          T(volatile_is_dropped_while_down), T(volatile_is_dropped_while_the_line_is_slow),
-          T(one_in_flight_in_order), T(given_up_after_n_more_tries),
-          T(the_head_is_sent_again_after_a_reconnect), T(retries_wait_while_disconnected),
-          T(no_retries_for_connect_handlers_and_volatile_emits),
+          T(an_ack_that_stays_out_long), T(numbers_go_on_after_a_reconnect),
+          T(cancelled_replies_are_not_called), T(replies_may_close_and_emit),
+          T(replies_at_the_end_of_everything), T(replies_never_come_from_inside_emit),
+          T(wrong_use_is_refused_at_once), T(volatile_is_dropped_while_down),
+          T(volatile_is_dropped_while_the_line_is_slow), T(one_in_flight_in_order),
+          T(given_up_after_n_more_tries), T(the_head_is_sent_again_after_a_reconnect),
+          T(retries_wait_while_disconnected), T(no_retries_for_connect_handlers_and_volatile_emits),
           T(a_cancelled_retry_is_still_delivered), T(a_retry_that_ends_while_it_is_sent))

@@ -25,6 +25,30 @@ TEST(defaults) {
     conn_opts_free(&o);
 }
 
+TEST(zeros_are_defaults) {
+    begin();
+    struct conn_opts o = {.url = ln_strdup("ws://chat.example"), .autoconnect = true}, d;
+    struct conn *c = open_with("chat", o);
+    const struct conn_opts *got = conn_options(c);
+    conn_opts_init(&d);
+    CHECK_INT(got->timeout_ms, d.timeout_ms);
+    CHECK_INT(got->ack_timeout_ms, d.ack_timeout_ms);
+    CHECK_INT(got->backoff.min_ms, d.backoff.min_ms);
+    CHECK_INT(got->backoff.max_ms, d.backoff.max_ms);
+    CHECK_INT(got->max_message, d.max_message);
+    CHECK_INT(got->max_attachments, d.max_attachments);
+    CHECK_INT(got->offline_ttl_ms, d.offline_ttl_ms);
+    CHECK_INT(got->offline_max, d.offline_max);
+    turn();
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    o = (struct conn_opts){.url = ln_strdup("ws://chat.example"), .autoconnect = true};
+    CHECK(conn_reconfigure(c, &o, NULL)); /* the same: it stays connected */
+    conn_opts_free(&o);
+    turn();
+    CHECK_INT(w.lines, 1);
+    end();
+}
+
 TEST(copies_are_equal_and_each_field_counts) {
     struct conn_opts a, b;
     conn_opts_init(&a);
@@ -213,6 +237,6 @@ TEST(the_host_keeps_its_own_with_a_connection) {
     end();
 }
 
-TEST_MAIN(T(defaults), T(copies_are_equal_and_each_field_counts), T(what_conn_open_refuses),
-          T(states_have_names), T(events_are_counted_by_name), T(history_is_kept_once_asked_for),
-          T(the_host_keeps_its_own_with_a_connection))
+TEST_MAIN(T(defaults), T(zeros_are_defaults), T(copies_are_equal_and_each_field_counts),
+          T(what_conn_open_refuses), T(states_have_names), T(events_are_counted_by_name),
+          T(history_is_kept_once_asked_for), T(the_host_keeps_its_own_with_a_connection))

@@ -399,7 +399,7 @@ TEST(a_barrier_ends_once) {
 
 TEST(many_names_cost_no_walk_over_the_others) {
     begin();
-    char names[1000][8];
+    char names[1000][16];
     for (int i = 0; i < 1000; i++) {
         snprintf(names[i], sizeof names[i], "n%d", i);
         on('a', names[i]);
