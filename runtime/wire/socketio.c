@@ -140,6 +140,7 @@ static const char *parse_number_name(const char *p, const char *end, struct sio_
 
 /* ["name",ARGS]: the frame and the name are checked, the arguments only found. */
 static bool parse_event(struct sio_packet *out) {
+    if (out->data.n == 0) return false;
     const char *p = out->data.p, *end = p + out->data.n;
     while (end > p && is_blank(end[-1]))
         end--;
@@ -182,10 +183,9 @@ static bool data_ok(struct sio_packet *out) {
     case SIO_CONNECT_ERROR:
         return !acked &&
                (empty || is_json(out->data, LN_JSON_OBJECT) || is_json(out->data, LN_JSON_STRING));
-    case SIO_DISCONNECT:
+    default: /* SIO_DISCONNECT */
         return !acked && empty;
     }
-    return false;
 }
 
 bool sio_parse(struct ln_str text, int max_attachments, struct sio_packet *out,

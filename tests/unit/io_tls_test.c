@@ -18,6 +18,7 @@ struct line {
 };
 
 static struct loop *loop;
+static int fds_before;
 static struct line line;
 static struct tls_peer peer;
 static struct cert ca, good, stranger;
@@ -46,6 +47,8 @@ static const struct stream_cbs cbs = {on_open, on_data, on_closed, NULL};
 
 static void begin(void) {
     ln_clock_fake(1700000000000);
+    loop_free(loop_new()); /* what libuv opens once for the process */
+    fds_before = peer_open_fds();
     loop = loop_new();
     certs_begin();
     ca = cert_make("ca", (struct cert_spec){"Test Authority", NULL, -10, 10, NULL, true});
@@ -65,6 +68,7 @@ static void reset(void) { /* for the next line on the same loop */
 }
 static void end(void) {
     loop_free(loop);
+    CHECK_INT(peer_open_fds(), fds_before);
     cert_free(&ca);
     cert_free(&good);
     cert_free(&stranger);

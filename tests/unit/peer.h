@@ -55,6 +55,14 @@ static inline bool peer_accept(struct peer *p, int listener) {
     return p->fd >= 0;
 }
 
+/* How many descriptors this process has open: a test ends with as many as it began with. */
+static inline int peer_open_fds(void) {
+    int n = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
 /* A socket pair: ours in p, the other end is returned. */
 static inline int peer_pair(struct peer *p) {
     int fds[2];

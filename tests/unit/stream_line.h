@@ -24,6 +24,7 @@ struct line {
 };
 
 static struct loop *loop;
+static int fds_before;
 
 static void on_open(void *ud) {
     struct line *l = ud;
@@ -66,10 +67,13 @@ static const struct stream_cbs cbs = {on_open, on_data, on_closed, on_drained};
 
 static inline void begin(void) {
     ln_clock_fake(1700000000000);
+    loop_free(loop_new()); /* what libuv opens once for the process */
+    fds_before = peer_open_fds();
     loop = loop_new();
 }
 static inline void end(void) {
     loop_free(loop);
+    CHECK_INT(peer_open_fds(), fds_before);
     ln_fault_set(NULL);
     ln_clock_real();
 }

@@ -175,6 +175,25 @@ TEST(bad_answers) {
     }
 }
 
+/* Servers behind HTTP/2 proxies send no words. */
+TEST(words_for_bare_numbers) {
+    static const char *const texts[] = {"400 Bad Request",
+                                        "403 Forbidden",
+                                        "407 Proxy Authentication Required",
+                                        "429 Too Many Requests",
+                                        "500 Internal Server Error",
+                                        "502 Bad Gateway",
+                                        "504 Gateway Timeout"};
+    for (size_t i = 0; i < LN_COUNT(texts); i++) {
+        char text[60], want[60];
+        struct ln_err err;
+        snprintf(text, sizeof text, "HTTP/1.1 %.3s\r\n\r\n", texts[i]);
+        snprintf(want, sizeof want, "HTTP %s", texts[i]);
+        answer(text, NULL, &err);
+        CHECK_STR(ln_str(err.text), want);
+    }
+}
+
 TEST(a_long_answer_is_cut) {
     char text[3000];
     size_t n = (size_t)sprintf(text, "HTTP/1.1 302 X\r\nLocation: ");
@@ -186,4 +205,4 @@ TEST(a_long_answer_is_cut) {
 }
 
 TEST_MAIN(T(keys), T(the_request), T(requests_refused), T(good_answers), T(bad_answers),
-          T(a_long_answer_is_cut))
+          T(words_for_bare_numbers), T(a_long_answer_is_cut))

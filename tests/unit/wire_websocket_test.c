@@ -240,6 +240,8 @@ TEST(limits) {
     feed_limit = 0;
     CASE("text \"\" | ping \"x\"", {TEXT, E}, {PING, LN_STR("x")});
     CASE("broken 1009 7.4.1", {TEXT, LN_STR("x")});
+    CASE("close 1000 \"bye\"", {CLOSE, LN_STR("\x03\xe8"
+                                              "bye")});
     feed_limit = 32 * 1024 * 1024;
 }
 

@@ -105,6 +105,12 @@ TEST(long_reasons_are_cut) {
         ln_buf_free(&out);
     }
     struct ln_buf out = {0};
+    char *full = malloc(123); /* as long as may be, and not a byte behind it */
+    memset(full, 'r', 123);
+    ws_write_close(&out, false, 1008, (struct ln_str){full, 123});
+    CHECK_INT(out.n, 127);
+    ln_buf_clear(&out);
+    free(full);
     char rubbish[200];
     memset(rubbish, 0x80, sizeof rubbish);
     ws_write_close(&out, false, 1008, (struct ln_str){rubbish, sizeof rubbish});

@@ -26,6 +26,7 @@ struct line {
 };
 
 static struct loop *loop;
+static int fds_before;
 static struct peer peer;
 static struct ws_parser frames; /* of what the client sends */
 static size_t frames_at;
@@ -85,6 +86,8 @@ static struct ws_opts options(void) {
 }
 static inline void begin(void) {
     ln_clock_fake(1700000000000);
+    loop_free(loop_new()); /* what libuv opens once for the process */
+    fds_before = peer_open_fds();
     loop = loop_new();
 }
 static inline void open_with(struct line *l, struct ws_opts o) {
@@ -109,6 +112,7 @@ static inline void reset(struct line *l) { /* for the next line on the same loop
 static inline void end(struct line *l) {
     reset(l);
     loop_free(loop);
+    CHECK_INT(peer_open_fds(), fds_before);
     ln_fault_set(NULL);
     ln_clock_real();
 }
