@@ -11,6 +11,7 @@ export const MAX_MESSAGES = 10000; // in all rooms together
 export const MAX_WAITING = 100;
 const MAX_BYTES = 200000;
 const MAX_GONE = 30;
+const MAX_MARKS = 1000; // read marks that wait
 const TYPING_MS = 8000; // longer than the pause after which a typing client repeats itself
 
 const nowSeconds = () => Date.now() / 1000;
@@ -22,7 +23,7 @@ const order = (m) => (m.state === "sending" || m.state === "failed" ? Infinity :
 function newRoom(name) {
   return {
     name, joined: false, entered: false, members: new Map(), gone: new Map(), messages: [],
-    known: new Map(), unread: 0, toRead: [], typing: new Map(), draft: "",
+    known: new Map(), unread: 0, toRead: [], read: [], typing: new Map(), draft: "",
   };
 }
 
@@ -245,11 +246,12 @@ export class Chat extends EventTarget {
       room.unread = 0;
       this.#tell("rooms");
     }
-    if (!room.toRead.length || !room.joined || room.readTimer) return;
+    room.read.push(...room.toRead.splice(0));
+    if (!room.read.length || room.readTimer) return;
     room.readTimer = setTimeout(() => {
       room.readTimer = null;
-      const ids = room.toRead.slice(-100);
-      if (room.joined && this.line.send("read", { room: room.name, ids })) room.toRead = [];
+      const ids = room.read.slice(-100);
+      if (room.joined && this.line.send("read", { room: room.name, ids })) room.read = [];
     }, 200);
   }
 
@@ -333,7 +335,7 @@ export class Chat extends EventTarget {
     if (!m.own) {
       room.unread++;
       room.toRead.push(m.id);
-      if (room.toRead.length > MAX_MESSAGES / 10) room.toRead.shift();
+      if (room.toRead.length > MAX_MARKS) room.toRead.shift();
     }
     this.#tell("message", room, m);
     this.#tell("rooms");

@@ -52,6 +52,21 @@ export function soon(fn) {
   };
 }
 
+// The same, before the next picture is painted: nobody sees the state in between.
+export function beforePaint(fn) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    const run = () => {
+      waiting = false;
+      fn();
+    };
+    if (document.visibilityState === "visible") requestAnimationFrame(run);
+    else setTimeout(run, 0);
+  };
+}
+
 // Sets text only when it differs, so that live regions are not read out again.
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;

@@ -164,15 +164,18 @@ export class Events {
 
   #toEnd() {
     this.box.scrollTop = this.box.scrollHeight;
+    this.top = this.box.scrollTop;
   }
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.box;
     if (clientHeight === 0) return; // the other tab is in front
-    const reading = scrollHeight - scrollTop - clientHeight > NEAR_PX;
+    const atEnd = scrollHeight - scrollTop - clientHeight <= NEAR_PX;
+    const up = scrollTop < this.top;
     this.top = scrollTop;
-    if (this.reading && !reading && !this.paused) this.#goOn();
-    this.reading = reading;
+    if (this.reading && atEnd && !this.paused) this.#goOn();
+    if (atEnd) this.reading = false;
+    else if (up) this.reading = true; // else it is the list that has grown
   }
 
   #words() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The messages of the current room: groups by sender, days, notes, ticks. Shows a window on the end
 // of a room's list that grows when one scrolls up, and stays at the bottom while one is there.
-import { $, el, setText } from "./dom.js";
+import { $, beforePaint, el, setText } from "./dom.js";
 import { clock, dayKey, dayName, face, fullTime, hue, people, rich } from "./look.js";
 
 const WINDOW = 150; // messages shown at first, and added by each step upwards
@@ -56,6 +56,7 @@ export class Messages {
     this.below = 0; // came while the user was reading further up
     this.atEnd = true;
     this.top = 0;
+    this.follow = beforePaint(() => this.atEnd && this.toEnd()); // a flood measures once a frame
 
     chat.addEventListener("room", (e) => this.show(e.detail.room));
     chat.addEventListener("log", (e) => e.detail.room === this.room && this.redraw());
@@ -110,6 +111,7 @@ export class Messages {
     this.below = 0;
     $("newer").hidden = true;
     this.box.scrollTop = this.box.scrollHeight;
+    this.top = this.box.scrollTop;
     this.seen();
   }
 
@@ -136,8 +138,9 @@ export class Messages {
     this.start ??= message;
     this.#empty();
     if (this.atEnd || message.own) {
+      this.atEnd = true;
       this.#trim();
-      this.toEnd();
+      this.follow();
     } else if (message.kind === "message") {
       this.below++;
       $("newer").hidden = false;
@@ -162,10 +165,11 @@ export class Messages {
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.box;
     if (clientHeight === 0) return; // the other tab is in front
+    const up = scrollTop < this.top;
     this.top = scrollTop;
     const atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
     if (atEnd && !this.atEnd) this.toEnd();
-    this.atEnd = atEnd;
+    else if (!atEnd && up) this.atEnd = false; // else it is the list that has grown
     if (scrollTop < 60 && !atEnd && !$("earlier").hidden) this.#earlier();
   }
 
