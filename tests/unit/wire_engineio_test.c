@@ -70,6 +70,8 @@ TEST(open_packet_limits) {
                          NULL));
     CHECK_INT(o.ping_interval_ms, 1);
     CHECK_INT(o.ping_timeout_ms, 86400000);
+    CHECK(eio_open_parse(LN_STR("{\"sid\":\"a\",\"maxPayload\":0}"), &o, NULL)); /* not told */
+    CHECK_INT(o.max_payload, 0);
 }
 
 TEST(open_packet_defects) {

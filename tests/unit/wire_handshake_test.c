@@ -46,7 +46,8 @@ TEST(the_request) {
     CHECK_INT(http_parse_head(&h, false, ln_buf_get(&out), &used), HTTP_OK);
     CHECK_INT(used, out.n);
     ln_buf_clear(&out);
-    CHECK(ws_write_request(&out, "h", "/", KEY, NULL, NULL, 0, &err));
+    CHECK(ws_write_request(&out, "h", "/\x80\xff", KEY, NULL, NULL, 0, &err));
+    CHECK(ln_str_starts(ln_buf_get(&out), "GET /%80%FF HTTP/1.1\r\n"));
     CHECK(!strstr(ln_buf_cstr(&out), "Protocol"));
     ln_buf_free(&out);
 }
@@ -57,6 +58,7 @@ TEST(requests_refused) {
     } cases[] = {
         {"h\r\nX: y", "/", NULL, NULL, NULL, "the host holds"},
         {"", "/", NULL, NULL, NULL, "the host holds"},
+        {"a b", "/", NULL, NULL, NULL, "the host holds"},
         {"h", "/a b", NULL, NULL, NULL, "the path holds a blank"},
         {"h", "/a\nb", NULL, NULL, NULL, "the path holds a blank"},
         {"h", "a", NULL, NULL, NULL, "does not begin with /"},
@@ -139,6 +141,8 @@ TEST(bad_answers) {
          "address)",
          LN_REFUSED},
         {"HTTP/1.1 302 Found\r\n\r\n", NULL, "HTTP 302 Found", LN_REFUSED},
+        {"HTTP/1.1 300 X\r\nLocation: /y\r\n\r\n", NULL, "HTTP 300 redirected to /y", LN_REFUSED},
+        {"HTTP/1.1 400 X\r\nLocation: /y\r\n\r\n", NULL, "HTTP 400 X", LN_REFUSED},
         {"HTTP/1.1 200 OK\r\n\r\n", NULL,
          "the server answered 200 instead of 101: not a WebSocket address, or a proxy in front "
          "drops the upgrade",

@@ -45,6 +45,7 @@ TEST(a_response) {
     CHECK_INT(http_header_get(&head, "empty").n, 0);
     CHECK(http_header_get(&head, "Upgrad").p == NULL);
     CHECK(http_header_get(&head, "Upgrades").p == NULL);
+    CHECK(http_header_get(&head, "Upgrbde").p == NULL);
 }
 
 TEST(short_status_lines) {
@@ -64,6 +65,9 @@ TEST(a_request) {
     CHECK_STR(head.method, "GET");
     CHECK_STR(head.target, "/socket.io/?EIO=4");
     CHECK_STR(http_header_get(&head, "HOST"), "h");
+    CHECK_INT(parse(false, "AZaz09 * HTTP/1.0\r\nX-AZ: 1\r\n\r\n", &used), HTTP_OK);
+    CHECK_STR(head.method, "AZaz09");
+    CHECK_STR(http_header_get(&head, "x-az"), "1");
 }
 
 TEST(bad_responses) {
@@ -155,6 +159,9 @@ TEST(hopeless_at_once) {
     CHECK_INT(parse(true, "HTTP/1.1 200 OK\r\n\r", &used), HTTP_MORE);
     CHECK_INT(parse(true, "HTTP/1.1 200 OK\r\nA: \x02", &used), HTTP_BAD);
     CHECK_INT(parse(false, "\x16", &used), HTTP_BAD);
+    CHECK_INT(parse(false, "(", &used), HTTP_BAD);
+    CHECK_INT(parse(false, "GE", &used), HTTP_MORE);
+    CHECK_INT(parse(false, "GET / HTTP/1.1\r\n(", &used), HTTP_MORE); /* until its line is whole */
 }
 
 /* "HTTP/1.1 200 OK", `headers` headers, then one that fills the head up to `size` bytes. */

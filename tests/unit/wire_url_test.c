@@ -130,6 +130,7 @@ TEST(parts) {
          .port = 80,
          .path = "/"},
         {.url = "ws://h/\xc3\xa4", .scheme = "ws", .host = "h", .port = 80, .path = "/\xc3\xa4"},
+        {.url = "ws://AZaz09/", .scheme = "ws", .host = "azaz09", .port = 80, .path = "/"},
         {.url = "ws://h//a/../b", .scheme = "ws", .host = "h", .port = 80, .path = "//a/../b"},
     };
     for (size_t i = 0; i < LN_COUNT(cases); i++) {
@@ -185,6 +186,7 @@ TEST(refusals) {
         {"ws://h:8080x/", "port is not a number"},
         {"ws://h:0/", "port is not between 1 and 65535"},
         {"ws://h:65536/", "port is not between 1 and 65535"},
+        {"ws://h:655350/", "port is not between 1 and 65535"},
         {"ws://h:4294967376/", "port is not between 1 and 65535"},
         {"ws://h:18446744073709551696/", "port is not between 1 and 65535"},
         {"ws://::1/", "belongs in brackets: ws://[::1]:8080/"},
@@ -200,6 +202,7 @@ TEST(refusals) {
         {"ws://u%zz@h/", "a broken %XX"},
         {"ws://u%00@h/", "a broken %XX"},
         {"ws://h\xc3\xa4/", "not ASCII (write it in its xn-- form)"},
+        {"ws://h\x80/", "not ASCII"},
         {"ws://h%41/", "host holds a '%'"},
         {"ws://h\\x/", "host holds a '\\'"},
         {"ws://h]/", "host holds a ']'"},
