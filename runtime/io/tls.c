@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <uv.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -71,7 +72,7 @@ static bool is_readable(const char *option, const char *file, struct ln_err *err
     if (!f || fgetc(f) == EOF) {
         int error = f && !ferror(f) ? 0 : errno;
         ln_fail(err, error == ENOENT ? LN_NOT_FOUND : LN_INVALID, "TLS: cannot read %s, %s: %s",
-                option, file, error ? strerror(error) : "the file is empty");
+                option, file, error ? uv_strerror(-error) : "the file is empty");
         if (f) fclose(f);
         return false;
     }
@@ -317,7 +318,7 @@ static enum tls_io result(struct tls *t, int rc, struct ln_err *err) {
     case SSL_ERROR_SYSCALL:
         if (ERR_peek_last_error() == 0) {
             if (error == 0) return TLS_EOF;
-            ln_fail(err, LN_DISCONNECTED, "TLS: %s", strerror(error));
+            ln_fail(err, LN_DISCONNECTED, "TLS: %s", uv_strerror(-error));
             return TLS_FAILED;
         }
         /* fall through */

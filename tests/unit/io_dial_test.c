@@ -3,6 +3,8 @@
  * The way to an open stream: DNS, every address, shares of the time, errors in words, and closing
  * while it is under way.
  */
+#include <sys/resource.h>
+
 #include "stream_line.h"
 
 TEST(refused_names_address_and_port) {
@@ -191,6 +193,23 @@ TEST(an_injected_refusal_moves_on_to_the_next_address) {
     end();
 }
 
+TEST(no_descriptor_left_is_told_with_the_remedy) {
+    struct line l;
+    struct rlimit before, none_left;
+    begin();
+    getrlimit(RLIMIT_NOFILE, &before);
+    none_left = before;
+    none_left.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none_left);
+    open_to(&l, (struct stream_opts){.host = "127.0.0.1", .port = 9});
+    for (int i = 0; i < 10; i++) /* settle itself would need a descriptor */
+        loop_settle(loop, 1);
+    setrlimit(RLIMIT_NOFILE, &before);
+    check_error(&l, PHASE_TCP, LN_DISCONNECTED,
+                "TCP: too many open files (raise the limit with ulimit -n) (127.0.0.1:9)");
+    end();
+}
+
 TEST(closing_ends_every_phase_without_an_error) {
     struct line l;
     uint16_t port = 0;
@@ -236,5 +255,6 @@ TEST_MAIN(T(refused_names_address_and_port), T(dns_errors_name_the_host),
           T(a_black_hole_times_out), T(each_address_has_its_share_of_the_time),
           T(the_eighth_address_answers), T(when_none_answers_all_are_told),
           T(an_injected_refusal_moves_on_to_the_next_address),
+          T(no_descriptor_left_is_told_with_the_remedy),
           T(closing_ends_every_phase_without_an_error),
           T(the_loop_may_go_while_a_name_is_looked_up))

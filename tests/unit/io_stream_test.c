@@ -186,13 +186,22 @@ TEST(closing_inside_each_callback) {
 
     adopt(&l, &p); /* an end that is not told yet becomes ours when we close first */
     loop_settle(loop, 0);
-    peer_close(&p);
-    l.close_in = IN_DATA;
     ln_fault_set("stream.write");
+    say(&l, "x");
+    loop_settle(loop, 1);
+    CHECK_INT(l.closed, 0);
+    stream_close(l.s);
+    loop_settle(loop, 0);
+    CHECK(l.closed == 1 && !l.has_err);
+    peer_close(&p);
+
+    adopt(&l, &p); /* nor does a last write that fails make an error of it */
+    loop_settle(loop, 0);
     say(&l, "x");
     stream_close(l.s);
     loop_settle(loop, 0);
     CHECK(l.closed == 1 && !l.has_err);
+    peer_close(&p);
     end();
 }
 
