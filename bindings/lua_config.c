@@ -59,8 +59,11 @@ static int l_file(lua_State *L) {
 }
 
 static void too_long(lua_State *L, lua_Debug *ar) {
-    (void)ar;
-    luaL_error(L, "the settings run for too long (is there a loop?)");
+    lua_getinfo(L, "Sl",
+                ar); /* the place is the running code's, which luaL_error would pass over */
+    lua_pushfstring(L, "%s:%d: the settings run for too long (is there a loop?)", ar->short_src,
+                    ar->currentline);
+    lua_error(L);
 }
 
 /* Reads the whole file; NULL with err. */
@@ -102,6 +105,7 @@ bool lua_config_file(struct config *c, const char *path, enum config_level level
     bool ok = false;
     /* The whole path when it is not the one beside the script, so that a person finds the file. */
     ln_buf_fmt(&chunk, "@%s", level == CONFIG_PROJECT ? base : path);
+    *(struct script **)lua_getextraspace(L) = NULL; /* no script's state */
     set_up(L);
     if (luaL_loadbufferx(L, text, n, ln_buf_cstr(&chunk), "t") != LUA_OK) {
         ln_fail(err, LN_INVALID, "%s", lua_tostring(L, -1));

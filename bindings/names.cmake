@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-# cmake -DOUT=x.c -DFILES="a;b" -P names.cmake: every API name that a signature comment tells
-# (`/* conn:on(event, …` in C, `---@api room:send(…` in Lua).
+# cmake -DOUT=x.c -DFILES="a;b" -P names.cmake: every API name that a signature comment tells: a line
+# `/* conn:on(event, …` in C, `-- room:send(text, …` in Lua.
 set(names "")
 foreach(file IN LISTS FILES)
-  file(STRINGS ${file} lines REGEX "^(/\\* |---@api )[A-Za-z_.:]+[.:][a-z_]+\\(")
+  file(STRINGS ${file} lines REGEX "^(/\\*|--) [a-z_0-9]+[.:][a-z_0-9.:]+\\(")
   foreach(line IN LISTS lines)
-    string(REGEX REPLACE "^(/\\* |---@api )([A-Za-z_.:]+[.:][a-z_]+).*" "\\2" name "${line}")
+    string(REGEX REPLACE "^(/\\*|--) ([a-z_0-9]+[.:][a-z_0-9.:]+)\\(.*" "\\2" name "${line}")
     list(APPEND names ${name})
   endforeach()
 endforeach()

@@ -18,7 +18,8 @@ struct tool {
     struct app *app;
     struct conn *conn;
     struct seat *seat;
-    struct listener any;
+    struct listener any;    /* the peer's events */
+    struct listener own[5]; /* the connection's: see own_names */
     bool json, no_retry, wants_answer, is_listen, was_up;
     int64_t left; /* events still to show; -1: no end */
 };
@@ -239,8 +240,17 @@ static bool is_shown(struct tool *t, const struct event *ev) {
     return false;
 }
 
+static const char *const own_names[] = {"connect", "disconnect", "connect_error", "state", "gap"};
+
+static ln_status on_own(struct listener *l, struct event *ev) {
+    struct tool *t = l->item.seat->impl;
+    if (is_shown(t, ev) && t->left != 0) print_event(ev, t->json, t->cli->color);
+    on_lifecycle(t, ev);
+    return LN_OK;
+}
+
 static ln_status on_any(struct listener *l, struct event *ev) {
-    struct tool *t = LN_CONTAINER(l, struct tool, any);
+    struct tool *t = l->item.seat->impl;
     struct ln_buf list = {0};
     /* NDJSON must stay JSON whatever the peer sent. */
     ln_buf_fmt(&list, "[%.*s]", LN_FMT(ev->args));
@@ -249,14 +259,21 @@ static ln_status on_any(struct listener *l, struct event *ev) {
     if (!valid) return LN_PROTOCOL;
     if (is_shown(t, ev) && t->left != 0) {
         print_event(ev, t->json, t->cli->color);
-        if (t->left > 0 && ev->kind == EVENT_APP && --t->left == 0) finish(t, EXIT_OK);
+        if (t->left > 0 && --t->left == 0) finish(t, EXIT_OK);
     }
-    if (ev->kind == EVENT_LIFECYCLE) on_lifecycle(t, ev);
     return LN_OK;
 }
 
 static void release(struct listener *l) {
-    (void)l; /* part of struct tool */
+    ln_free(l->name); /* the rest is part of struct tool */
+}
+
+static void listen_to(struct tool *t, struct listener *l, const char *name,
+                      ln_status (*fn)(struct listener *, struct event *)) {
+    l->name = name ? ln_strdup(name) : NULL;
+    l->fn = fn;
+    l->release = release;
+    bus_on(app_bus(t->app, t->conn), t->seat, l);
 }
 
 static void timed_out(void *ud) {
@@ -286,10 +303,11 @@ static int run_tool(struct tool *t) {
         return EXIT_USAGE;
     }
     t->seat = seat_new(&a->slots, "listen", "listen");
+    t->seat->impl = t;
     seat_go_live(t->seat);
-    t->any.fn = on_any;
-    t->any.release = release;
-    bus_on(app_bus(a, t->conn), t->seat, &t->any);
+    listen_to(t, &t->any, NULL, on_any);
+    for (size_t i = 0; i < LN_COUNT(t->own); i++)
+        listen_to(t, &t->own[i], own_names[i], on_own);
     cli_signals(cli, a);
     if (ms > 0) loop_timer(a->loop, ms, timed_out, t);
     loop_run(a->loop);

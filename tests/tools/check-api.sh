@@ -1,14 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Every function that a script can call (its Lua signature stands in a comment above each `l_…` of
-# bindings/lua_*.c, and behind `---@api` in bindings/linnet/*.lua) is named in docs/lua.md and called
+# Every function that a script can call (its Lua signature stands in a comment above it: `/* conn:on(…` in
+# bindings/lua_*.c, `-- room:send(…` in bindings/linnet/*.lua) is named in docs/lua.md and called
 # in tests/lua.
 set -u
 cd "$(dirname "$0")/../.."
-names=$({
-  grep -hoE '^/\* [a-z_.:]+[.:][a-z_]+\(' bindings/lua_*.c | sed 's|^/\* ||; s/($//'
-  grep -hoE '^---@api [a-z_.:]+[.:][a-z_]+' bindings/linnet/*.lua | sed 's/^---@api //'
-} | sort -u)
+names=$(grep -hoE '^(/\*|--) [a-z_0-9]+[.:][a-z_0-9.:]+\(' bindings/lua_*.c bindings/linnet/*.lua |
+  sed -E 's#^(/\*|--) ##; s/\($//' | grep -vE '^(linnet\.x|name)' | sort -u)
 count=$(printf '%s\n' "$names" | grep -c .)
 [ "$count" -ge 60 ] || { echo "only $count signatures found: the comments have moved"; exit 1; }
 status=0
