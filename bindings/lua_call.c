@@ -143,7 +143,9 @@ void call_done(struct script *s, const struct lua_call *c, const struct ln_err *
 }
 
 static void tell_error(struct lua_task *t, const struct ln_err *err, struct ln_buf *trace) {
-    if (t->c->done && !t->was_done) {
+    bool is_told = t->c->done && !t->was_done;
+    if (is_told && t->c->logs && !t->script->killed) failure_log(t->script, t->c, err, trace);
+    if (is_told) {
         t->was_done = true;
         call_done(t->script, t->c, err);
     } else if (t->c->err) {
