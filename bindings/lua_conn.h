@@ -39,6 +39,7 @@ struct conn_use { /* one script's use; a seat item "connection" */
     int auth;                  /* registry reference of the auth function, or LUA_NOREF */
     int dialect;               /* of the dialect's name or table, or LUA_NOREF */
     bool connects;             /* opened by this trial: connect when live */
+    bool autoconnect;          /* what the script asked for */
     struct conn_opts *changed; /* NULL, or what the connection gets when live */
 };
 struct conn_use *conn_use_of(lua_State *L, const struct conn *c); /* NULL: used by others only */

@@ -307,6 +307,7 @@ static int use_conn(lua_State *L, struct asked *q, struct conn_opts **holder) {
     struct conn *c = conn_find(a->clients, ln_str(q->target));
     bool is_new = !c, is_trial = s->seat->state == SEAT_TRIAL;
     q->autoconnect = q->opts->autoconnect;
+    if (c) q->opts->autoconnect = conn_options(c)->autoconnect; /* a wish for the opening only */
     if (c && !conn_opts_same(conn_options(c), q->opts)) {
         const struct seat *other = other_user(L, c);
         if (other && q->has_opts)
@@ -326,6 +327,7 @@ static int use_conn(lua_State *L, struct asked *q, struct conn_opts **holder) {
     struct conn_use *u = conn_use_of(L, c);
     if (!u) u = use_new(L, c);
     if (is_new) u->connects = is_trial && q->autoconnect;
+    u->autoconnect = q->autoconnect;
     if (q->auth || q->has_opts) set_ref(L, u, &u->auth, q->auth);
     if (q->dialect || q->has_opts) set_ref(L, u, &u->dialect, q->dialect);
     if (q->opts) {
@@ -393,6 +395,7 @@ int l_conn_of(lua_State *L) {
     ln_free(q.opts->url);
     q.opts->url = url;
     struct conn_use *u = conn_use_of(L, c);
+    q.opts->autoconnect = !u || u->autoconnect;
     if (u && u->auth != LUA_NOREF) {
         lua_rawgeti(L, LUA_REGISTRYINDEX, u->auth);
         q.auth = lua_gettop(L);

@@ -19,8 +19,222 @@ describe("connections", function()
       print(stats.connects, stats.reconnects, stats.errors)
     ]]
     assert.same({
-      "idle\tfalse\tfalse", "connect\ttrue", "hub\tsocketio\tconnected\ttrue\t0\tfalse\ttrue",
-      "true\tnil\tConn hub (connected)", "1\t0\t0",
+      "idle\tfalse\tfalse", "hub\tsocketio\tconnected\ttrue\t0\tfalse\ttrue",
+      "true\tnil\tConn hub (connected)", "1\t0\t0", "connect\ttrue",
     }, world.said())
+  end)
+
+  it("are one for the same name, also through views", function()
+    world.run [[
+      local a, b = linnet.connect("hub"), linnet.connect("hub")
+      print(a == b, a:timeout(5) == a, a:volatile() == a, linnet.connections().hub == a)
+    ]]
+    assert.same({ "true\ttrue\ttrue\ttrue" }, world.said())
+  end)
+
+  it("know session and user", function()
+    world.run [[
+      local hub = linnet.connect("hub", { auth = { name = "kari", id = "u1" } })
+      hub:watch("session", function(new, old) print("session", new.user.name, old) end)
+      print(hub.user, hub.session)
+      hub:ready()
+      linnet.sleep(0.1)
+      print(hub.user.id, hub.user.name, hub.session.server.name)
+    ]]
+    rig.advance(1)
+    assert.same({ "nil\tnil", "session\tkari\tnil", "u1\tkari\tlinnet" }, world.said())
+    -- A script that comes later knows as well.
+    world.run([[ print(linnet.connect("hub").user.name) ]], "later.lua")
+    assert.same({ "kari" }, world.said())
+  end)
+
+  it("stay down after disconnect, and come back", function()
+    world.run [[
+      local hub = linnet.connect("hub")
+      hub:watch("state", function(new, old) print(new, old) end)
+      hub:on("disconnect", function(reason) print("disconnect", reason) end)
+      hub:ready()
+      hub:disconnect("enough")
+      linnet.sleep(60)
+      print(hub.state)
+      hub:connect()
+      hub:ready()
+      hub:reconnect()
+      hub:ready()
+      print(hub.stats.connects, hub.stats.reconnects)
+    ]]
+    rig.advance(61)
+    assert.same({
+      "connecting\tidle", "connected\tconnecting", "idle\tconnected", "disconnect\tenough", "idle",
+      "connecting\tidle", "connected\tconnecting", "connecting\tconnected",
+      "disconnect\tio client disconnect", "connected\tconnecting", "3\t2",
+    }, world.said())
+  end)
+
+  it("come back by themselves when the server cuts the line", function()
+    world.run [[
+      local hub = linnet.connect("hub", { reconnection_delay = 1, randomization_factor = 0 })
+      hub:on("connect", function(first) print("connect", first) end)
+      hub:on("reconnect_attempt", function(n, delay) print("attempt", n, delay) end)
+    ]]
+    assert.same({ "connect\ttrue" }, world.said())
+    rig.drop()
+    rig.advance(2)
+    assert.same({ "attempt\t1\t1.0", "connect\tfalse" }, world.said())
+  end)
+
+  it("tell what is wrong with a target or an option", function()
+    local said = world.raises [[ linnet.connect("hbu") ]]
+    assert.matches("no connection 'hbu'.*did you mean 'hub'", said)
+    assert.matches("unknown option 'tiemout' %(did you mean 'timeout'%?%)",
+      world.raises [[ linnet.connect("hub", { tiemout = 3 }) ]])
+    assert.matches("option 'timeout' must be", world.raises [[ linnet.connect("hub", { timeout = "x" }) ]])
+    assert.matches("the target must be a string, not nil", world.raises [[ linnet.connect() ]])
+    assert.matches("the options must be a table, not number", world.raises [[ linnet.connect("hub", 5) ]])
+    assert.matches("option 'query' must be a table here, not a function",
+      world.raises [[ linnet.connect("hub", { query = function() end }) ]])
+  end)
+
+  it("name file and line, and the nearest method", function()
+    local err = world.fails [[
+
+      local hub = linnet.connect("hub")
+      hub:emti("x")
+    ]]
+    assert.matches("^wrong%.lua:3: no method 'emti' on Conn %(did you mean 'emit'%?%)", err)
+    assert.matches("no field 'stat' on Conn %(did you mean 'stats?", world.fails [[ print(linnet.connect("hub").stat) ]])
+    assert.matches("a Conn cannot be changed", world.fails [[ linnet.connect("hub").x = 1 ]])
+    assert.matches("call it with ':' on a Conn", world.fails [[ linnet.connect("hub").emit("x") ]])
+  end)
+
+  it("are closed with the last script that uses them", function()
+    world.run([[ linnet.connect("hub") ]], "one.lua")
+    world.run([[ linnet.connect("hub") ]], "two.lua")
+    world.run([[
+      linnet.every(1, function() print(next(linnet.connections()) or "none") end)
+    ]], "three.lua")
+    rig.advance(1)
+    assert.same({ "hub" }, world.said())
+    rig.unload("one.lua")
+    rig.advance(1)
+    assert.same({ "hub" }, world.said())
+    rig.unload("two.lua")
+    rig.advance(1)
+    assert.same({ "none" }, world.said())
+  end)
+
+  it("raise when they are closed", function()
+    world.run([[ linnet.connect("hub") ]], "owner.lua")
+    world.run([[
+      local hub = linnet.connections().hub
+      linnet.after(1, function()
+        print(hub.state, hub.connected, tostring(hub))
+        print(select(2, pcall(hub.emit, hub, "x")))
+        print(select(2, pcall(function() return hub.name end)))
+      end)
+    ]])
+    rig.unload("owner.lua")
+    rig.advance(1)
+    local said = world.said()
+    assert.equal("closed\tfalse\tConn (closed)", said[1])
+    assert.matches("the connection is closed", said[2])
+    assert.matches("the connection is closed", said[3])
+  end)
+
+  it("are not shared with other options", function()
+    world.run([[ linnet.connect("hub", { ack_timeout = 3 }) ]], "one.lua")
+    local ok, err = rig.load("two.lua",
+      [[ local linnet = require "linnet" linnet.connect("hub", { ack_timeout = 4 }) ]])
+    assert.is_false(ok)
+    assert.matches("'hub' is used with other options by one%.lua", err)
+    world.run([[ linnet.connect("hub") print("shared") ]], "three.lua")
+    assert.same({ "shared" }, world.said())
+  end)
+
+  it("get namespaces on the same line", function()
+    rig.close()
+    rig.open { ["hub.namespaces"] = '["/admin"]' }
+    world.run [[
+      local hub = linnet.connect("hub")
+      local admin = hub:of("/admin")
+      assert(admin:ready())
+      print(admin.name, admin ~= hub, admin.connected)
+    ]]
+    assert.same({ "hub/admin\ttrue\ttrue" }, world.said())
+    assert.matches("a namespace begins with '/'", world.raises [[ linnet.connect("hub"):of("x") ]])
+  end)
+
+  it("keep the last events for those who ask", function()
+    world.run [[
+      local hub = linnet.connect("hub")
+      print(#hub.history)
+      hub:ready()
+      linnet.sleep(1)
+      local h = hub.history
+      print(h[1].name, h[1].args[1].server.name, h[1].time > 0)
+    ]]
+    rig.advance(1)
+    assert.same({ "0", "session\tlinnet\ttrue" }, world.said())
+  end)
+
+  it("wait until ready, and say why not", function()
+    rig.close()
+    rig.open(nil, false)
+    world.run [[
+      local gone = linnet.connect("ws://127.0.0.1:1", { reconnection = false })
+      local ok, err = gone:ready()
+      print(ok, err.code, tostring(err):match("^the connection gave up") ~= nil)
+      local far = linnet.connect("ws://127.0.0.1:2")
+      ok, err = far:ready("3s")
+      print(ok, err.code)
+    ]]
+    rig.advance(4)
+    assert.same({ "nil\tdisconnected\ttrue", "nil\ttimeout" }, world.said())
+  end)
+
+  describe("auth", function()
+    it("is asked at every attempt", function()
+      world.run [[
+        local hub = linnet.connect("hub", { randomization_factor = 0, auth = function(ctx)
+          print("asked", ctx.attempt, ctx.reason)
+          linnet.sleep(0.5)
+          return { name = "kari", id = "u1" }
+        end })
+        hub:on("session", function(s) print(s.user.name) end)
+      ]]
+      rig.advance(1)
+      assert.same({ "asked\t1\tfirst", "kari" }, world.said())
+      rig.drop()
+      rig.advance(5)
+      local said = world.said()
+      assert.matches("^asked\t%d\treconnect$", said[1])
+      assert.equal("kari", said[2])
+    end)
+
+    it("that fails is a failed attempt, told with its words", function()
+      world.run [[
+        local hub = linnet.connect("hub", { reconnection = false, auth = function()
+          return nil, "no token today"
+        end })
+        hub:on("connect_error", function(err) print(err.code, err.message) end)
+      ]]
+      rig.advance(1)
+      local said = world.said()
+      assert.equal(1, #said)
+      assert.matches("^unauthorized\t.*no token today", said[1])
+    end)
+
+    it("takes secrets, and never shows them", function()
+      rig.env("SPEC_NAME", "kari-the-secret")
+      world.run [[
+        local hub = linnet.connect("hub", { auth = { name = linnet.secret("SPEC_NAME") } })
+        hub:ready()
+        linnet.sleep(1)
+        print(#hub.user.name)
+      ]]
+      rig.advance(1)
+      rig.env("SPEC_NAME")
+      assert.same({ "15" }, world.said())
+    end)
   end)
 end)

@@ -7,6 +7,7 @@
  *   linnet-lua-test [FILE_spec.lua …]      without files: all of tests/lua
  */
 #include <lauxlib.h>
+#include <limits.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,17 +161,38 @@ static int outcome_push(lua_State *L, struct outcome *o) {
     return 2;
 }
 
-/* rig.load(path, text?) -> true | false, error; a text is written to the path first */
+static void write_file(lua_State *L, const char *path, const char *text) {
+    FILE *f = fopen(path, "w");
+    if (!f || fputs(text, f) < 0) luaL_error(L, "%s cannot be written", path);
+    fclose(f);
+}
+
+/* rig.write(path, text) */
+static int rig_write(lua_State *L) {
+    write_file(L, luaL_checkstring(L, 1), luaL_checkstring(L, 2));
+    return 0;
+}
+
+/* rig.load(path, text?) -> true | false, error; the text is written to the file first */
 static int rig_load(lua_State *L) {
     struct outcome o = {0};
-    scripts_load(world(L)->scripts, luaL_checkstring(L, 1), luaL_optstring(L, 2, NULL), on_done,
-                 &o);
+    if (lua_isstring(L, 2)) rig_write(L);
+    scripts_load(world(L)->scripts, luaL_checkstring(L, 1), NULL, on_done, &o);
     return outcome_push(L, &o);
 }
 
-/* rig.reload(path) -> true | false, error */
+/* rig.reload(path, text?) -> true | false, error */
 static int rig_reload(lua_State *L) {
     struct outcome o = {0};
+    if (lua_isstring(L, 2)) rig_write(L);
+    scripts_reload(world(L)->scripts, luaL_checkstring(L, 1), on_done, &o);
+    return outcome_push(L, &o);
+}
+
+/* rig.unload(path): an empty script in its place */
+static int rig_unload(lua_State *L) {
+    struct outcome o = {0};
+    write_file(L, luaL_checkstring(L, 1), "");
     scripts_reload(world(L)->scripts, luaL_checkstring(L, 1), on_done, &o);
     return outcome_push(L, &o);
 }
@@ -229,15 +251,24 @@ static int rig_exit_code(lua_State *L) {
     return 1;
 }
 
-/* rig.drop(name?): every client's line is cut */
+static void on_closed(void *ud) {
+    app->hub = NULL;
+    *(bool *)ud = true;
+}
+
+/* rig.drop(seconds?): the hub goes away, with every line, and comes back on the same port */
 static int rig_drop(lua_State *L) {
-    struct hub_client_info info;
-    ln_id ids[100];
-    size_t n = 0;
-    for (size_t i = 0; n < LN_COUNT(ids) && hub_each_client(world(L)->hub, &i, &info);)
-        ids[n++] = info.id;
-    for (size_t i = 0; i < n; i++)
-        hub_disconnect(app->hub, ids[i], true);
+    struct ln_err err;
+    char port[20];
+    bool closed = false;
+    snprintf(port, sizeof port, "%d", hub_port(world(L)->hub));
+    hub_close(app->hub, on_closed, &closed);
+    for (int i = 0; i < 100 && !closed; i++)
+        loop_settle(app->loop, 0);
+    if (!closed) return luaL_error(L, "the hub does not close");
+    loop_advance(app->loop, (int64_t)(luaL_optnumber(L, 1, 0) * 1000));
+    config_set(app->config, "hub.port", ln_str(port), CONFIG_FLAG, "rig");
+    if (!app_open_hub(app, false, &err)) return luaL_error(L, "%s", err.text);
     loop_settle(app->loop, 0);
     return 0;
 }
@@ -255,6 +286,8 @@ static const luaL_Reg rig[] = {{"open", rig_open},
                                {"set", rig_set},
                                {"env", rig_env},
                                {"load", rig_load},
+                               {"unload", rig_unload},
+                               {"write", rig_write},
                                {"reload", rig_reload},
                                {"stop", rig_stop},
                                {"counts", rig_counts},
@@ -266,7 +299,7 @@ static const luaL_Reg rig[] = {{"open", rig_open},
                                {NULL, NULL}};
 
 int main(int argc, char **argv) {
-    char temporary[] = "/tmp/linnet-lua-XXXXXX", path[600];
+    char temporary[] = "/tmp/linnet-lua-XXXXXX", path[PATH_MAX];
     spec = luaL_newstate();
     luaL_openlibs(spec);
     luaL_newlib(spec, rig);
@@ -277,11 +310,13 @@ int main(int argc, char **argv) {
     lua_setfield(spec, -2, "temporary");
     lua_setglobal(spec, "rig");
     lua_createtable(spec, argc, 0);
-    for (int i = 0; i < argc; i++) {
-        lua_pushstring(spec, argv[i]);
+    for (int i = 1; i < argc; i++) {
+        if (!realpath(argv[i], path)) return 2;
+        lua_pushstring(spec, path);
         lua_rawseti(spec, -2, i);
     }
     lua_setglobal(spec, "arg");
+    if (chdir(temporary) != 0) return 1; /* scripts have short names in messages */
     lua_newtable(spec);
     records = luaL_ref(spec, LUA_REGISTRYINDEX);
     ln_log_to(on_record, spec);
@@ -290,6 +325,7 @@ int main(int argc, char **argv) {
     if (failed) fprintf(stderr, "%s\n", lua_tostring(spec, -1));
     int code = failed ? 1 : (int)lua_tointeger(spec, -1);
     if (app) app_free(app);
+    if (chdir("/") != 0) code = 1;
     ln_log_to(NULL, NULL);
     lua_close(spec);
     ln_log_close();

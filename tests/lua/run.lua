@@ -39,5 +39,9 @@ local files = #arg > 0 and arg or { rig.dir }
 require "busted.modules.test_file_loader"(busted, { "lua" })(files, { "_spec%.lua$" }, { excludes = {} })
 require "busted.execute"(busted)(1, {})
 
+local lfs = require "lfs"
+for name in lfs.dir(".") do
+  if lfs.attributes(name, "mode") == "file" then os.remove(name) end
+end
 io.write(("%d passed, %d failed\n"):format(passed, failed))
 return failed == 0 and passed > 0 and 0 or 1

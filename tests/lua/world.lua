@@ -72,14 +72,14 @@ end
 
 -- What loading says.
 function M.fails(text, name)
-  local ok, err = rig.load(name or "spec.lua", header .. text)
+  local ok, err = rig.load(name or "wrong.lua", header .. text)
   assert.is_false(ok)
   return err
 end
 
 -- Runs an expression in a script that raises, and returns the message without file and line.
 function M.raises(text)
-  return (M.fails(text):gsub("^spec%.lua:%d+: ", ""))
+  return (M.fails(text):gsub("^wrong%.lua:%d+: ", ""))
 end
 
 return M
