@@ -73,6 +73,7 @@ static int open_world(lua_State *L, void *ud) {
     (void)ud;
     sandbox_open(L);
     guard_open(L);
+    pattern_open(L);
     files_open(L);
     require_open(L);
     lua_newtable(L);
