@@ -123,6 +123,9 @@ static bool in_class(int c, int class) {
     case 'x':
         found = isxdigit(c);
         break;
+    case 'z': /* of old: the zero byte */
+        found = c == 0;
+        break;
     default:
         return class == c;
     }
