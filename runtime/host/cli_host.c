@@ -85,7 +85,8 @@ static void print_hub(struct cli *cli, struct app *a) {
 
 int verb_hub(struct cli *cli, struct app *a) {
     struct ln_err err;
-    if (!cli_open_hub(cli, a, true, &err)) {
+    /* No Events tab: behind a proxy everybody's page would come from this machine. */
+    if (!cli_open_hub(cli, a, false, &err)) {
         fprintf(stderr, "linnet: %s\n", err.text);
         return EXIT_NO_CONNECTION;
     }
