@@ -13,10 +13,12 @@ function devTest(name, fn) {
     scene.ends.push(async () => rmSync(folder, { recursive: true, force: true }));
     writeFileSync(pathJoin(folder, "bot.lua"), [
       `local linnet = require "linnet"`,
-      `local bot = linnet.bot { on = linnet.connect("hub"), name = "wren", rooms = { "lobby" } }`,
-      `bot:hear({ "hi" }, function(msg)`,
-      `  msg:reply("Hello, " .. msg.sender.name .. "!")`,
-      `end)`, ""].join("\n"));
+      `local chat = linnet.connect("hub", { auth = { name = "wren" } })`,
+      `local lobby = chat:room("lobby")`,
+      `lobby:on("message", function(msg)`,
+      `  if msg.text == "hi" then lobby:send("Hello, " .. msg.sender.name .. "!") end`,
+      `end)`,
+      `chat:join("lobby")`, ""].join("\n"));
     await scene.hub.end();
     scene.hub = await start(linnet, ["dev", "bot.lua", "--port", "0"], /http:\/\/[0-9.]+:(\d+)/, { cwd: folder });
     scene.url = scene.hub.match[0];
