@@ -58,44 +58,49 @@ void conn_auth_answer(struct conn *c, ln_id ticket, struct ln_str json, const st
     conn_failed_try(c, &mine, "auth");
 }
 
+/* How long a refused connection waits: 30 s, then twice as long each time, up to 5 minutes. */
+static int64_t slow_wait(const struct conn *c) {
+    int doubled = LN_MIN(LN_MAX(c->refusals - 2, 0), 10);
+    return LN_MIN((int64_t)SLOW_MIN_MS << doubled, SLOW_MAX_MS);
+}
+
+/* The same line, the same namespace, a fresh payload. */
+static void enter_again(struct conn *c, const struct ln_err *err, struct ln_str data) {
+    struct line *ln = c->line;
+    uint64_t turns = ++c->turns;
+    c->step = STEP_OFF;
+    conn_tell_error(c, err, "namespace", data);
+    if (c->turns != turns || c->line != ln || ln->is_lost) return;
+    c->begun_ms = loop_now_ms(c->clients->loop);
+    conn_enter(c);
+}
+
 void conn_refused(struct conn *c, ln_status code, struct ln_str message, struct ln_str data) {
     if (c->step != STEP_AUTH && c->step != STEP_ASKED) return;
     struct ln_err err;
     struct ln_buf shown = {0};
     char text[32];
     ln_fail(&err, code, "%.*s", LN_FMT(message));
-    ln_printable(&shown, message, 200);
-    const char *why = shown.n ? ln_buf_cstr(&shown) : "no reason given";
+    ln_buf_fmt(&shown, "namespace '%s' refused: ", c->nsp);
+    ln_printable(&shown, message.n ? message : LN_STR("no reason given"), 200);
     conn_timer_stop(c);
+    conn_count_error(c, &err);
     c->ticket = 0;
     c->refusals++;
     c->auth_reason = "unauthorized";
     if (c->opts.auth_asked && c->refusals == 1) {
-        conn_count_error(c, &err);
-        ln_log(LN_WARN, c->tag, "namespace '%s' refused: %s; asking the auth function again",
-               c->nsp, why);
-        c->step = STEP_OFF;
-        struct line *ln = c->line;
-        uint64_t turns = ++c->turns;
-        conn_tell_error(c, &err, "namespace", data);
-        if (c->turns == turns && c->line == ln && !ln->is_lost) {
-            c->begun_ms = loop_now_ms(c->clients->loop);
-            conn_enter(c);
-        }
+        ln_log(LN_WARN, c->tag, "%s; asking the auth function again", ln_buf_cstr(&shown));
+        enter_again(c, &err, data);
     } else if (c->opts.auth_asked && c->opts.reconnection) {
-        int64_t ms = (int64_t)SLOW_MIN_MS << LN_MIN(c->refusals - LN_MIN(c->refusals, 2), 10);
-        ms = LN_MIN(ms, SLOW_MAX_MS);
-        conn_count_error(c, &err);
-        ln_log(LN_WARN, c->tag, "namespace '%s' refused: %s; next attempt in %s", c->nsp, why,
+        int64_t ms = slow_wait(c);
+        ln_log(LN_WARN, c->tag, "%s; next attempt in %s", ln_buf_cstr(&shown),
                ln_duration_text(ms, text, sizeof text));
         conn_wait(c, ms);
         conn_tell_error(c, &err, "namespace", data);
     } else {
-        conn_count_error(c, &err);
         ln_log(LN_WARN, c->tag,
-               "namespace '%s' refused: %s; not tried again with the same auth: correct it, then "
-               "connect() or reconnect()",
-               c->nsp, why);
+               "%s; not tried again by itself: correct auth or URL, then connect() or reconnect()",
+               ln_buf_cstr(&shown));
         conn_off_line(c);
         conn_set_state(c, CONN_FAILED);
         conn_tell_error(c, &err, "namespace", data);

@@ -250,7 +250,7 @@ static void on_part(struct line *ln, const char *p, size_t n) {
     ln_buf_add(&s->bytes, p, n);
     s->parts[s->have++].n = n;
     if (s->have < (size_t)s->packet.attachments) return;
-    const char *at = s->bytes.p;
+    const char *at = s->bytes.p ? s->bytes.p : ""; /* all of them may be empty */
     for (size_t i = 0; i < s->have; i++) {
         s->parts[i].p = at;
         at += s->parts[i].n;

@@ -183,7 +183,7 @@ TEST(refusals_and_their_codes) {
         turn();
         snprintf(want, sizeof want, "connect_error(%s) ", table[i].error);
         TRAIL(want);
-        LOG_HAS("not tried again with the same auth");
+        LOG_HAS("not tried again by itself");
         CHECK_INT(conn_state(c), CONN_FAILED);
         GOT(last(), "40|close(1005)|");
         advance(600000);

@@ -248,6 +248,21 @@ TEST(frames_that_break_rfc_6455) {
     end();
 }
 
+TEST(a_write_that_fails) {
+    begin();
+    struct conn *c = connected();
+    ln_fault_set("stream.write:1");
+    ask(c, "q", "q");
+    emit(c, "lost", "");
+    turn();
+    TRAIL(">q() >lost() disconnect(\"transport close\") "
+          "q=disconnected:socket has been disconnected ");
+    advance(1000);
+    TRAIL("reconnect_attempt(1,1.0) connect(false) ");
+    GOT(last(), "40|"); /* what was handed to the line is not sent again: that is what retries do */
+    end();
+}
+
 /* --- heartbeat --- */
 
 TEST(pings_keep_a_line_alive) {
@@ -351,7 +366,7 @@ TEST_MAIN(T(refused_by_http), T(a_fault_of_the_upgrade), T(nobody_listens), T(ne
           T(no_open_packet), T(never_answers_connect), T(defects_of_the_open_packet),
           T(missing_members_get_defaults), T(closed_before_the_open_packet),
           T(closed_before_the_answer_to_connect), T(a_second_open_packet_changes_nothing),
-          T(losses_and_their_reasons), T(frames_that_break_rfc_6455), T(pings_keep_a_line_alive),
-          T(a_sleep_is_noticed_at_the_next_emit), T(path_query_and_headers),
-          T(headers_that_would_break_the_request), T(ipv6_hosts_stand_in_brackets),
-          T(insecure_tls_is_said_at_every_attempt))
+          T(losses_and_their_reasons), T(frames_that_break_rfc_6455), T(a_write_that_fails),
+          T(pings_keep_a_line_alive), T(a_sleep_is_noticed_at_the_next_emit),
+          T(path_query_and_headers), T(headers_that_would_break_the_request),
+          T(ipv6_hosts_stand_in_brackets), T(insecure_tls_is_said_at_every_attempt))

@@ -144,6 +144,16 @@ TEST(binary_events_are_put_together) {
     end();
 }
 
+TEST(an_empty_attachment_alone) {
+    begin();
+    connected();
+    say(last(), "451-[\"file\",{\"_placeholder\":true,\"num\":0}]");
+    say_binary(last(), "", 0);
+    turn();
+    TRAIL("file({\"_placeholder\":true,\"num\":0} <>) ");
+    end();
+}
+
 TEST(binary_in_text_form) {
     begin();
     connected();
@@ -372,8 +382,9 @@ TEST(ended_before_it_was_answered) {
 TEST_MAIN(T(events_arrive_as_they_are), T(what_nobody_wants_is_counted_only),
           T(arguments_that_are_no_json_are_a_parse_error), T(malformed_packets_end_the_line),
           T(ids_with_leading_zeros_are_numbers), T(binary_events_are_put_together),
-          T(binary_in_text_form), T(binary_out_of_turn), T(attachments_are_bounded),
-          T(closed_while_a_binary_event_is_told), T(what_we_send), T(answers_to_acks_go_out_once),
-          T(early_events_are_told_at_connect), T(early_events_are_bounded), T(a_v2_server_is_named),
+          T(an_empty_attachment_alone), T(binary_in_text_form), T(binary_out_of_turn),
+          T(attachments_are_bounded), T(closed_while_a_binary_event_is_told), T(what_we_send),
+          T(answers_to_acks_go_out_once), T(early_events_are_told_at_connect),
+          T(early_events_are_bounded), T(a_v2_server_is_named),
           T(a_namespace_that_nobody_is_in_is_left), T(a_second_answer_renews_the_id),
           T(ended_before_it_was_answered))
