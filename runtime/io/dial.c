@@ -124,6 +124,7 @@ static int attempt_end(struct dial *d) {
     struct attempt *a = d->attempt;
     int fd = a->fd;
     d->attempt = NULL;
+    loop_remote(d->loop, -1);
     loop_timer_cancel(d->loop, d->timer);
     uv_close((uv_handle_t *)&a->poll, attempt_closed);
     return fd;
@@ -219,6 +220,7 @@ static int attempt_begin(struct dial *d) {
         ln_free(a);
         return rc;
     }
+    loop_remote(d->loop, 1);
     a->poll.data = a;
     uv_poll_start(&a->poll, UV_WRITABLE, on_connected);
     d->attempt = a;

@@ -18,7 +18,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-enum { TIMER_KIND = 1, QUIET_TURNS = 4, SETTLE_TURNS = 10000 };
+enum { TIMER_KIND = 1, QUIET_TURNS = 4, SETTLE_TURNS = 10000, GRACE_MS = 10 };
 
 struct timer {
     uint64_t due, seq;
@@ -68,7 +68,7 @@ struct loop {
     struct calls posted, taken;
     struct ln_list signals;
     struct shared *shared;
-    int busy;
+    int busy, remote;
     bool worked, stopped;
 };
 
@@ -281,6 +281,10 @@ void loop_busy(struct loop *l, int delta) {
     l->busy += delta;
 }
 
+void loop_remote(struct loop *l, int delta) {
+    l->remote += delta;
+}
+
 void loop_note_work(struct loop *l) {
     l->worked = true;
 }
@@ -398,9 +402,9 @@ void loop_free(struct loop *l) {
 
 /* Is anything ready that the next turn would handle? Descriptors are asked for in one go: the
  * backend's own descriptor is readable while an event waits in it. */
-static bool is_ready(struct loop *l) {
+static bool is_ready(struct loop *l, int wait_ms) {
     struct pollfd fd = {.fd = uv_backend_fd(&l->uv), .events = POLLIN};
-    return l->deferred.n > 0 || timer_is_due(l) || has_posts(l) || poll(&fd, 1, 0) > 0;
+    return l->deferred.n > 0 || timer_is_due(l) || has_posts(l) || poll(&fd, 1, wait_ms) > 0;
 }
 
 bool loop_settle(struct loop *l, int turns) {
@@ -409,11 +413,14 @@ bool loop_settle(struct loop *l, int turns) {
     /* More than one quiet turn: a descriptor given to libuv in one turn is polled in the next. */
     while (turns-- > 0) {
         bool wait = l->busy > 0 && quiet >= QUIET_TURNS;
-        bool ready = is_ready(l);
+        bool ready = is_ready(l, 0);
         l->worked = false;
         uv_run(&l->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-        quiet = ready || wait || l->worked || is_ready(l) ? 0 : quiet + 1;
-        if (quiet >= QUIET_TURNS && l->busy == 0) return true;
+        quiet = ready || wait || l->worked || is_ready(l, 0) ? 0 : quiet + 1;
+        if (quiet >= QUIET_TURNS && l->busy == 0) {
+            if (l->remote == 0 || !is_ready(l, GRACE_MS)) return true;
+            quiet = 0;
+        }
         if (quiet > 0) sched_yield(); /* the kernel's own threads may hold our packets */
     }
     return false;

@@ -53,11 +53,15 @@ void *loop_shared(struct loop *l, const void *key, size_t size, void (*release)(
 /* +1 for what another thread was asked, -1 when its answer is here: loop_settle waits for them,
  * because only sockets on this machine answer at once. */
 void loop_busy(struct loop *l, int delta);
+/* +1 for each socket that is TCP, -1 when it is closed: while there is one, loop_settle gives the
+ * kernel some real milliseconds at its end, because on a busy machine even packets of the loopback
+ * are late. Socket pairs need nothing of it. */
+void loop_remote(struct loop *l, int delta);
 /* A descriptor's callback ran: loop_settle goes on. (What libuv was given in one turn and found
  * ready in the next shows nowhere else.) */
 void loop_note_work(struct loop *l);
 
-/* --- tests, with the fake clock --- */
+/* --- tests, with the fake clock; never from inside a callback of the loop --- */
 /* Runs turns without waiting until nothing more is ready: sockets on this machine drained, defers
  * and due timers run. At most `turns` turns (0 = 10000); false when it never came to rest. */
 bool loop_settle(struct loop *l, int turns);

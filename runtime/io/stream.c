@@ -43,7 +43,7 @@ struct stream {
     int fd;     /* -1: none */
     int events; /* what is polled for */
     uint8_t phase;
-    bool has_poll, paused, ended;
+    bool has_poll, paused, ended, is_dialled;
     bool flush_due, blocked; /* blocked: the kernel takes no more for now */
     bool read_due, wants_drained;
     struct ln_buf out;
@@ -127,6 +127,7 @@ static void tell_end(void *ud) {
     give_back(s->common, &s->out);
     if (s->has_poll) uv_close((uv_handle_t *)&s->poll, free_stream);
     if (s->fd >= 0) close(s->fd);
+    if (s->is_dialled) loop_remote(s->loop, -1);
     if (!s->has_poll) ln_free(s);
 }
 
@@ -289,7 +290,8 @@ static void read_all(struct stream *s) {
         s->cbs.data(s->ud, s->common->read, (size_t)got);
         if (s->ended || s->paused) return;
         /* A short read emptied the socket; asking again would cost a call to hear "nothing". */
-        if (!s->tls && got < READ_SIZE) return;
+        if (got < READ_SIZE && !(s->tls && (got > READ_SIZE / 2 || tls_has_pending(s->tls))))
+            return;
     }
     /* What TLS has decrypted or read ahead no longer makes the descriptor readable. */
     if (s->tls && tls_has_pending(s->tls) && !s->read_due) {
@@ -382,10 +384,13 @@ static void on_dialled(void *ud, int fd, enum stream_phase phase, const struct l
     struct stream *s = ud;
     s->setup->dial = NULL;
     s->phase = (uint8_t)phase;
-    if (fd >= 0)
+    if (fd >= 0) {
+        s->is_dialled = true;
+        loop_remote(s->loop, 1);
         connected(s, fd);
-    else
+    } else {
         stream_end(s, err);
+    }
 }
 
 static void begin(void *ud) {

@@ -341,9 +341,13 @@ struct tls *tls_new(struct loop *l, const struct stream_opts *o, struct ln_err *
     SSL_CTX *ctx = context_get(l, &o->tls_opts, err);
     if (!ctx) return NULL;
     const char *name = o->tls_opts.server_name ? o->tls_opts.server_name : o->host;
+    if (!name || !*name) { /* OpenSSL would take this for "any name is good" */
+        ln_fail(err, LN_INVALID, "TLS: there is no host name to verify (tls.server_name)");
+        return NULL;
+    }
     struct tls *t = ln_new(struct tls);
     t->ssl = SSL_new(ctx);
-    t->host = ln_strdup(name ? name : "");
+    t->host = ln_strdup(name);
     SSL_set_app_data(t->ssl, t);
     if (o->tls_opts.insecure)
         SSL_set_verify(t->ssl, SSL_VERIFY_NONE, NULL);
@@ -395,7 +399,9 @@ enum tls_io tls_read(struct tls *t, char *p, size_t n, size_t *got, struct ln_er
         return t->end_io;
     }
     begin_call();
-    while (*got < n) {
+    /* As far as what was read ahead goes; to ask the socket for more would mostly be a call for
+     * nothing. */
+    while (*got < n && (*got == 0 || SSL_has_pending(t->ssl))) {
         int rc = SSL_read(t->ssl, p + *got, (int)(n - *got));
         if (rc > 0) {
             *got += (size_t)rc;

@@ -247,6 +247,9 @@ TEST(files_that_do_not_serve_are_named) {
         (struct tls_opts){.cert = certs_path("locked.pem"), .key = certs_path("locked.key")},
         LN_INVALID,
         "/locked.key: no private key in it that can be read (PEM, without a passphrase)");
+    shake(tls_server(&good, NULL, 0), "", (struct tls_opts){.insecure = true});
+    check_error(LN_INVALID, "TLS: there is no host name to verify (tls.server_name)");
+    reset();
     check_files((struct tls_opts){.key = certs_path("good.key")}, LN_INVALID,
                 "TLS: tls.key is given without tls.cert");
     cert_free(&locked);
