@@ -33,12 +33,12 @@ void bus_free(struct bus *b); /* listeners go dead; safe while it is walked */
 struct listener {
     struct seat_item item; /* owned by the seat; item.id is the handle's id */
     struct bus *bus;
-    char *name;            /* NULL: any */
-    enum event_kind kind;  /* APP and LIFECYCLE are one for named ones; any: APP or OUT */
+    char *name;           /* NULL: any */
+    enum event_kind kind; /* APP and LIFECYCLE are one for named ones; any: APP or OUT */
     bool once, dead;
-    int refs;              /* arrays and walks that still hold it */
-    /* Called for each event. LN_PROTOCOL: the arguments are no JSON. item.seat is set during the call
-     * (for `once` too, whose `dead` is true by then), until something drops the listener. */
+    int refs; /* arrays and walks that still hold it */
+    /* Called for each event. LN_PROTOCOL: the arguments are no JSON. item.seat is set during the
+     * call (for `once` too, whose `dead` is true by then), until something drops the listener. */
     ln_status (*fn)(struct listener *l, struct event *ev);
     void (*release)(struct listener *l); /* frees the struct and what it holds, once refs are 0 */
 };
@@ -53,8 +53,8 @@ ln_status bus_emit(struct bus *b, struct event *ev);
 /* How often one seat listens to one name. bus_on logs a warning at the 50th, and when a listener is
  * added inside a lifecycle handler (it would be one more after every reconnect). */
 size_t bus_count_of(const struct bus *b, struct ln_str name, const struct seat *seat);
-/* connect disconnect connect_error reconnect_attempt state gap auth_expiring: a peer's event of such
- * a name reaches any-listeners only. */
+/* connect disconnect connect_error reconnect_attempt state gap auth_expiring: a peer's event of
+ * such a name reaches any-listeners only. */
 bool event_is_lifecycle(struct ln_str name);
 /* Dev mode: called before each call of a listener; NULL stops. */
 typedef void (*bus_trace_fn)(void *ud, const struct event *ev, const struct listener *l);

@@ -13,19 +13,19 @@
 enum seat_state {
     SEAT_TRIAL, /* loading: registrations are made but silent */
     SEAT_LIVE,
-    SEAT_DEAD   /* being unloaded, or killed: nothing of it is called any more */
+    SEAT_DEAD /* being unloaded, or killed: nothing of it is called any more */
 };
 
 struct seat {
-    char *name;               /* "bot" */
-    char *path;               /* "bot.lua" as given, for people */
+    char *name; /* "bot" */
+    char *path; /* "bot.lua" as given, for people */
     enum seat_state state;
-    struct ln_list items;     /* struct seat_item.node */
+    struct ln_list items; /* struct seat_item.node */
     size_t item_count;
-    int reloads;              /* versions of the script before this one, since it was loaded */
-    struct ln_slots *slots;   /* the program's handle table, shared by all seats */
+    int reloads;            /* versions of the script before this one, since it was loaded */
+    struct ln_slots *slots; /* the program's handle table, shared by all seats */
     const struct engine *engine;
-    void *impl;               /* the engine's own struct */
+    void *impl; /* the engine's own struct */
 };
 
 struct seat_item {
@@ -41,7 +41,7 @@ struct seat_item {
 };
 
 struct seat *seat_new(struct ln_slots *slots, const char *name, const char *path);
-void seat_free(struct seat *s);  /* drops all items, newest first; then the struct */
+void seat_free(struct seat *s); /* drops all items, newest first; then the struct */
 void seat_own(struct seat *s, struct seat_item *it, const char *what,
               void (*drop)(struct seat_item *));
 /* Out of the seat and dropped. Fine to call twice or from inside the item's own callback. */
@@ -49,7 +49,7 @@ void seat_drop(struct seat_item *it);
 void seat_drop_all(struct seat *s);
 void seat_go_live(struct seat *s); /* trial -> live; calls go_live of the items, oldest first */
 struct seat_item *seat_item_of(struct ln_slots *slots, ln_id id, const char *what); /* or NULL */
-size_t seat_count(const struct seat *s, const char *what); /* NULL: all */
+size_t seat_count(const struct seat *s, const char *what);                          /* NULL: all */
 
 #define SEAT_KIND 1 /* the kind of a seat item in the handle table */
 
