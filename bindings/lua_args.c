@@ -196,7 +196,7 @@ struct ln_buf *api_out(lua_State *L) {
 void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last) {
     struct ln_err err;
     *o = (struct out){.text = api_out(L)};
-    if (lua_json_encode_args(L, first, last, o->text, &o->bins, &err)) {
+    if (first > last || lua_json_encode_args(L, first, last, o->text, &o->bins, &err)) {
         api_of(L)->out_depth++;
         return;
     }

@@ -21,6 +21,9 @@ struct event_wait {
     int (*check)(struct event *ev);
     lua_push_fn push;
     struct wait_listener *wl;
+    struct event late; /* a lifecycle event that fits: told in a turn of its own (late_text) */
+    ln_id late_conn;
+    char *late_text;
 };
 
 struct wait_listener {
@@ -49,6 +52,7 @@ static void wait_free(void *ud) {
     lua_call_unref(w->script, w->where);
     if (w->wl) bus_off(&w->wl->l);
     ln_free(w->room);
+    ln_free(w->late_text);
     ln_free(w);
 }
 
@@ -100,23 +104,64 @@ static int failed_push(lua_State *L, void *ud) {
     return lua_push_ln_err(L, ud);
 }
 
+/* Ends the wait with this event. */
+static void finish(struct event_wait *w, struct event *ev) {
+    struct app *app = w->script->app;
+    struct match m = {.ev = ev, .lead = w->lead, .script = w->script};
+    lua_push_fn push = w->push ? w->push : match_push;
+    void *ud = w->push ? (void *)ev : (void *)&m;
+    ln_id wait = w->wait;
+    wait_free(w);
+    lua_call_wake(app, wait, push, ud);
+}
+
+static void on_late(void *ud) {
+    struct event_wait *w = ud;
+    struct event ev = w->late;
+    char *text = w->late_text;
+    w->timer = 0;
+    w->late_text = NULL;
+    ev.conn = conn_of_handle(w->script->app->clients, w->late_conn);
+    finish(w, &ev);
+    ln_free(text);
+}
+
+/* What goes on after a wait for `connect` or `state` is no part of the handlers of that event. */
+static void finish_later(struct event_wait *w, const struct event *ev) {
+    struct loop *loop = w->script->app->loop;
+    char *at = w->late_text = ln_alloc(ev->name.n + ev->args.n + 1);
+    memcpy(at, ev->name.p, ev->name.n);
+    if (ev->args.n) memcpy(at + ev->name.n, ev->args.p, ev->args.n);
+    w->late = (struct event){.kind = ev->kind,
+                             .name = {at, ev->name.n},
+                             .args = {at + ev->name.n, ev->args.n},
+                             .ack = -1,
+                             .serial = ev->serial};
+    w->late_conn = ev->conn ? conn_handle(ev->conn) : 0;
+    loop_timer_cancel(loop, w->timer);
+    w->timer = loop_timer(loop, 0, on_late, w);
+    bus_off(&w->wl->l);
+}
+
 static ln_status on_event(struct listener *l, struct event *ev) {
-    struct event_wait *w = LN_CONTAINER(l, struct wait_listener, l)->w;
+    struct wait_listener *wl = LN_CONTAINER(l, struct wait_listener, l);
+    struct event_wait *w = wl->w;
     if (!w) return LN_OK;
     struct ln_err err;
     struct match m = {.w = w, .ev = ev, .lead = w->lead, .script = w->script};
     struct app *app = w->script->app;
     ln_id wait = w->wait;
     bool ran = lua_call_c(w->script, w->what, match_code, &m, &err);
-    w = LN_CONTAINER(l, struct wait_listener, l)->w; /* the condition may have ended it */
+    w = wl->w; /* the condition may have ended it */
     if (!w || (ran && !m.fits)) return m.status;
-    lua_push_fn push = w->push ? w->push : match_push;
-    void *push_ud = w->push ? (void *)ev : (void *)&m;
-    wait_free(w);
-    if (ran)
-        lua_call_wake(app, wait, push, push_ud);
-    else
+    if (!ran) {
+        wait_free(w);
         lua_call_wake(app, wait, failed_push, &err);
+    } else if (ev->kind == EVENT_LIFECYCLE) {
+        finish_later(w, ev);
+    } else {
+        finish(w, ev);
+    }
     return m.status;
 }
 
@@ -195,7 +240,9 @@ static int ready_result(lua_State *L, struct conn *c) {
 }
 
 static int ready_push(lua_State *L, void *ud) {
-    return ready_result(L, ((struct event *)ud)->conn);
+    struct conn *c = ((struct event *)ud)->conn;
+    if (!c) return lua_push_err(L, LN_DISCONNECTED, "the connection was closed");
+    return ready_result(L, c);
 }
 
 /* conn:ready(timeout?) ⏸ -> Conn | nil, err */

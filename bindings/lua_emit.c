@@ -212,19 +212,21 @@ static struct conn *outbox_conn(lua_State *L, const char *fn) {
 struct waiting { /* copied out: Lua may raise, and the outbox must not be walked then */
     size_t n;
     ln_id *ops;
-    int64_t *queued_ms;
-    struct ln_buf text; /* name \0 args \0 … */
+    int64_t *queued_ms;    /* how long each waits */
+    struct ln_str *pieces; /* lengths of name and args, two for each; their bytes are in text */
+    struct ln_buf text;
 };
 
 static bool copy_waiting(void *ud, ln_id op, struct ln_str name, struct ln_str args,
                          int64_t queued_ms) {
     struct waiting *w = ud;
     w->ops[w->n] = op;
-    w->queued_ms[w->n++] = queued_ms;
+    w->queued_ms[w->n] = queued_ms;
+    w->pieces[2 * w->n] = name;
+    w->pieces[2 * w->n + 1] = args;
+    w->n++;
     ln_buf_str(&w->text, name);
-    ln_buf_putc(&w->text, 0);
     ln_buf_str(&w->text, args);
-    ln_buf_putc(&w->text, 0);
     return true;
 }
 
@@ -232,6 +234,7 @@ static int waiting_gc(lua_State *L) {
     struct waiting *w = lua_touserdata(L, 1);
     ln_free(w->ops);
     ln_free(w->queued_ms);
+    ln_free(w->pieces);
     ln_buf_free(&w->text);
     return 0;
 }
@@ -248,28 +251,27 @@ static struct waiting *waiting_push(lua_State *L, struct conn *c) {
     size_t n = conn_outbox_size(c);
     w->ops = ln_alloc((n + 1) * sizeof *w->ops);
     w->queued_ms = ln_alloc((n + 1) * sizeof *w->queued_ms);
+    w->pieces = ln_alloc((2 * n + 2) * sizeof *w->pieces);
     conn_outbox_each(c, copy_waiting, w);
     return w;
 }
 
 /* {name, args, age} of the next one at *at. */
 static void waiting_item(lua_State *L, const struct waiting *w, size_t i, size_t *at) {
-    const char *name = w->text.p + *at;
-    const char *args = name + strlen(name) + 1;
-    size_t args_n = strlen(args);
-    *at += strlen(name) + 1 + args_n + 1;
+    struct ln_str name = {w->text.p + *at, w->pieces[2 * i].n};
+    struct ln_str args = {name.p + name.n, w->pieces[2 * i + 1].n};
+    *at += name.n + args.n;
     lua_createtable(L, 0, 3);
-    lua_pushstring(L, name);
+    lua_pushlstring(L, name.p, name.n);
     lua_setfield(L, -2, "name");
     int base = lua_gettop(L);
-    int n = lua_json_decode_args(L, (struct ln_str){args, args_n}, NULL, 0, NULL);
+    int n = lua_json_decode_args(L, args, NULL, 0, NULL);
     lua_createtable(L, LN_MAX(n, 0), 0);
     lua_insert(L, base + 1);
     for (int k = n; k >= 1; k--)
         lua_rawseti(L, base + 1, k);
     lua_setfield(L, base, "args");
-    uint64_t now = loop_now_ms(app_of(L)->loop);
-    lua_pushnumber(L, (double)((int64_t)now - w->queued_ms[i]) / 1000.0);
+    lua_pushnumber(L, (double)w->queued_ms[i] / 1000.0);
     lua_setfield(L, base, "age");
 }
 

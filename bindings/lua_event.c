@@ -343,8 +343,10 @@ void event_table_push(lua_State *L, const struct event *ev) {
 /* linnet.event() -> {name, conn, room, id, time} | nil */
 static int l_event(lua_State *L) {
     struct event *ev = lua_call_event(L);
-    if (!ev) return 0;
-    event_table_push(L, ev);
+    if (ev)
+        event_table_push(L, ev);
+    else
+        lua_pushnil(L);
     return 1;
 }
 

@@ -19,8 +19,8 @@ describe("connections", function()
       print(stats.connects, stats.reconnects, stats.errors)
     ]]
     assert.same({
-      "idle\tfalse\tfalse", "hub\tsocketio\tconnected\ttrue\t0\tfalse\ttrue",
-      "true\tnil\tConn hub (connected)", "1\t0\t0", "connect\ttrue",
+      "idle\tfalse\tfalse", "connect\ttrue", "hub\tsocketio\tconnected\ttrue\t0\tfalse\ttrue",
+      "true\tnil\tConn hub (connected)", "1\t0\t0",
     }, world.said())
   end)
 

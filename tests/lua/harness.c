@@ -161,6 +161,14 @@ static int outcome_push(lua_State *L, struct outcome *o) {
     return 2;
 }
 
+static struct seat *seat_of(lua_State *L, const char *wanted) {
+    struct seat *seat;
+    const char *path;
+    for (size_t i = 0; scripts_each(world(L)->scripts, &i, &seat, &path);)
+        if (seat && strcmp(path, wanted) == 0) return seat;
+    return NULL;
+}
+
 static void write_file(lua_State *L, const char *path, const char *text) {
     FILE *f = fopen(path, "w");
     if (!f || fputs(text, f) < 0) luaL_error(L, "%s cannot be written", path);
@@ -177,7 +185,11 @@ static int rig_write(lua_State *L) {
 static int rig_load(lua_State *L) {
     struct outcome o = {0};
     if (lua_isstring(L, 2)) rig_write(L);
-    scripts_load(world(L)->scripts, luaL_checkstring(L, 1), NULL, on_done, &o);
+    const char *path = luaL_checkstring(L, 1);
+    if (seat_of(L, path)) /* it runs already: the new text takes its place */
+        scripts_reload(app->scripts, path, on_done, &o);
+    else
+        scripts_load(app->scripts, path, NULL, on_done, &o);
     return outcome_push(L, &o);
 }
 
@@ -195,14 +207,6 @@ static int rig_unload(lua_State *L) {
     write_file(L, luaL_checkstring(L, 1), "");
     scripts_reload(world(L)->scripts, luaL_checkstring(L, 1), on_done, &o);
     return outcome_push(L, &o);
-}
-
-static struct seat *seat_of(lua_State *L, const char *wanted) {
-    struct seat *seat;
-    const char *path;
-    for (size_t i = 0; scripts_each(world(L)->scripts, &i, &seat, &path);)
-        if (seat && strcmp(path, wanted) == 0) return seat;
-    return NULL;
 }
 
 /* rig.stop(): unloads all scripts */

@@ -122,7 +122,7 @@ describe("time", function()
     rig.advance(2)
     local errors = world.errors()
     assert.equal(2, #errors)
-    assert.matches("timer.*spec%.lua:2: oh", errors[1])
+    assert.matches("^spec%.lua:1: oh\n  in timer", errors[1])
   end)
 
   it("raises for what is no time", function()
