@@ -105,6 +105,15 @@ static inline int64_t rig_int(struct script *s, const char *name) {
     return v;
 }
 
+/* A C function as a global of the script. */
+static inline void rig_fn(struct script *s, const char *name, lua_CFunction fn) {
+    lua_pushglobaltable(s->L);
+    lua_pushstring(s->L, name);
+    lua_pushcfunction(s->L, fn);
+    lua_rawset(s->L, -3);
+    lua_pop(s->L, 1);
+}
+
 /* Calls a function that the script keeps so, without arguments. The task when it waits. */
 static inline ln_id rig_call(struct script *s, const char *name) {
     int fn = rig_ref(s, name);
