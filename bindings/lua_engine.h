@@ -23,6 +23,7 @@ struct script {
     int64_t budget_warn_ms, budget_kill_ms; /* CPU time of one turn */
     volatile int killed; /* enum script_end; once set, nothing of the script runs any more */
     char killed_at[160]; /* "bot.lua:12" */
+    bool was_deep;       /* … in a recursion without end */
     int64_t started_wall_ms;
     char *dir; /* of the script's file, absolute; what `require` looks in first */
 

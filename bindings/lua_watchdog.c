@@ -17,6 +17,7 @@
 #include "base/text.h"
 
 #define TICK_MS 10
+#define DEEP 50000 /* calls on the stack that no sane program has */
 #define TICK_SIGNAL (SIGRTMIN + 3)
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -57,8 +58,11 @@ static void hook_all(struct script *s) {
 
 void script_kill(struct script *s, enum script_end why) {
     if (!s->killed) s->killed = why;
-    if (why == SCRIPT_OVER_MEMORY && s->running && !s->killed_at[0])
+    if (why == SCRIPT_OVER_MEMORY && s->running && !s->killed_at[0]) {
+        lua_Debug ar;
+        s->was_deep = lua_getstack(s->running->co, DEEP, &ar);
         script_place(s->running->co, s->killed_at, sizeof s->killed_at);
+    }
     hook_all(s);
 }
 
