@@ -11,7 +11,6 @@
 #include "base/embed.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "bindings/lua_host.h"
 
 /* --- raising --- */
 
@@ -207,38 +206,6 @@ void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last
 void out_done(lua_State *L, struct out *o) {
     api_of(L)->out_depth--;
     ln_free(o->bins.v);
-}
-
-/* Replaces the value on top by a copy in which secrets are plain. */
-static void reveal(lua_State *L, int depth) {
-    struct ln_str plain;
-    if (secret_get(L, -1, &plain)) {
-        lua_pop(L, 1);
-        lua_pushlstring(L, plain.p, plain.n);
-        return;
-    }
-    if (lua_type(L, -1) != LUA_TTABLE || depth > 20) return;
-    luaL_checkstack(L, 6, "nested too deep");
-    int from = lua_gettop(L);
-    lua_newtable(L);
-    if (lua_getmetatable(L, from)) lua_setmetatable(L, -2); /* arrays stay arrays */
-    for (lua_pushnil(L); lua_next(L, from);) {
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2);
-        reveal(L, depth + 1);
-        lua_rawset(L, from + 1);
-    }
-    lua_remove(L, from);
-}
-
-struct ln_str out_private(lua_State *L, const char *fn, int idx) {
-    struct ln_err err;
-    lua_pushvalue(L, idx);
-    reveal(L, 0);
-    struct ln_buf *out = api_out(L);
-    if (!lua_json_encode(L, -1, out, &err)) arg_fail(L, "%s: %s", fn, err.text);
-    lua_pop(L, 1);
-    return ln_buf_get(out);
 }
 
 /* --- the Lua half --- */

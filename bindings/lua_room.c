@@ -242,10 +242,11 @@ void rooms_half_push(lua_State *L) {
 
 /* linnet.dialect(name, spec) */
 static int l_dialect(lua_State *L) {
+    lua_settop(L, 2);
     rooms_half_push(L);
     lua_getfield(L, -1, "dialect");
     lua_insert(L, 1);
-    lua_settop(L, 3);
+    lua_pop(L, 1); /* the half */
     lua_call(L, 2, 0);
     return 0;
 }

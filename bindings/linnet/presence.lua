@@ -15,11 +15,10 @@ local function my_id(st)
   return type(user) == "table" and user.id or nil
 end
 
+-- last_seen alone is no news.
 local function same(a, b)
-  for _, k in ipairs(member_fields) do
-    if a[k] ~= b[k] and type(a[k]) ~= "table" then return false end
-  end
-  return true
+  return a.name == b.name and a.status == b.status and a.text == b.text
+    and a.connections == b.connections
 end
 
 -- st: the connection's state in room.lua. Returns {all = the connection's view, of_room, joined, left}.
@@ -44,7 +43,7 @@ return function(st, tools)
   local Presence = tools.class("Presence", methods, {}, {})
 
   local function new_view(room)
-    return setmetatable({ members = {}, room = room or false, bus = c.bus() }, Presence)
+    return setmetatable({ members = {}, room = room or false, synced = false, bus = c.bus() }, Presence)
   end
 
   function methods.list(view, where)

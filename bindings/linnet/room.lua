@@ -22,12 +22,13 @@ end
 
 -- A metatable whose objects have these methods, computed fields and optional fields, no others.
 local function class(kind, methods, computed, optional)
-  local names, known = {}, {}
-  for name in pairs(methods) do names[#names + 1] = name end
-  for name in pairs(computed) do names[#names + 1] = name end
-  for _, name in ipairs(optional) do
-    names[#names + 1] = name
-    known[name] = true
+  local known = {}
+  for _, name in ipairs(optional) do known[name] = true end
+  local function fail(key)
+    local names = table.move(optional, 1, #optional, 1, {})
+    for name in pairs(methods) do names[#names + 1] = name end
+    for name in pairs(computed) do names[#names + 1] = name end
+    unknown(kind, key, names)
   end
   return {
     __name = kind,
@@ -37,7 +38,7 @@ local function class(kind, methods, computed, optional)
       if method then return method end
       local field = computed[key]
       if field then return field(self) end
-      if not known[key] then unknown(kind, key, names) end
+      if not known[key] then fail(key) end
     end,
   }
 end

@@ -81,8 +81,9 @@ end
 -- and line.
 function M.raises(text)
   local ok, err = rig.load("wrong.lua", header .. text)
+  local errors = M.errors() -- the same text, when the script was replaced or runs already
   if ok then
-    err = table.remove(M.errors(), 1) or "no error"
+    err = errors[1] or "no error"
     rig.unload("wrong.lua")
   end
   return (err:gsub("^wrong%.lua:%d+: ", ""):gsub("\n.*", ""))
