@@ -5,8 +5,10 @@
  * who is who, rooms with members and history, messages, typing, read marks, presence. What it does
  * beyond that is a script's business, through the hooks below.
  *
- * Files: hub (opening, clients, limits) hub_sio (Engine.IO and Socket.IO) hub_raw (plain JSON)
- * hub_rooms (rooms, broadcast) hub_chat (the dialect).
+ * Files: hub (opening, closing) hub_http (page, guards) hub_line (a WebSocket, its limits)
+ * hub_client (a line in a namespace) hub_sio (Engine.IO and Socket.IO) hub_raw (plain JSON)
+ * hub_rooms (rooms, broadcast) hub_users (who is who) hub_chat (the dialect) hub_trace (the Events
+ * tab).
  */
 #ifndef LN_HUB_H
 #define LN_HUB_H
@@ -17,25 +19,31 @@
 struct hub;
 
 struct hub_opts {
-    const char *host;            /* "127.0.0.1"; an other one must be asked for */
-    int port;                    /* 4321; 0 = any */
-    const char *const *origins;  /* NULL-terminated; NULL: same host and port, localhost. "*": any */
+    const char *host;           /* "127.0.0.1"; an other one must be asked for */
+    int port;                   /* 4321; 0 = any; -1 = none: only hub_pair */
+    const char *const *origins; /* NULL-terminated; NULL: same host and port, localhost. "*": any */
     const char *const *namespaces; /* besides "/"; NULL-terminated or NULL */
-    bool page, dialect;          /* serve the page; speak the linnet dialect: both default true */
-    bool trace;                  /* the page's Events tab: event `trace` {on}, for loopback peers on
-                                    any protocol (docs/hub.md; see hub_trace) */
-    int max_clients;             /* 1000 */
-    int max_rooms;               /* 1000; a client joins at most 100 */
-    size_t max_message;          /* bytes: 1000000, told to clients as maxPayload */
-    size_t max_queue;            /* bytes for one slow reader: 4 MiB, then it is dropped */
-    int rate, rate_burst;        /* events a second per client: 50, burst 200; over it: an error */
+    bool page, dialect;            /* serve the page; speak the linnet dialect: both default true */
+    bool trace;           /* the page's Events tab: event `trace` {on}, for loopback peers on
+                             any protocol (docs/hub.md; see hub_trace) */
+    int max_clients;      /* 1000 */
+    int max_rooms;        /* 1000; a client joins at most 100 */
+    size_t max_message;   /* bytes: 1000000, told to clients as maxPayload */
+    size_t max_queue;     /* bytes for one slow reader: 4 MiB, then it is dropped */
+    int rate, rate_burst; /* events a second per client: 50, burst 200; over it: an error */
     int64_t ping_interval_ms, ping_timeout_ms, connect_timeout_ms; /* 25000 20000 45000 */
-    size_t history;              /* messages kept per room: 100 */
-    int64_t leave_grace_ms;      /* a page refresh is no leaving: 2000 */
+    size_t history;                                                /* messages kept per room: 100 */
+    int64_t leave_grace_ms; /* a page refresh is no leaving: 2000 */
 };
 void hub_opts_init(struct hub_opts *o);
 
-enum hub_leave { HUB_LEAVE_CLIENT, HUB_LEAVE_SERVER, HUB_LEAVE_PING, HUB_LEAVE_CLOSE, HUB_LEAVE_ERROR };
+enum hub_leave {
+    HUB_LEAVE_CLIENT,
+    HUB_LEAVE_SERVER,
+    HUB_LEAVE_PING,
+    HUB_LEAVE_CLOSE,
+    HUB_LEAVE_ERROR
+};
 
 struct hub_event { /* an event of a client; everything is lent */
     struct hub *hub;
@@ -47,11 +55,16 @@ struct hub_event { /* an event of a client; everything is lent */
 };
 
 struct hub_hooks {
-    /* NULL: everybody may. Else answer each with hub_admit(hub, ticket, …). auth: raw JSON. */
+    /* NULL: everybody may. Else answer each with hub_admit(hub, ticket, …), at once or later;
+     * without an answer it is refused after connect_timeout_ms. auth: raw JSON object (plain JSON:
+     * the query). headers_json: the handshake's headers by their names in small letters, and
+     * ":path",
+     * ":query", ":ip". */
     void (*admit)(void *ud, ln_id ticket, struct ln_str nsp, struct ln_str auth,
                   struct ln_str headers_json);
     bool (*wants)(void *ud, struct ln_str nsp, struct ln_str name);
-    /* After the dialect has done its part (or instead, when the name is none of its own). */
+    /* After the dialect has done its part (or instead, when the name is none of its own); never for
+     * a request that the dialect refused. */
     void (*event)(void *ud, const struct hub_event *ev);
     void (*client)(void *ud, ln_id client, struct ln_str nsp, bool connected, struct ln_str reason);
 };
@@ -66,8 +79,8 @@ int hub_pair(struct hub *h); /* tests: the client's end of a socket pair; see io
 void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct ln_str data);
 
 /* --- sending --- */
-struct hub_target { /* empty strings and 0 mean: any */
-    struct ln_str nsp;  /* "" = "/" */
+struct hub_target {    /* empty strings and 0 mean: any */
+    struct ln_str nsp; /* "" = "/" */
     struct ln_str room;
     ln_id client;
     ln_id except;
@@ -77,7 +90,8 @@ struct hub_target { /* empty strings and 0 mean: any */
 size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, struct ln_str args,
                 const struct ln_str *bin, size_t bin_count);
 typedef void (*hub_reply_fn)(void *ud, struct ln_str args, const struct ln_err *err);
-/* To one client, with an answer: exactly one call of reply (LN_TIMEOUT, LN_DISCONNECTED). */
+/* To one client, with an answer. LN_OK: exactly one call of reply follows (err: NULL, LN_TIMEOUT,
+ * LN_DISCONNECTED), never before this returns. Else none: LN_DISCONNECTED, LN_FULL. */
 ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct ln_str args,
                        int64_t timeout_ms, hub_reply_fn reply, void *ud);
 bool hub_ack(struct hub *h, ln_id client, int64_t ack, struct ln_str args, const struct ln_str *bin,

@@ -148,10 +148,15 @@ struct hub {
 };
 
 /* --- hub.c --- */
+const char *hub_leave_name(enum hub_leave why);
+bool hub_has_nsp(const struct hub *h, struct ln_str nsp);
+
+/* --- hub_line.c --- */
 struct hub_line *hub_line_new(struct hub *h, struct server_peer *p, enum hub_proto proto);
 void hub_line_start(struct hub_line *line); /* after auth, headers and ip are filled */
 /* A whole message of the peer. */
 void hub_line_input(struct hub_line *line, bool binary, char *p, size_t n);
+void hub_line_pong(struct hub_line *line); /* plain JSON: the answer to a ping */
 void hub_line_free(struct hub_line *line); /* its socket is gone */
 /* Closes with a frame; everybody is told `why` when the socket is gone. 1005: without a code. */
 void hub_line_drop(struct hub_line *line, enum hub_leave why, int code, const char *reason);
@@ -159,17 +164,18 @@ void hub_line_send(struct hub_line *line, bool binary, struct ln_str data);
 size_t hub_line_queued(const struct hub_line *line);
 /* One event's worth of the rate. False: over it; the line may have been dropped. */
 bool hub_line_charge(struct hub_line *line);
-/* Asks whether that namespace may be joined; hub_client_new follows, or a refusal. */
+struct hub_client *hub_line_client(const struct hub_line *line, struct ln_str nsp);
+void hub_ticket_free(struct hub_ticket *t);
+
+/* --- hub_client.c --- */
+/* Asks whether that namespace may be joined; a client or a refusal follows. */
 void hub_line_ask(struct hub_line *line, struct ln_str nsp, struct ln_str auth);
 bool hub_line_is_asked(const struct hub_line *line, struct ln_str nsp);
-struct hub_client *hub_line_client(const struct hub_line *line, struct ln_str nsp);
 struct hub_client *hub_get(const struct hub *h, ln_id id);
 void hub_client_end(struct hub_client *c, enum hub_leave why);
-/* An event that came in: rate, dialect, hooks, trace. */
+/* An event that came in: rate, trace, dialect, hooks. */
 void hub_client_event(struct hub_client *c, struct hub_event *ev);
 void hub_client_answer(struct hub_client *c, int64_t ack, struct ln_str args); /* of hub_emit_ack */
-const char *hub_leave_name(enum hub_leave why);
-bool hub_has_nsp(const struct hub *h, struct ln_str nsp);
 
 /* --- hub_http.c --- */
 void hub_http_request(void *ud, const struct server_request *r, struct server_reply *reply);

@@ -20,7 +20,7 @@
 #include "base/mem.h"
 
 #define IDLE_MS 10000
-#define LINGER_MS 2000    /* for a peer to take our last bytes and its leave */
+#define LINGER_MS 2000    /* for a peer to take its leave (HTTP: idle_ms for the answer) */
 #define GOODBYE_MS 100    /* … when the whole server closes */
 #define CHUNK_BYTES 65536 /* what libwebsockets sends at once; what it may hold of ours */
 #define SPARE_CONNS 64    /* beyond max_peers: short requests, and those that are told 503 */
@@ -87,6 +87,7 @@ static void flush_peer(struct server_peer *p) {
         /* The peer closes after this and its end is seen as the end of input: closing at once with
          * input unread would reset the connection and lose our last bytes. */
         p->is_shut = true;
+        if (!p->s->is_closing) set_timer(p, LINGER_MS, on_linger);
         shutdown(lws_get_socket_fd(p->wsi), SHUT_WR);
     }
     if (p->state == PEER_OPEN && had && p->out.n == 0 && !p->is_choked && p->s->cbs->drained)
@@ -133,8 +134,9 @@ void server_touch(struct server_peer *p) {
 /* --- ending a peer --- */
 
 void server_finish(struct server_peer *p) {
+    const struct server *s = p->s;
     p->state = PEER_CLOSING;
-    set_timer(p, p->s->is_closing ? GOODBYE_MS : LINGER_MS, on_linger);
+    set_timer(p, s->is_closing ? GOODBYE_MS : p->is_ws ? LINGER_MS : s->opts.idle_ms, on_linger);
     server_touch(p);
 }
 
@@ -361,7 +363,7 @@ static bool open_context(struct server *s) {
         .pcontext = &s->ctx, /* set to NULL when it is really gone */
     };
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
-    s->ctx = lws_create_context(&info);
+    s->ctx = ln_fault("server.context") ? NULL : lws_create_context(&info);
     if (!s->ctx) return false;
     info.vhost_name = "linnet";
     info.protocols = protocols;
@@ -372,7 +374,7 @@ static bool open_context(struct server *s) {
     if (!strchr(s->opts.host, ':')) info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
     info.listen_accept_role = "raw-skt";
     info.listen_accept_protocol = "linnet";
-    s->vhost = lws_create_vhost(s->ctx, &info);
+    s->vhost = ln_fault("server.listen") ? NULL : lws_create_vhost(s->ctx, &info);
     if (s->vhost) s->port = s->opts.port < 0 ? -1 : lws_get_vhost_listen_port(s->vhost);
     return s->vhost != NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Listening: HTTP routes, fixed files and WebSocket on one port (on libwebsockets; docs/decisions.md
- * tells with which precautions). The hub is built on this.
+ * Listening: HTTP routes, fixed files and WebSocket on one port (on libwebsockets;
+ * docs/decisions.md tells with which precautions). The hub is built on this.
  */
 #ifndef LN_SERVER_H
 #define LN_SERVER_H
@@ -23,8 +23,8 @@ bool server_each_header(const struct server_request *r, size_t *i, struct ln_str
 
 struct server_reply {
     int status;
-    const char *type;         /* content type */
-    struct ln_str body;       /* copied by the server */
+    const char *type;           /* content type */
+    struct ln_str body;         /* copied by the server */
     const char *const *headers; /* "name", "value", …, NULL; or NULL */
 };
 
@@ -43,16 +43,16 @@ struct server_cbs {
 };
 
 struct server_opts {
-    const char *host; /* "127.0.0.1" */
-    int port;         /* 0 = any free one; -1 = none: only server_pair */
+    const char *host;              /* "127.0.0.1" */
+    int port;                      /* 0 = any free one; -1 = none: only server_pair */
     size_t max_message, max_queue; /* bytes a message; bytes queued for one slow peer */
     int max_peers;
     int64_t idle_ms; /* HTTP: how long a request may take; 0: 10000 */
 };
 
 /* NULL with err ("port 4321 is taken by another program: …"). */
-struct server *server_open(struct loop *l, const struct server_opts *o, const struct server_cbs *cbs,
-                           void *ud, struct ln_err *err);
+struct server *server_open(struct loop *l, const struct server_opts *o,
+                           const struct server_cbs *cbs, void *ud, struct ln_err *err);
 int server_port(const struct server *s);
 /* Closes the port, then every peer with 1001; done(ud) once nothing is left. */
 void server_close(struct server *s, loop_fn done, void *ud);

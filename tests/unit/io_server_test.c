@@ -22,6 +22,7 @@ struct fake { /* what the server is used by */
     char reason[126], last[256], path[256];
     struct server_peer *peer;
     bool refuse, echo, drop_at_open, drop_at_message;
+    struct ln_str big;
     int64_t done;
 };
 static struct fake f;
@@ -33,6 +34,7 @@ static void on_request(void *ud, const struct server_request *r, struct server_r
     x->requests++;
     snprintf(x->path, sizeof x->path, "%.*s|%.*s|%.*s|%.*s|%.*s", LN_FMT(r->method),
              LN_FMT(r->path), LN_FMT(r->query), LN_FMT(r->body), LN_FMT(r->header(r, "x-thing")));
+    if (ln_str_is(r->path, "/big")) *reply = (struct server_reply){200, NULL, x->big, NULL};
     if (!ln_str_is(r->path, "/page")) return;
     *reply = (struct server_reply){200, "text/html", LN_STR("<p>hello"), extra};
 }
@@ -143,6 +145,36 @@ TEST(get_is_answered_and_the_connection_ends) {
     CHECK_INT(web_status(&w), 404);
     CHECK_HAS(web_answer(&w), "\r\n\r\nNot Found\n");
     web_free(&w);
+    stop();
+}
+
+TEST(large_answers_reach_slow_readers_whole) {
+    struct web w;
+    size_t n = 3000000;
+    char *big = ln_alloc(n + 1);
+    memset(big, 'x', n);
+    start((struct server_opts){.port = -1, .idle_ms = 10000});
+    f.big = (struct ln_str){big, n};
+    client(&w);
+    w.is_slow = true;
+    web_say(&w, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+    loop_advance(l, 9000);
+    w.is_slow = false;
+    for (int i = 0; i < 50; i++)
+        web_turn(&w);
+    CHECK(w.in.n > n);
+    CHECK(w.is_eof);
+    web_free(&w);
+    client(&w); /* and who never reads does not stay */
+    w.is_slow = true;
+    web_say(&w, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+    loop_advance(l, 10001);
+    w.is_slow = false;
+    web_turn(&w);
+    CHECK(w.is_eof);
+    CHECK(w.in.n < n);
+    web_free(&w);
+    ln_free(big);
     stop();
 }
 
@@ -543,6 +575,21 @@ TEST(listening_for_real_and_a_port_that_is_taken) {
     stop();
 }
 
+TEST(a_start_that_fails_says_so) {
+    static const char *const faults[] = {"server.context", "server.listen"};
+    for (size_t i = 0; i < LN_COUNT(faults); i++) {
+        struct server_opts o = {.port = 0, .max_peers = 1};
+        struct ln_err err = {0};
+        struct loop *other = loop_new();
+        ln_fault_set(faults[i]);
+        CHECK(server_open(other, &o, &cbs, &f, &err) == NULL);
+        ln_fault_set(NULL);
+        CHECK_HAS(err.text, "libwebsockets did not start");
+        CHECK((strstr(err.text, "libwebsockets-evlib-uv") != NULL) == (i == 0));
+        loop_free(other);
+    }
+}
+
 /* Thousands of clients that do whatever they like and go when they like. */
 TEST(storm_of_garbage_and_aborted_handshakes) {
     static const char *const starts[] = {"GET /page HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -578,7 +625,8 @@ TEST(storm_of_garbage_and_aborted_handshakes) {
     stop();
 }
 
-TEST_MAIN(T(get_is_answered_and_the_connection_ends), T(second_request_on_a_line_is_never_parsed),
+TEST_MAIN(T(get_is_answered_and_the_connection_ends), T(large_answers_reach_slow_readers_whole),
+          T(a_start_that_fails_says_so), T(second_request_on_a_line_is_never_parsed),
           T(bad_requests_are_told_so), T(upgrades_that_are_none), T(messages_go_both_ways),
           T(messages_in_the_same_bytes_as_the_handshake),
           T(fragments_and_single_bytes_make_whole_messages), T(broken_frames_close_with_their_code),

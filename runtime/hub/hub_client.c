@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Clients: how they are admitted, how their events go to the dialect and the hooks, what they owe
+ * an answer to, and how they end.
+ */
+#include "hub/hub_int.h"
+
+#include "base/clock.h"
+#include "base/crypt.h"
+#include "base/mem.h"
+
+/* --- admission --- */
+
+static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str auth) {
+    struct hub *h = line->hub;
+    struct hub_client *c = ln_new(struct hub_client);
+    c->line = line;
+    c->nsp = ln_str_dup(nsp);
+    c->connected_at_ms = (uint64_t)ln_wall_ms();
+    ln_random_id(c->sid, HUB_SID_LEN);
+    ln_list_init(&c->on_line);
+    ln_list_init(&c->in_hub);
+    ln_list_init(&c->of_user);
+    ln_list_init(&c->memberships);
+    ln_list_init(&c->waits);
+    ln_list_push(&line->clients, &c->on_line);
+    ln_list_push(&h->clients, &c->in_hub);
+    c->id = ln_slot_put(&h->slots, c, HUB_CLIENT);
+    ln_map_set(&h->sids, ln_str(c->sid), c);
+    h->client_count++;
+    loop_timer_cancel(h->loop, line->connect_timer);
+    if (line->proto == HUB_SIO) hub_sio_welcome(c);
+    if (h->opts.dialect && ln_str_is(nsp, "/")) {
+        hub_user_enter(c, auth);
+        hub_chat_welcome(c);
+    }
+    if (h->hooks.client) h->hooks.client(h->ud, c->id, nsp, true, (struct ln_str){NULL, 0});
+}
+
+bool hub_line_is_asked(const struct hub_line *line, struct ln_str nsp) {
+    LN_LIST_EACH (&line->tickets, it, tmp)
+        if (ln_str_is(nsp, LN_CONTAINER(it, struct hub_ticket, node)->nsp)) return true;
+    return false;
+}
+
+static void on_ticket_timeout(void *ud) {
+    struct hub_ticket *t = ud;
+    hub_admit(t->line->hub, t->id, false, "timeout", (struct ln_str){NULL, 0});
+}
+
+void hub_line_ask(struct hub_line *line, struct ln_str nsp, struct ln_str auth) {
+    struct hub *h = line->hub;
+    if (!h->hooks.admit) {
+        client_new(line, nsp, auth);
+        return;
+    }
+    struct hub_ticket *t = ln_new(struct hub_ticket);
+    t->line = line;
+    t->nsp = ln_str_dup(nsp);
+    ln_list_init(&t->node);
+    ln_list_push(&line->tickets, &t->node);
+    t->id = ln_slot_put(&h->slots, t, HUB_TICKET);
+    t->timer = loop_timer(h->loop, h->opts.connect_timeout_ms, on_ticket_timeout, t);
+    if (ln_str_is(nsp, "/") && line->proto == HUB_SIO) {
+        ln_buf_clear(&line->auth);
+        ln_buf_str(&line->auth, auth);
+    }
+    h->hooks.admit(h->ud, t->id, nsp, auth, ln_buf_get(&line->headers));
+}
+
+void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct ln_str data) {
+    struct hub_ticket *t = ln_slot_get(&h->slots, ticket, HUB_TICKET);
+    if (!t) return; /* answered, or gone meanwhile */
+    struct hub_line *line = t->line;
+    char *nsp = t->nsp;
+    t->nsp = NULL;
+    hub_ticket_free(t);
+    if (!message) message = "not allowed";
+    if (line->is_ended) {
+        ln_free(nsp);
+        return;
+    }
+    if (ok) {
+        client_new(line, ln_str(nsp), ln_buf_get(&line->auth));
+    } else if (line->proto == HUB_SIO) {
+        hub_sio_refuse(line, ln_str(nsp), message, data);
+    } else {
+        hub_raw_refuse(line, message, data);
+    }
+    ln_free(nsp);
+}
+
+/* --- clients --- */
+
+struct hub_client *hub_get(const struct hub *h, ln_id id) {
+    return ln_slot_get(&h->slots, id, HUB_CLIENT);
+}
+
+static void wait_end(struct hub_wait *w, struct ln_str args, const struct ln_err *err) {
+    struct hub_wait copy = *w;
+    ln_list_remove(&w->node);
+    w->client->wait_count--;
+    loop_timer_cancel(w->client->line->hub->loop, w->timer);
+    ln_free(w);
+    copy.reply(copy.ud, args, err);
+}
+
+static void client_free(void *ud) {
+    struct hub_client *c = ud;
+    ln_free(c->nsp);
+    ln_free(c);
+}
+
+void hub_client_end(struct hub_client *c, enum hub_leave why) {
+    struct hub *h = c->line->hub;
+    struct ln_err gone = {LN_DISCONNECTED, "the client disconnected"};
+    if (c->is_dead) return;
+    c->is_dead = true;
+    ln_slot_drop(&h->slots, c->id);
+    ln_map_remove(&h->sids, ln_str(c->sid));
+    ln_list_remove(&c->on_line);
+    ln_list_remove(&c->in_hub);
+    h->client_count--;
+    if (c->is_tracer) h->tracers--;
+    c->is_tracer = false;
+    if (c->user) hub_user_quit(c, why);
+    while (!ln_list_empty(&c->memberships))
+        hub_room_leave(c, LN_CONTAINER(c->memberships.next, struct hub_member, of_client)->room);
+    while (!ln_list_empty(&c->waits))
+        wait_end(LN_CONTAINER(c->waits.next, struct hub_wait, node), (struct ln_str){NULL, 0},
+                 &gone);
+    if (h->hooks.client)
+        h->hooks.client(h->ud, c->id, ln_str(c->nsp), false, ln_str(hub_leave_name(why)));
+    loop_defer(h->loop, client_free, c); /* somebody above may still look at it */
+}
+
+void hub_client_event(struct hub_client *c, struct hub_event *ev) {
+    struct hub *h = c->line->hub;
+    struct ln_err err;
+    enum hub_verdict verdict = HUB_NOT_OURS;
+    if (!hub_line_charge(c->line)) {
+        ln_fail(&err, LN_FULL, "too many events: at most %d a second", h->opts.rate);
+        hub_chat_error(c, ev->ack, &err);
+        return;
+    }
+    ev->hub = h;
+    ev->client = c->id;
+    hub_trace_event(h, "in", c, ev->name, (struct ln_str){NULL, 0}, ev->args);
+    if (c->user) verdict = hub_chat_event(c, ev);
+    if (verdict == HUB_FAILED || c->is_dead || !h->hooks.event) return;
+    if (verdict == HUB_DONE) ev->ack = SIO_NO_ACK; /* answered */
+    if (h->hooks.wants && !h->hooks.wants(h->ud, ev->nsp, ev->name)) return;
+    h->hooks.event(h->ud, ev);
+}
+
+/* --- answers --- */
+
+static void on_wait_timeout(void *ud) {
+    struct hub_wait *w = ud;
+    struct ln_err err = {LN_TIMEOUT, "the client did not answer in time"};
+    w->timer = 0;
+    wait_end(w, (struct ln_str){NULL, 0}, &err);
+}
+
+void hub_client_answer(struct hub_client *c, int64_t ack, struct ln_str args) {
+    LN_LIST_EACH (&c->waits, it, tmp) {
+        struct hub_wait *w = LN_CONTAINER(it, struct hub_wait, node);
+        if (w->ack != ack) continue;
+        wait_end(w, args, NULL);
+        return;
+    }
+}
+
+ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct ln_str args,
+                       int64_t timeout_ms, hub_reply_fn reply, void *ud) {
+    struct hub_client *c = hub_get(h, client);
+    if (!c || c->line->is_ended) return LN_DISCONNECTED;
+    if (c->wait_count >= HUB_MAX_WAITS) return LN_FULL;
+    struct hub_wait *w = ln_new(struct hub_wait);
+    *w = (struct hub_wait){.client = c, .ack = c->next_ack++, .reply = reply, .ud = ud};
+    ln_list_init(&w->node);
+    ln_list_push(&c->waits, &w->node);
+    c->wait_count++;
+    w->timer = loop_timer(h->loop, timeout_ms, on_wait_timeout, w);
+    struct ln_buf out = {0};
+    if (c->line->proto == HUB_SIO) {
+        hub_sio_event(&out, ln_str(c->nsp), w->ack, 0, name, args);
+    } else {
+        hub_raw_event(&out, w->ack, name, args);
+    }
+    hub_trace_event(h, "out", c, name, (struct ln_str){NULL, 0}, args);
+    hub_line_send(c->line, false, ln_buf_get(&out));
+    ln_buf_free(&out);
+    return LN_OK;
+}
+
+bool hub_ack(struct hub *h, ln_id client, int64_t ack, struct ln_str args, const struct ln_str *bin,
+             size_t bin_count) {
+    struct hub_client *c = hub_get(h, client);
+    if (!c || ack < 0 || c->line->is_ended || bin_count > SIO_MAX_ATTACHMENTS) return false;
+    if (c->line->proto == HUB_SIO) {
+        hub_sio_ack(c, ack, args, bin, bin_count);
+    } else {
+        hub_raw_ack(c, ack, args);
+    }
+    return true;
+}
+
+void hub_disconnect(struct hub *h, ln_id client, bool whole_line) {
+    struct hub_client *c = hub_get(h, client);
+    if (!c) return;
+    struct hub_line *line = c->line;
+    if (!whole_line && line->proto == HUB_SIO) {
+        hub_sio_bye(c);
+        hub_client_end(c, HUB_LEAVE_SERVER);
+        return;
+    }
+    while (!ln_list_empty(&line->clients)) {
+        c = LN_CONTAINER(line->clients.next, struct hub_client, on_line);
+        if (line->proto == HUB_SIO) hub_sio_bye(c);
+        hub_client_end(c, HUB_LEAVE_SERVER);
+    }
+    hub_line_drop(line, HUB_LEAVE_SERVER, line->proto == HUB_SIO ? 1005 : 1000, "");
+}
+
+/* --- looking --- */
+
+static void fill_info(const struct hub_client *c, struct hub_client_info *out) {
+    *out = (struct hub_client_info){
+        .id = c->id,
+        .nsp = ln_str(c->nsp),
+        .sid = ln_str(c->sid),
+        .ip = ln_str(c->line->ip),
+        .protocol = c->line->proto == HUB_SIO ? LN_STR("socketio") : LN_STR("ws"),
+        .connected_at_ms = c->connected_at_ms,
+    };
+    if (!c->user) return;
+    out->user_id = ln_str(c->user->id);
+    out->user_name = ln_str(c->user->name);
+}
+
+bool hub_client(const struct hub *h, ln_id client, struct hub_client_info *out) {
+    const struct hub_client *c = hub_get(h, client);
+    if (c) fill_info(c, out);
+    return c != NULL;
+}
+
+bool hub_each_client(const struct hub *h, size_t *i, struct hub_client_info *out) {
+    void *c;
+    if (!ln_map_next(&h->sids, i, NULL, &c)) return false;
+    fill_info(c, out);
+    return true;
+}
+
+size_t hub_client_count(const struct hub *h) {
+    return h->client_count;
+}
+
+int hub_port(const struct hub *h) {
+    return server_port(h->server);
+}
+
+int hub_pair(struct hub *h) {
+    return server_pair(h->server);
+}
