@@ -190,9 +190,9 @@ bool task_go(struct lua_task *t) {
     t->state = TASK_RUNS;
     enter_script(&e, s, t->co, t);
     int status = lua_resume(t->co, e.running.prev ? e.running.prev->co : NULL, 0, &results);
-    bool waits = status == LUA_YIELD && s->is_yielding;
+    bool waits = status == LUA_YIELD && s->is_yielding && !s->killed;
     s->is_yielding = false;
-    if (status > LUA_YIELD) task_fail(t, status);
+    if (status > LUA_YIELD || s->killed) task_fail(t, status);
     leave_script(&e, s);
     t->reusable = status == LUA_OK;
     if (waits && !t->is_cancelled && !script_is_ending(s)) {

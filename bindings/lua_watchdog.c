@@ -32,6 +32,7 @@ static timer_t timer;
 int script_raise_kill(lua_State *L) {
     struct script *s = script_of(L);
     if (!s->killed_at[0]) script_place(L, s->killed_at, sizeof s->killed_at);
+    if (lua_isyieldable(L)) return lua_yield(L, 0);
     lua_pushlightuserdata(L, (void *)&watchdog_turn); /* equal to nothing a script can have */
     return lua_error(L);
 }
@@ -40,7 +41,10 @@ int script_raise_kill(lua_State *L) {
 static void hook(lua_State *L, lua_Debug *ar) {
     (void)ar;
     struct turn *t = watchdog_turn;
-    if (script_of(L)->killed) script_raise_kill(L);
+    if (script_of(L)->killed) {
+        script_raise_kill(L);
+        return; /* a yield from a hook takes place behind it */
+    }
     lua_sethook(L, NULL, 0, 0);
     if (!t || t->warned != 1) return;
     t->warned = 2;
