@@ -31,7 +31,8 @@ static void finish(void) {
 
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
-static size_t heap(void) { /* under the sanitizer mallinfo2 knows nothing */
+/* Under the sanitizer mallinfo2 knows nothing; without it, it counts what malloc only caches. */
+static size_t heap(void) {
     if (__sanitizer_get_current_allocated_bytes) return __sanitizer_get_current_allocated_bytes();
     return mallinfo2().uordblks;
 }
@@ -290,7 +291,8 @@ TEST(churn_leaves_no_memory) {
     }
     CHECK_INT(hub_client_count(hub), 1);
     CHECK(before > 0);
-    CHECK(heap() < before + 20000);
+    size_t slack = __sanitizer_get_current_allocated_bytes ? 20000 : 100000;
+    CHECK(heap() < before + slack); /* 500 lines of more than 1 kB came and went */
     finish();
 }
 
