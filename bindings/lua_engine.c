@@ -143,11 +143,19 @@ fail:
 
 /* --- boot --- */
 
+static void defer(struct script *s, void (*fn)(struct script *s));
+
+static void tell_boot(struct script *s) {
+    struct app *a = s->app;
+    if (a->on_boot && s->seat->state == SEAT_LIVE) a->on_boot(a, s->seat, !s->is_booted);
+}
+
 static int boot_ready(lua_State *L, int status, lua_KContext ctx) {
     (void)status;
     (void)ctx;
     struct script *s = script_of(L);
     s->is_booted = true;
+    defer(s, tell_boot);
     if (s->saved.n) plugin_restore(L, s);
     return 0;
 }
@@ -295,6 +303,11 @@ static void tell_killed(struct script *s) {
     if (s->is_unload_due) return;
     script_kill_text(s, why, sizeof why);
     if (s->app->scripts) scripts_killed(s->app->scripts, s->seat, why);
+}
+
+/* The main chunk failed after it had waited: the load was over by then. */
+void script_boot_failed(struct script *s) {
+    defer(s, tell_boot);
 }
 
 void script_report(struct script *s) {

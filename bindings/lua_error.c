@@ -199,6 +199,7 @@ void failure_log(struct script *s, const struct lua_call *c, const struct ln_err
            LN_FMT(ln_buf_get(&name)), name.n ? "'" : "", trace ? (int)trace->n : 0,
            trace && trace->p ? trace->p : "");
     ln_buf_free(&name);
+    if (!s->is_booted && strcmp(c->what, "main chunk") == 0) script_boot_failed(s);
 }
 
 void script_kill_text(const struct script *s, char *out, size_t n) {

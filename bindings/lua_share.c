@@ -304,7 +304,7 @@ static int use_conn(lua_State *L, struct asked *q, struct conn_opts **holder) {
     struct script *s = script_of(L);
     struct app *a = s->app;
     struct ln_err err;
-    struct conn *c = conn_find(a->clients, ln_str(q->target));
+    struct conn *c = app_find(a, q->target);
     bool is_new = !c, is_trial = s->seat->state == SEAT_TRIAL;
     q->autoconnect = q->opts->autoconnect;
     if (c) q->opts->autoconnect = conn_options(c)->autoconnect; /* a wish for the opening only */

@@ -80,6 +80,8 @@ struct failure {
 int failure_read(lua_State *L);
 /* Why the script was killed, as LN_BUDGET. */
 void failure_killed(const struct script *s, struct ln_err *err);
+/* The main chunk failed after it had waited (lua_engine.c tells the host). */
+void script_boot_failed(struct script *s);
 void failure_log(struct script *s, const struct lua_call *c, const struct ln_err *err,
                  struct ln_buf *trace);
 

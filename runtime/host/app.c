@@ -125,6 +125,9 @@ void app_free(struct app *a) {
     void *value;
     while (ln_map_next(&a->buses, &i, &key, &value))
         bus_free(value);
+    for (i = 0; ln_map_next(&a->targets, &i, &key, &value);)
+        ln_free(value);
+    ln_map_free(&a->targets);
     ln_map_free(&a->buses);
     ln_map_free(&a->conn_uses);
     bus_free(a->hub_bus);
@@ -133,18 +136,23 @@ void app_free(struct app *a) {
     ln_free(a);
 }
 
-static void stop_now(void *ud) {
+static void stop_loop(void *ud) {
     loop_stop(((struct app *)ud)->loop);
 }
 
-/* The outbox and the hub's last frames leave within this turn; what is still queued then is the
- * peer's loss, told in the log by the connection. */
+static void stop_scripts(void *ud) {
+    struct app *a = ud;
+    scripts_stop(a->scripts);
+    /* What they said at the end leaves within this turn. */
+    loop_timer(a->loop, 0, stop_loop, a);
+}
+
+/* Later, never from here: who asks may be a script, even one that is just being loaded. */
 void app_exit(struct app *a, int code) {
     if (a->stopping) return;
     a->stopping = true;
     a->exit_code = code;
-    scripts_stop(a->scripts);
-    loop_timer(a->loop, 0, stop_now, a);
+    loop_timer(a->loop, 0, stop_scripts, a);
 }
 
 /* --- connections by name --- */
@@ -188,10 +196,34 @@ bool app_target(struct app *a, const char *target, struct conn_opts *o, struct l
     return true;
 }
 
+/* The URL without query, fragment and user: what may be shown. */
+static char *shown_name(struct app *a, const char *url) {
+    const char *host = strstr(url, "://") + 3, *at = strpbrk(host, "@/?#");
+    size_t n = strcspn(url, "?#");
+    struct ln_buf name = {0};
+    ln_buf_add(&name, url, (size_t)(host - url));
+    if (at && *at == '@') host = at + 1;
+    if (host < url + n) ln_buf_add(&name, host, (size_t)(url + n - host));
+    if (conn_find(a->clients, ln_buf_get(&name))) ln_buf_fmt(&name, " (%u)", ++a->twins + 1);
+    ln_buf_cstr(&name);
+    return ln_buf_take(&name, NULL);
+}
+
+struct conn *app_find(struct app *a, const char *target) {
+    const char *name = ln_map_get(&a->targets, ln_str(target));
+    return conn_find(a->clients, ln_str(name ? name : target));
+}
+
 struct conn *app_connect(struct app *a, const char *target, const struct conn_opts *o,
                          struct ln_err *err) {
-    struct conn *c = conn_find(a->clients, ln_str(target));
-    if (!c) c = conn_open(a->clients, target, o, err);
+    struct conn *c = app_find(a, target);
+    if (c) return c;
+    char *name = is_url(target) ? shown_name(a, target) : NULL;
+    c = conn_open(a->clients, name ? name : target, o, err);
     if (c) app_bus(a, c);
+    if (c && name && strcmp(name, target) != 0)
+        ln_free(ln_map_set(&a->targets, ln_str(target), name));
+    else
+        ln_free(name);
     return c;
 }

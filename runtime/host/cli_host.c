@@ -141,19 +141,44 @@ static char *read_stdin(void) {
     return ln_buf_take(&text, NULL);
 }
 
-static void warn_if_idle(struct app *a) {
-    if (scripts_count(a->scripts) == 0 && !a->stopping) app_exit(a, EXIT_FAILED);
-}
-
-/* A text given by -e that left nothing behind (no connection, no timer) has done its work. */
-static void end_when_done(void *ud) {
-    struct app *a = ud;
+static bool nothing_left(struct app *a) {
     size_t i = 0, items = 0;
     struct seat *seat;
     const char *path;
     while (scripts_each(a->scripts, &i, &seat, &path))
         items += seat_count(seat, NULL);
-    if (items == 0) app_exit(a, a->exit_code);
+    return items == 0;
+}
+
+/* A text given by -e that has nothing left (no connection, no timer, no wait) has done its work. */
+static void end_when_done(void *ud) {
+    struct app *a = ud;
+    if (nothing_left(a)) app_exit(a, a->exit_code);
+}
+
+static void on_empty(void *ud) {
+    struct app *a = ud;
+    if (!a->stopping) loop_timer(a->loop, 0, end_when_done, a);
+}
+
+/* A first load that fails behind a wait is a failed load as well; after a reload it is not: the
+ * program had been running. */
+static void on_boot(struct app *a, struct seat *seat, bool failed) {
+    if (failed && seat->reloads == 0)
+        app_exit(a, EXIT_FAILED);
+    else if (seat->on_empty)
+        on_empty(a);
+}
+
+static void watch_for_the_end(struct app *a) {
+    size_t i = 0;
+    struct seat *seat;
+    const char *path;
+    while (scripts_each(a->scripts, &i, &seat, &path)) {
+        seat->on_empty = on_empty;
+        seat->on_empty_ud = a;
+    }
+    on_empty(a);
 }
 
 int verb_run(struct cli *cli, struct app *a) {
@@ -175,9 +200,8 @@ int verb_run(struct cli *cli, struct app *a) {
     }
     if (cli_value(cli, "watch") && scripts_watch(a->scripts, &err) != LN_OK)
         ln_log(LN_WARN, "linnet", "%s", err.text);
-    warn_if_idle(a);
-    a->on_idle = only_text ? end_when_done : NULL;
-    if (only_text) end_when_done(a);
+    a->on_boot = on_boot;
+    if (only_text) watch_for_the_end(a);
     loop_run(a->loop);
     ln_free((void *)(uintptr_t)a->allow);
     return a->exit_code;

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/scripts_inside.h"
@@ -268,13 +269,15 @@ void entry_reload(struct entry *e, struct ln_err *err) {
         return;
     }
     e->round = ss->round;
+    uint64_t began = ln_mono_ms();
     start(e, err);
     if (err->code != LN_OK) {
         ln_log(LN_ERROR, "linnet", "%s%s", err->text,
                e->seat ? "\n  the running version stays" : "");
         return;
     }
-    ln_log(LN_INFO, "linnet", "reloaded %s", e->path);
+    ln_log(LN_INFO, "linnet", "reloaded %s in %d ms · the connections are kept", e->path,
+           (int)(ln_mono_ms() - began));
 }
 
 /* The script, then who uses it, in the order in which they were loaded; each once a round. */

@@ -47,6 +47,7 @@ void seat_drop(struct seat_item *it) {
     ln_slot_drop(s->slots, it->id);
     s->item_count--;
     it->seat = NULL;
+    if (s->item_count == 0 && s->state == SEAT_LIVE && s->on_empty) s->on_empty(s->on_empty_ud);
     it->drop(it); /* may free the item: nothing of it is touched behind this line */
 }
 

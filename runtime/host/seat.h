@@ -26,6 +26,9 @@ struct seat {
     struct ln_slots *slots; /* the program's handle table, shared by all seats */
     const struct engine *engine;
     void *impl; /* the engine's own struct */
+    /* NULL, or called when a live seat's last item ends, from inside that: to be noted, no more. */
+    void (*on_empty)(void *ud);
+    void *on_empty_ud;
 };
 
 struct seat_item {
