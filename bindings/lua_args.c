@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/embed.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -206,34 +205,6 @@ void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last
 void out_done(lua_State *L, struct out *o) {
     api_of(L)->out_depth--;
     ln_free(o->bins.v);
-}
-
-/* --- the Lua half --- */
-
-void half_push(lua_State *L, const char *name, const luaL_Reg *c) {
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, "linnet.half");
-    if (lua_getfield(L, -1, name) != LUA_TNIL) {
-        lua_remove(L, -2);
-        return;
-    }
-    lua_pop(L, 1);
-    const struct ln_embedded *f = lua_half_files;
-    while (f->name && strcmp(f->name, name) != 0)
-        f++;
-    if (!f->name) luaL_error(L, "linnet was built without %s", name);
-    lua_pushfstring(L, "=linnet/%s", name);
-    if (luaL_loadbufferx(L, f->p, f->n, lua_tostring(L, -1), "t") != LUA_OK) lua_error(L);
-    lua_remove(L, -2);
-    if (c) {
-        lua_newtable(L);
-        luaL_setfuncs(L, c, 0);
-    } else {
-        lua_pushnil(L);
-    }
-    lua_call(L, 1, 1);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, name);
-    lua_remove(L, -2);
 }
 
 void ln_open_args(lua_State *L) {

@@ -99,12 +99,6 @@ void out_done(lua_State *L, struct out *o);
  * headers). In the buffer of api_out: valid until the next use of it. Raises. */
 struct ln_str out_private(lua_State *L, const char *fn, int idx);
 
-/* --- the Lua half --- */
-
-/* Pushes what bindings/linnet/NAME returns; it is run at its first use in a script with the table
- * of C functions `c` (may be NULL) as its argument. */
-void half_push(lua_State *L, const char *name, const luaL_Reg *c);
-
 void ln_open_args(lua_State *L);
 
 #endif

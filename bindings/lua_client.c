@@ -2,6 +2,7 @@
  *
  * A client of the hub, as its scripts hold it: an id. Its fields are read from the hub.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "bindings/lua_hub.h"
 
@@ -180,7 +181,7 @@ static int client_field(lua_State *L, const char *name) {
         push_str(L, info.user_name);
         lua_setfield(L, -2, "name");
     } else if (strcmp(name, "uptime") == 0) {
-        lua_pushnumber(L, (double)(loop_now_ms(app_of(L)->loop) - info.connected_at_ms) / 1000.0);
+        lua_pushnumber(L, (double)(ln_wall_ms() - (int64_t)info.connected_at_ms) / 1000.0);
     } else if (strcmp(name, "rooms") == 0) {
         push_rooms(L, h, id);
     } else if (strcmp(name, "id") == 0) {

@@ -181,10 +181,16 @@ static int push_half(lua_State *L, const char *name) {
     return 1;
 }
 
+static int presence_pushed(lua_State *L, int status, lua_KContext ctx) {
+    (void)L, (void)status, (void)ctx;
+    return 1;
+}
+
+/* May wait, when who is there has to be asked for. */
 static int push_presence(lua_State *L) {
     push_half(L, "presence");
     lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
+    lua_callk(L, 1, 1, 0, presence_pushed);
     return 1;
 }
 

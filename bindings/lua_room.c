@@ -9,9 +9,8 @@
 #include "base/text.h"
 #include "bindings/lua_bus.h"
 #include "bindings/lua_conn.h"
+#include "bindings/lua_half.h"
 #include "bindings/lua_modules.h"
-
-static const luaL_Reg half_functions[];
 
 struct room_item {
     struct seat_item item;
@@ -109,9 +108,9 @@ static int half_is_now(lua_State *L) {
     return 1;
 }
 
-/* (file) -> what another file of the half returns; it gets these functions as well */
-static int half_part(lua_State *L) {
-    half_push(L, luaL_checkstring(L, 1), half_functions);
+/* (conn) -> how many events came on it so far */
+static int half_received(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)conn_stats(conn_check(L, 1, "conn"))->received);
     return 1;
 }
 
@@ -127,45 +126,6 @@ static int half_dialect(lua_State *L) {
 static int half_hold(lua_State *L) {
     if (lua_call_held(L)) return lua_call_hold(L, half_hold);
     return 0;
-}
-
-static int half_fail(lua_State *L) {
-    return arg_fail(L, "%s", luaL_checkstring(L, 1));
-}
-
-/* (code, text) -> nil, err */
-static int half_err(lua_State *L) {
-    const char *code = luaL_checkstring(L, 1);
-    int s = 1;
-    while (s < LN_STATUS_COUNT - 1 && strcmp(ln_status_name((ln_status)s), code) != 0)
-        s++;
-    return lua_push_err(L, (ln_status)s, "%s", luaL_checkstring(L, 2));
-}
-
-/* (name, list of names) -> the nearest one, or nil */
-static int half_nearest(lua_State *L) {
-    const char *names[64];
-    int n = 0;
-    for (int i = 1; i < 64; i++, n++) {
-        if (lua_rawgeti(L, 2, i) != LUA_TSTRING) break;
-        names[n] = lua_tostring(L, -1);
-        lua_pop(L, 1);
-    }
-    names[n] = NULL;
-    lua_pushstring(L, ln_nearest(ln_str(luaL_checkstring(L, 1)), names));
-    return 1;
-}
-
-/* (value, function's name, argument's name) -> seconds; raises */
-static int half_seconds(lua_State *L) {
-    int64_t ms = arg_ms(L, 1, luaL_checkstring(L, 2), luaL_checkstring(L, 3));
-    lua_pushnumber(L, (double)ms / 1000.0);
-    return 1;
-}
-
-static int half_bus(lua_State *L) {
-    local_bus_push(L);
-    return 1;
 }
 
 /* --- rooms that came back after a reconnect --- */
@@ -218,26 +178,15 @@ static void told_rejoined(struct app *a, struct conn *c, struct ln_str room, str
 
 /* --- the half --- */
 
-static const luaL_Reg half_functions[] = {
-    {"want", half_want},
-    {"drop", half_drop},
-    {"wanted", half_wanted},
-    {"id", half_id},
-    {"is_now", half_is_now},
-    {"dialect", half_dialect},
-    {"hold", half_hold},
-    {"fail", half_fail},
-    {"err", half_err},
-    {"nearest", half_nearest},
-    {"seconds", half_seconds},
-    {"bus", half_bus},
-    {"rejoined", half_rejoined},
-    {"part", half_part},
+static const luaL_Reg room_functions[] = {
+    {"want", half_want}, {"drop", half_drop},         {"wanted", half_wanted},
+    {"id", half_id},     {"is_now", half_is_now},     {"dialect", half_dialect},
+    {"hold", half_hold}, {"received", half_received}, {"rejoined", half_rejoined},
     {NULL, NULL},
 };
 
 void rooms_half_push(lua_State *L) {
-    half_push(L, "room.lua", half_functions);
+    half_push(L, "room.lua", room_functions);
 }
 
 /* linnet.dialect(name, spec) */

@@ -9,62 +9,7 @@ local c = ...
 
 local function room_args(room) return { room = room } end
 
--- The fields that a part of a dialect may have.
-local parts = {
-  join = { "emit", "args", "ok", "members", "ack" },
-  leave = { "emit", "args", "ok", "ack" },
-  message = { "event", "read", "emit", "write", "ok", "ack" },
-  typing = { "event", "emit", "args" },
-  read = { "event", "emit", "args", "ids" },
-  presence = { "event", "read", "emit", "args" },
-  history = { "emit", "args", "read", "ok" },
-}
-local part_names = { "join", "leave", "message", "typing", "read", "presence", "history", "room" }
-local strings = { emit = true, event = true }
-
-local function unknown(where, what, name, names)
-  local near = c.nearest(tostring(name), names)
-  c.fail(("linnet.dialect: unknown %s '%s%s'%s"):format(what, where, tostring(name),
-    near and (" (did you mean '%s%s'?)"):format(where, near)
-      or (" (there are: %s)"):format(table.concat(names, " "))))
-end
-
-local function has(list, value)
-  for _, v in ipairs(list) do
-    if v == value then return true end
-  end
-  return false
-end
-
-local function check_part(name, part)
-  if type(part) ~= "table" then
-    c.fail(("linnet.dialect: '%s' must be a table, not %s"):format(name, type(part)))
-  end
-  for key, value in pairs(part) do
-    if not has(parts[name], key) then unknown(name .. ".", "field", key, parts[name]) end
-    local want = strings[key] and "string" or key == "ack" and "boolean" or "function"
-    if type(value) ~= want then
-      c.fail(("linnet.dialect: '%s.%s' must be a %s, not %s"):format(name, key, want, type(value)))
-    end
-  end
-end
-
-local function check(spec)
-  if type(spec) ~= "table" then
-    c.fail("linnet.dialect: the dialect must be a table, not " .. type(spec))
-  end
-  for name, part in pairs(spec) do
-    if name == "room" then
-      if type(part) ~= "function" then
-        c.fail("linnet.dialect: 'room' must be a function, not " .. type(part))
-      end
-    elseif not parts[name] then
-      unknown("", "field", name, part_names)
-    else
-      check_part(name, part)
-    end
-  end
-end
+local parts = { "join", "leave", "message", "typing", "read", "presence", "history" }
 
 -- An answer is fine unless it says that it is not.
 local function answer_ok(reply)
@@ -96,7 +41,7 @@ end
 -- Everything has a meaning afterwards.
 local function complete(spec)
   local d = { room = spec.room, custom = spec.message ~= nil and spec.message.read ~= nil }
-  for name in pairs(parts) do d[name] = merged({}, spec[name] or {}) end
+  for _, name in ipairs(parts) do d[name] = merged({}, spec[name] or {}) end
   d.join.args = d.join.args or room_args
   d.join.ok = d.join.ok or answer_ok
   d.leave.args = d.leave.args or d.join.args
@@ -116,7 +61,35 @@ local function complete(spec)
   return d
 end
 
-local registry = {}
+local function room_id(room) return { room_id = room } end
+
+local specs = {
+  linnet = {
+    join = { emit = "join", members = function(reply) return reply.members end },
+    leave = { emit = "leave" },
+    message = { event = "message", emit = "message", echo = false },
+    typing = { event = "typing", emit = "typing" },
+    read = { event = "read", emit = "read" },
+    presence = { event = "presence", emit = "presence" },
+    history = { emit = "history" },
+  },
+  rooms = {
+    join = { emit = "join_room", args = room_id },
+    leave = { emit = "leave_room", args = room_id },
+    message = {
+      event = "message", emit = "send_message",
+      write = function(m) return merged({ room_id = m.room, message = m.text }, m) end,
+    },
+    typing = {
+      event = "user_typing", emit = "typing",
+      args = function(room, on) return { room_id = room, is_typing = on } end,
+    },
+    read = {
+      event = "messages_read", emit = "read",
+      args = function(ids, room) return { room_id = room, message_ids = ids } end,
+    },
+  },
+}
 local later = { pusher = true, laravel = true }
 
 local M = {}
@@ -126,55 +99,24 @@ function M.define(name, spec)
   if type(name) ~= "string" or name == "" then
     c.fail("linnet.dialect: the name must be a string, not " .. type(name))
   end
-  check(spec)
-  registry[name] = complete(spec)
+  c.part("dialect_check.lua")(spec)
+  specs[name] = spec
 end
 
 -- A name, a table, or nil for the default.
 function M.find(which)
   if type(which) == "table" then
-    check(which)
+    c.part("dialect_check.lua")(which)
     return complete(which)
   end
   which = which or "linnet"
-  local d = registry[which]
-  if d then return d end
+  if specs[which] then return complete(specs[which]) end
   if later[which] then c.fail(("the dialect '%s' comes in a later version"):format(which)) end
   local names = {}
-  for name in pairs(registry) do names[#names + 1] = name end
+  for name in pairs(specs) do names[#names + 1] = name end
   local near = c.nearest(tostring(which), names)
   c.fail(("unknown dialect '%s'%s"):format(tostring(which),
     near and (" (did you mean '%s'?)"):format(near) or ""))
 end
-
-M.define("linnet", {
-  join = { emit = "join", ok = answer_ok, members = function(reply) return reply.members end },
-  leave = { emit = "leave" },
-  message = { event = "message", emit = "message" },
-  typing = { event = "typing", emit = "typing" },
-  read = { event = "read", emit = "read" },
-  presence = { event = "presence", emit = "presence" },
-  history = { emit = "history" },
-})
-
-local function room_id(room) return { room_id = room } end
-M.define("rooms", {
-  join = { emit = "join_room", args = room_id },
-  leave = { emit = "leave_room", args = room_id },
-  message = {
-    event = "message", emit = "send_message",
-    write = function(m)
-      return merged({ room_id = m.room, message = m.text }, m)
-    end,
-  },
-  typing = {
-    event = "user_typing", emit = "typing",
-    args = function(room, on) return { room_id = room, is_typing = on } end,
-  },
-  read = {
-    event = "messages_read", emit = "read",
-    args = function(ids, room) return { room_id = room, message_ids = ids } end,
-  },
-})
 
 return M

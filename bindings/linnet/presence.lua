@@ -22,8 +22,8 @@ local function same(a, b)
 end
 
 -- st: the connection's state in room.lua. Returns {all = the connection's view, of_room, joined, left}.
-return function(st, tools)
-  local Member = tools.class("Member", {}, {
+return function(st)
+  local Member = c.class("Member", {}, {
     is_me = function(member) return member.id ~= nil and member.id == my_id(st) end,
   }, member_fields)
   local views = {} -- by room name
@@ -40,7 +40,7 @@ return function(st, tools)
   -- --- one view ---
 
   local methods = {}
-  local Presence = tools.class("Presence", methods, {}, {})
+  local Presence = c.class("Presence", methods, {}, {})
 
   local function new_view(room)
     return setmetatable({ members = {}, room = room or false, synced = false, bus = c.bus() }, Presence)
@@ -104,14 +104,7 @@ return function(st, tools)
       c.fail("presence:set: the status must be online, away, busy or offline, not "
         .. tostring(status))
     end
-    opts = opts or {}
-    for k in pairs(opts) do
-      if k ~= "text" and k ~= "expires" then
-        local near = c.nearest(tostring(k), { "text", "expires" })
-        c.fail(("presence:set: unknown option '%s'%s"):format(tostring(k),
-          near and (" (did you mean '%s'?)"):format(near) or " (there are: text expires)"))
-      end
-    end
+    opts = c.options(opts, { "text", "expires" }, "presence:set")
     local expires = opts.expires and c.seconds(opts.expires, "presence:set", "option 'expires'")
     if not part.emit then return c.err("invalid", "this dialect has no presence") end
     local ok, err = st.conn:emit(part.emit, part.args(status, opts.text))
@@ -202,25 +195,12 @@ return function(st, tools)
     end
   end
 
-  local function resync(room)
-    local d = st.dialect
-    linnet.spawn(function()
-      local reply = tools.ask(st, d.join, d.join.args(room.name), nil, "presence")
-      local list = type(reply) == "table" and d.join.members(reply)
-      if list and room.joined then sync(view_of(room.name), list) end
-    end)
-  end
-
   -- --- what rooms tell ---
 
   local M = {}
 
   function M.joined(room, members)
-    if members then
-      sync(view_of(room.name), members)
-    elseif st.dialect.join.members and not view_of(room.name).synced then
-      resync(room) -- another script, or an older version of this one, joined it
-    end
+    if members then sync(view_of(room.name), members) end
   end
 
   function M.left(room)

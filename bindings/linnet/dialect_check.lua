@@ -1,0 +1,63 @@
+-- SPDX-License-Identifier: MIT
+--
+-- The form of a dialect: linnet.dialect and a table given as an option are checked here, so that a
+-- misspelt field is an error with the nearest name. Loaded when a script brings a dialect of its own.
+
+local c = ...
+
+-- The fields that a part of a dialect may have.
+local parts = {
+  join = { "emit", "args", "ok", "members", "ack" },
+  leave = { "emit", "args", "ok", "ack" },
+  message = { "event", "read", "emit", "write", "ok", "ack", "echo" },
+  typing = { "event", "emit", "args" },
+  read = { "event", "emit", "args", "ids" },
+  presence = { "event", "read", "emit", "args" },
+  history = { "emit", "args", "read", "ok" },
+}
+local part_names = { "join", "leave", "message", "typing", "read", "presence", "history", "room" }
+local strings = { emit = true, event = true }
+
+local function unknown(where, what, name, names)
+  local near = c.nearest(tostring(name), names)
+  c.fail(("linnet.dialect: unknown %s '%s%s'%s"):format(what, where, tostring(name),
+    near and (" (did you mean '%s%s'?)"):format(where, near)
+      or (" (there are: %s)"):format(table.concat(names, " "))))
+end
+
+local function has(list, value)
+  for _, v in ipairs(list) do
+    if v == value then return true end
+  end
+  return false
+end
+
+local function check_part(name, part)
+  if type(part) ~= "table" then
+    c.fail(("linnet.dialect: '%s' must be a table, not %s"):format(name, type(part)))
+  end
+  for key, value in pairs(part) do
+    if not has(parts[name], key) then unknown(name .. ".", "field", key, parts[name]) end
+    local want = strings[key] and "string" or (key == "ack" or key == "echo") and "boolean" or "function"
+    if type(value) ~= want then
+      c.fail(("linnet.dialect: '%s.%s' must be a %s, not %s"):format(name, key, want, type(value)))
+    end
+  end
+end
+
+return function(spec)
+  if type(spec) ~= "table" then
+    c.fail("linnet.dialect: the dialect must be a table, not " .. type(spec))
+  end
+  for name, part in pairs(spec) do
+    if name == "room" then
+      if type(part) ~= "function" then
+        c.fail("linnet.dialect: 'room' must be a function, not " .. type(part))
+      end
+    elseif not parts[name] then
+      unknown("", "field", name, part_names)
+    else
+      check_part(name, part)
+    end
+  end
+end

@@ -1,0 +1,168 @@
+-- SPDX-License-Identifier: MIT
+-- linnet.hub: handlers on the server's side, who may connect, broadcasts.
+
+local world = require "world"
+
+describe("the hub", function()
+  before_each(world.open)
+  after_each(world.close)
+
+  local function client(text, name)
+    world.run(([[ local chat = linnet.connect("ws://127.0.0.1:%d/%s", { auth = { name = "kari", id = "u2" } })
+      %s ]]):format(rig.port(), "", text), name or "client.lua")
+  end
+
+  it("answers by what a handler returns, or by its last argument", function()
+    world.run [[
+      local hub = linnet.hub()
+      hub:on("add", function(client, a, b) linnet.sleep(1) return a + b end)
+      hub:on("later", function(client, answer) linnet.after(1, function() answer("x", 2) end) end)
+      hub:on("both", function(client, answer) answer("first") return "second" end)
+      hub:on("broken", function() error("oh") end)
+    ]]
+    client [[
+      print(chat:emit_with_ack("add", 1, 2))
+      print(chat:emit_with_ack("later"))
+      print(chat:emit_with_ack("both"))
+      local ok, err = chat:timeout(1):emit_with_ack("broken")
+      print(ok, err.code)
+      chat:emit("add", 1, 2)
+    ]]
+    rig.advance(5)
+    assert.same({ "3", "x\t2", "first", "nil\ttimeout" }, world.said())
+    assert.matches("oh", world.errors()[1])
+  end)
+
+  it("tells of clients that come and go", function()
+    world.run [[
+      local hub = linnet.hub()
+      hub:on("connect", function(client) print("connect", client.user.name, client.connected) end)
+      hub:on("disconnect", function(client, reason) print("disconnect", type(reason)) end)
+    ]]
+    client [[ ]]
+    rig.unload("client.lua")
+    rig.advance(5)
+    assert.same({ "connect\tkari\ttrue", "disconnect\tstring" }, world.said())
+  end)
+
+  it("knows its clients and rooms", function()
+    world.run [[
+      local hub = linnet.hub()
+      hub:on("look", function(client)
+        local all = hub:clients()
+        print(#all, all[1] == client, client.id ~= "", client.namespace, client.user.id, client.ip, client.protocol)
+        print(#hub:clients { protocol = "socketio" }, #hub:clients { protocol = "ws" },
+          #hub:clients(function(c) return c.user.name == "kari" end))
+        print(client:join("r1"), client:join("r2"), hub:rooms().r1, #client.rooms, client.uptime)
+        print(client:leave("r1"), hub:rooms().r1)
+        local ok, err = client:leave("r1")
+        print(ok, err.code)
+        print(hub.port > 0)
+        return true
+      end)
+    ]]
+    client [[ chat:emit_with_ack("look") ]]
+    assert.same({
+      "1\ttrue\ttrue\t/\tu2\t127.0.0.1\tsocketio", "1\t0\t1", "true\ttrue\t1\t2\t0.0", "true\tnil",
+      "nil\tnot_found", "true",
+    }, world.said())
+  end)
+
+  it("speaks to rooms, to all, and to one", function()
+    world.run [[
+      local hub = linnet.hub()
+      hub:on("go", function(client)
+        client:join("r")
+        print(hub:to("r"):emit("m", "room"), hub:to("r", { except = client }):emit("m", "others"))
+        print(hub:emit("m", "all"), hub:to("nobody"):emit("m"))
+        print(client:emit("m", "one"))
+        print(client:emit_with_ack("q", 1))
+        client:disconnect()
+        linnet.sleep(1)
+        print(client.connected, client.user)
+        local ok, err = client:emit("m")
+        print(ok, err.code, select(2, client:emit_with_ack("m")).code)
+      end)
+    ]]
+    client [[
+      chat:on("m", function(what) print("got", what) end)
+      chat:on("q", function(n, answer) answer(n + 1) end)
+      chat:emit("go")
+    ]]
+    rig.advance(2)
+    local said = world.said()
+    table.sort(said)
+    assert.same({
+      "1\t0", "1\t0", "2", "false\tnil", "got\tall", "got\tone", "got\troom",
+      "nil\tdisconnected\tdisconnected", "true",
+    }, said)
+    world.logged("warn")
+  end)
+
+  it("lets in who may come", function()
+    world.run [[
+      local hub = linnet.hub()
+      hub:use(function(client, auth)
+        linnet.sleep(1)
+        print(client.namespace, type(client.headers), auth.name)
+        if auth.name ~= "kari" then return nil, { message = "who?", data = { hint = "kari" } } end
+        return true
+      end)
+      local h = hub:use(function() return nil, "closed" end)
+      linnet.after(5, function() h:cancel() end)
+    ]]
+    client [[
+      chat:on("connect_error", function(err) print(err.message) end)
+      chat:on("connect", function() print("in") end)
+      linnet.sleep(6)
+      chat:connect()
+    ]]
+    world.run(([[
+      local other = linnet.connect("ws://localhost:%d", { auth = { name = "mallory" } })
+      other:on("connect_error", function(err) print(err.code, err.message, err.data and err.data.hint) end)
+    ]]):format(rig.port()), "other.lua")
+    rig.advance(20)
+    local said = table.concat(world.said(), "\n")
+    assert.matches("^/\ttable\tkari\n", said)
+    assert.matches("\nclosed\n", said)
+    assert.matches("who%?\tkari", said)
+    assert.matches("in$", said)
+    world.logged("warn")
+  end)
+
+  it("hears a namespace of its own", function()
+    rig.close()
+    rig.open { ["hub.namespaces"] = '["/admin"]' }
+    world.run [[
+      local hub = linnet.hub()
+      hub:on("x", function(client) print("main") end)
+      hub:on("x", function(client) print("admin", client.namespace) end, { namespace = "/admin" })
+    ]]
+    client [[ chat:of("/admin"):emit("x") ]]
+    assert.same({ "admin\t/admin" }, world.said())
+  end)
+
+  it("is opened by the first script that asks, when none runs", function()
+    rig.close()
+    rig.open(nil, false)
+    world.run [[
+      local hub = linnet.hub { port = 0, history = 5, leave_grace = "1s" }
+      print(hub.port > 0, linnet.hub().port == hub.port)
+      local chat = linnet.connect("hub")
+      print(chat:ready() == chat)
+    ]]
+    assert.same({ "true\ttrue", "true" }, world.said())
+    assert.equal("linnet.hub: unknown option 'prot' (did you mean 'port'?)",
+      world.raises [[ linnet.hub { prot = 1 } ]])
+  end)
+
+  it("misuse raises with names", function()
+    assert.matches("no method 'emti' on Hub %(did you mean 'emit'", world.raises [[ linnet.hub():emti() ]])
+    assert.matches("hub:on: the handler must be a function", world.raises [[ linnet.hub():on("x") ]])
+    assert.matches("unknown option 'nsp'", world.raises [[ linnet.hub():on("x", print, { nsp = "/" }) ]])
+    assert.matches("hub:use: the function must be", world.raises [[ linnet.hub():use(1) ]])
+    assert.matches("hub:to: the room must be", world.raises [[ linnet.hub():to() ]])
+    assert.matches("hub:clients: the condition must be", world.raises [[ linnet.hub():clients(1) ]])
+    assert.matches("no method 'emitt' on Target", world.raises [[ linnet.hub():to("x"):emitt() ]])
+  end)
+end)
