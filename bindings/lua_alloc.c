@@ -35,7 +35,6 @@ struct arena {
     const size_t *limit;
     struct chunk *chunks;
     char *at, *end; /* what is left of the newest chunk */
-    size_t chunk_size;
     void *free[CLASSES];
 };
 
@@ -43,7 +42,6 @@ struct arena *arena_new(size_t *used, const size_t *limit) {
     struct arena *a = ln_new(struct arena);
     a->used = used;
     a->limit = limit;
-    a->chunk_size = CHUNK_MIN;
     return a;
 }
 
@@ -69,12 +67,12 @@ static void *take_small(struct arena *a, size_t size) {
         return p;
     }
     if (LN_UNLIKELY((size_t)(a->end - a->at) < bytes)) {
-        struct chunk *c = ln_realloc(NULL, sizeof *c + a->chunk_size);
+        size_t chunk_size = LN_MIN(LN_MAX(*a->used / 4, CHUNK_MIN), CHUNK_MAX);
+        struct chunk *c = ln_realloc(NULL, sizeof *c + chunk_size);
         c->next = a->chunks;
         a->chunks = c;
         a->at = c->bytes;
-        a->end = c->bytes + a->chunk_size;
-        if (a->chunk_size < CHUNK_MAX) a->chunk_size *= 2;
+        a->end = c->bytes + chunk_size;
     }
     p = a->at;
     a->at += bytes;

@@ -204,14 +204,15 @@ void failure_log(struct script *s, const struct lua_call *c, const struct ln_err
 
 void script_kill_text(const struct script *s, char *out, size_t n) {
     char limit[32];
-    const char *at = s->killed_at[0] ? ", at " : "";
     if (s->killed == SCRIPT_OVER_MEMORY)
-        snprintf(out, n, "used more memory than its limit of %s%s%s%s",
-                 ln_bytes_text(s->mem_limit, limit, sizeof limit), at, s->killed_at,
+        snprintf(out, n, "used more memory than its limit of %s%s",
+                 ln_bytes_text(s->mem_limit, limit, sizeof limit),
                  s->was_deep ? " (a recursion without end)" : "");
     else
-        snprintf(out, n, "used more than %s of CPU time in one turn without waiting%s%s",
-                 ln_duration_text(s->budget_kill_ms, limit, sizeof limit), at, s->killed_at);
+        snprintf(out, n, "used more than %s of CPU time in one turn without waiting",
+                 ln_duration_text(s->budget_kill_ms, limit, sizeof limit));
+    size_t used = strlen(out);
+    if (s->killed_at[0]) snprintf(out + used, n - used, ", at %s", s->killed_at);
 }
 
 void failure_killed(const struct script *s, struct ln_err *err) {

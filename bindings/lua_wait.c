@@ -32,6 +32,7 @@ static void task_keep(struct lua_task *t) {
         t->event.bin = NULL;
         t->event.bin_count = 0;
         t->event.barrier = NULL;
+        t->event.source = NULL;
         at = keep_str(at, &t->event.name);
         keep_str(at, &t->event.args);
         if (ev->conn) t->conn_id = conn_handle(ev->conn);

@@ -142,7 +142,7 @@ static const struct attack {
     {"memory by rep in a pcall", "while true do pcall(string.rep, 'x', 15e6) end",
      SCRIPT_OVER_BUDGET, NULL},
     {"recursion", "local function f() return 1 + f() end f()", SCRIPT_OVER_MEMORY,
-     "at bot.lua:1 (a recursion without end)"},
+     "(a recursion without end), at bot.lua:1"},
     {"recursion of big frames",
      "local function f(...) local a, b, c, d, e = ... return 1 + f(1, 2, 3, 4, 5, 6, 7) end f()",
      NEVER, "stack overflow"},
