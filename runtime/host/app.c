@@ -104,20 +104,32 @@ struct app *app_new(void) {
     return a;
 }
 
+#define STOP_MS 2000 /* at most for the goodbyes: a peer that does not hang up holds nobody */
+
+static void stop_loop(void *ud) {
+    loop_stop(((struct app *)ud)->loop);
+}
+
 static void hub_gone(void *ud) {
     struct app *a = ud;
     a->hub = NULL;
+    loop_timer(a->loop, 0, stop_loop, a);
 }
 
+/* The loop stops when the hub's clients have hung up, or after a while. */
 static void close_hub(struct app *a) {
-    if (!a->hub || a->hub_closing) return;
+    if (a->hub_closing) return;
     a->hub_closing = true;
+    loop_timer(a->loop, STOP_MS, stop_loop, a);
     hub_close(a->hub, hub_gone, a);
 }
 
 void app_free(struct app *a) {
     scripts_free(a->scripts);
-    close_hub(a);
+    if (a->hub && !a->hub_closing) { /* it never ran: the settings were wrong, say */
+        close_hub(a);
+        loop_run(a->loop);
+    }
     if (a->clients) clients_free(a->clients);
     loop_free(a->loop); /* turns until every handle is closed: the hub's end comes here */
     size_t i = 0;
@@ -136,15 +148,17 @@ void app_free(struct app *a) {
     ln_free(a);
 }
 
-static void stop_loop(void *ud) {
-    loop_stop(((struct app *)ud)->loop);
-}
-
 static void stop_scripts(void *ud) {
     struct app *a = ud;
+    struct conn *c;
     scripts_stop(a->scripts);
-    /* What they said at the end leaves within this turn. */
-    loop_timer(a->loop, 0, stop_loop, a);
+    for (size_t i = 0; clients_each(a->clients, &i, &c);)
+        conn_disconnect(c, NULL);
+    /* What was said at the end leaves within this turn. */
+    if (a->hub)
+        close_hub(a);
+    else
+        loop_timer(a->loop, 0, stop_loop, a);
 }
 
 /* Later, never from here: who asks may be a script, even one that is just being loaded. */

@@ -326,7 +326,9 @@ static bool set_up_log(struct cli *cli, struct app *a, struct ln_err *err) {
         }
     }
     ln_free(text);
-    ln_log_setup(level, format, wants_color(cli, STDERR_FILENO));
+    bool color = wants_color(cli, STDERR_FILENO);
+    if (color && format == LN_LOG_AUTO && !isatty(STDERR_FILENO)) format = LN_LOG_TEXT;
+    ln_log_setup(level, format, color);
     text = config_text(a->config, "log.levels");
     if (ok && text) ok = ln_log_levels(text, err);
     ln_free(text);

@@ -8,7 +8,7 @@ hub:use(function(client, auth)
   end
   return true
 end)
-hub:on("echo", function(client, ...) client:emit("echoed", ...) end)
+hub:on("echo", function(client, a, b, c, bytes) client:emit("echoed", a, b, c, linnet.binary(bytes)) end)
 hub:on("sum", function(_, a, b) return a + b end)
 hub:on("same", function(_, _, n) return n end)
 hub:on("ask me", function(client) return client:emit_with_ack("question", "is it so") end)
