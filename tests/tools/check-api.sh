@@ -5,8 +5,8 @@
 # in tests/lua.
 set -u
 cd "$(dirname "$0")/../.."
-names=$(grep -hoE '^(/\*|--) [a-z_0-9]+[.:][a-z_0-9.:]+\(' bindings/lua_*.c bindings/linnet/*.lua |
-  sed -E 's#^(/\*|--) ##; s/\($//' | grep -vE '^(linnet\.x|name)' | sort -u)
+names=$(grep -hoE '^ *(/\*|--) [a-z_0-9]+[.:][a-z_0-9.:]+\(' bindings/lua_*.c bindings/linnet/*.lua |
+  sed -E 's#^ *(/\*|--) ##; s/\($//' | grep -vE '^(linnet\.x|name)' | sort -u)
 count=$(printf '%s\n' "$names" | grep -c .)
 [ "$count" -ge 60 ] || { echo "only $count signatures found: the comments have moved"; exit 1; }
 status=0
