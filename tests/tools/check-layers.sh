@@ -36,7 +36,7 @@ rule "foreign libraries are io's" 'runtime/base/*.c runtime/wire/*.c runtime/cli
 rule "libcrypto is base/crypt's" 'runtime/*/*.c bindings/*.c' '#include <openssl/' '^runtime/(base/crypt|io/[a-z_]+)\.c:'
 rule "no Lua in the host" 'runtime/*/*.[ch]' '(#include [<"]l(ua|auxlib|ualib)\.h|\blua_[a-z]+\()' '^runtime/host/main\.c:'
 rule "one door runs Lua" 'bindings/*.c' '\blua_(pcall|pcallk|resume)\(' '^bindings/lua_call\.c:'
-rule "exit is main's" 'runtime/*/*.c bindings/*.c' '(^|[^a-z_])exit\(' '^runtime/host/main\.c:'
+rule "exit is main's" 'runtime/*/*.c bindings/*.c' '(^|[^a-z_.])exit\(' '^runtime/host/main\.c:'
 rule "time is the clock's" 'runtime/*/*.c bindings/*.c' '\b(clock_gettime|gettimeofday|time)\((NULL|CLOCK|&|0)' '^(runtime/base/clock|bindings/lua_watchdog)\.c:'
 rule "no file names a machine" '*.md docs/*.md dev CMakeLists.txt runtime/*/*.[ch] bindings/*.[ch]' '/(work|home)/[a-z]'
 
