@@ -46,6 +46,7 @@ return function(st)
     return setmetatable({ members = {}, room = room or false, synced = false, bus = c.bus() }, Presence)
   end
 
+  -- presence:list(where?) -> { Member }
   function methods.list(view, where)
     local list = {}
     if where ~= nil and type(where) ~= "function" and type(where) ~= "table" then
@@ -64,19 +65,23 @@ return function(st)
     return list
   end
 
+  -- presence:get(user_id) -> Member | nil
   function methods.get(view, id) return view.members[id] end
 
+  -- presence:me() -> Member | nil
   function methods.me(view)
     local id = my_id(st)
     return id ~= nil and view.members[id] or nil
   end
 
+  -- presence:count() -> integer
   function methods.count(view)
     local n = 0
     for _ in pairs(view.members) do n = n + 1 end
     return n
   end
 
+  -- presence:on(kind, fn(member, old)) -> Handle
   function methods.on(view, kind, fn)
     local known = false
     for _, k in ipairs(kinds) do known = known or k == kind end
@@ -88,7 +93,7 @@ return function(st)
     return view.bus:on(kind, fn, nil, "presence:on")
   end
 
-  -- fn(member, old); member is nil when the user left, old when it came
+  -- presence:watch(user_id, fn(member | nil, old | nil)) -> Handle
   function methods.watch(view, id, fn)
     if id == nil then c.fail("presence:watch: the user's id is missing") end
     return view.bus:on("user:" .. tostring(id), fn, nil, "presence:watch")
@@ -96,6 +101,7 @@ return function(st)
 
   local statuses = { "online", "away", "busy", "offline" }
 
+  -- presence:set(status, {text, expires}?) -> true | nil, err
   function methods.set(view, status, opts)
     local part = st.dialect.presence
     local known = false

@@ -291,6 +291,7 @@ end)
 
 local M = { join = join, leave = leave }
 
+-- conn:room(name?) -> Room | nil
 function M.room(conn, name)
   local st = state_of(conn, "conn:room")
   if name == nil then return st.current end
@@ -298,6 +299,7 @@ function M.room(conn, name)
   return room_of(st, name)
 end
 
+-- conn:rooms() -> { [name] = Room }
 function M.rooms(conn)
   return joined_rooms(state_of(conn, "conn:rooms"))
 end

@@ -18,10 +18,12 @@ local function sent_status(sent, status)
   sent.bus:emit("status", status)
 end
 
+-- sent:on(fn(status)) -> Handle
 function sent_methods.on(sent, fn)
   return sent.bus:on("status", fn, nil, "sent:on")
 end
 
+-- sent:wait(status, timeout?) ⏸ -> true | nil, err
 function sent_methods.wait(sent, status, timeout)
   if not rank[status] then
     c.fail("sent:wait: the status must be sent, delivered, read or failed, not " .. tostring(status))

@@ -1,0 +1,41 @@
+-- SPDX-License-Identifier: MIT
+-- Every example of docs/lua.md runs, without an error.
+
+local world = require "world"
+
+local function examples()
+  local list, section = {}, "start"
+  local text, first
+  local n = 0
+  for line in io.lines(rig.dir .. "/../../docs/lua.md") do
+    n = n + 1
+    section = line:match("^## (.+)") or section
+    if text and line == "```" then
+      list[#list + 1] = { name = section, line = first, text = table.concat(text, "\n") }
+      text = nil
+    elseif text then
+      text[#text + 1] = line
+    elseif line == "```lua" then
+      text, first = {}, n
+    end
+  end
+  return list
+end
+
+describe("docs/lua.md", function()
+  before_each(world.open)
+  after_each(world.close)
+
+  local all = examples()
+  it("has examples", function() assert.is_true(#all >= 12, #all) end)
+
+  for _, e in ipairs(all) do
+    it(("line %d runs: %s"):format(e.line, e.name), function()
+      local ok, err = rig.load("example.lua", e.text)
+      assert.is_true(ok, err)
+      rig.advance(30)
+      world.said()
+      world.logged("warn")
+    end)
+  end
+end)
