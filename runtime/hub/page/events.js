@@ -37,9 +37,9 @@ function clean(raw) {
 
 // What was said, or the arguments as they are; the hub may have cut them short.
 function preview(args) {
-  const said = /"text":("(?:[^"\\]|\\.)+")/.exec(args);
+  const said = /"text":"((?:[^"\\]|\\.)+)("?)/.exec(args);
   try {
-    return said ? `“${JSON.parse(said[1])}”` : args;
+    return said ? `“${JSON.parse(`"${said[1]}"`)}${said[2] ? "”" : "…"}` : args;
   } catch {
     return args;
   }

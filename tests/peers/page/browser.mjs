@@ -23,32 +23,39 @@ export function pageTest(name, fn, { args = [], quiet = true } = {}) {
   test(name, async () => {
     const ends = [];
     const errors = [];
+    const hubs = [];
     try {
-      const hub = await startHub(linnet, args);
-      const scene = new Scene(hub, ends, errors);
+      const scene = new Scene(ends, errors, hubs);
+      scene.take(await startHub(linnet, args));
       await fn(scene);
       if (quiet && errors.length) throw new Error(`the page complains:\n${errors.join("\n")}`);
     } finally {
       for (const end of ends.reverse()) await end().catch(() => {});
     }
+    for (const hub of hubs) {
+      const fault = /(Sanitizer|runtime error).*/.exec(hub.err());
+      if (fault) throw new Error(`the hub: ${fault[0]}\n${hub.err()}`);
+    }
   });
 }
 
 export class Scene {
-  constructor(hub, ends, errors) {
-    this.hub = hub;
-    this.url = hub.url;
-    this.ends = ends;
-    this.errors = errors;
-    ends.push(() => this.hub.end());
+  constructor(ends, errors, hubs) {
+    Object.assign(this, { ends, errors, hubs });
     this.visit = this.visit.bind(this); // so that a case can take them out of the scene
     this.bot = this.bot.bind(this);
   }
 
+  take(hub) {
+    this.hub = hub;
+    this.url = hub.match[0];
+    this.hubs.push(hub);
+    this.ends.push(() => hub.end());
+  }
+
   // Another process in the hub's place.
-  async replaceHub(args) {
-    this.hub = await start(linnet, args, /http:\/\/[0-9.]+:(\d+)/);
-    this.url = this.hub.match[0];
+  async replaceHub(args, options) {
+    this.take(await start(linnet, args, /http:\/\/[0-9.]+:(\d+)/, options));
   }
 
   // A person with a browser of their own: a window on the hub's page, in the room already.

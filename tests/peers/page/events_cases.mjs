@@ -3,8 +3,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join as pathJoin } from "node:path";
-import { equal, ok, start } from "../lib.mjs";
-import { linnet, pageTest, say, until } from "./browser.mjs";
+import { equal, ok } from "../lib.mjs";
+import { pageTest, say, until } from "./browser.mjs";
 
 // A case whose hub is `linnet dev` with a script.
 function devTest(name, fn) {
@@ -20,8 +20,7 @@ function devTest(name, fn) {
       `end)`,
       `chat:join("lobby")`, ""].join("\n"));
     await scene.hub.end();
-    scene.hub = await start(linnet, ["dev", "bot.lua", "--port", "0"], /http:\/\/[0-9.]+:(\d+)/, { cwd: folder });
-    scene.url = scene.hub.match[0];
+    await scene.replaceHub(["dev", "bot.lua", "--port", "0"], { cwd: folder });
     await fn(scene);
   });
 }
@@ -45,6 +44,8 @@ devTest("events: one row an event, with all that is known of it", async ({ visit
     ["hub", "message", "lobby", "kari"], "connection, name, room, who");
   ok(/^\d+ B$/.test(await cell("num")), `size ${await cell("num")}`);
   equal(await cell("text"), "“a word in the air”", "content");
+  await kari.say("x".repeat(300));
+  ok(/^“x+…$/.test(await rows(page, "xxx").first().locator(".text").innerText()), "a long text");
   equal(await row.locator(".way .hide").textContent(), "received", "direction in words");
   await page.locator("#ev-rows tr.out", { hasText: "a word in the air" }).first().waitFor();
   equal(await rows(page, "ping").or(rows(page, "pong")).count(), 0, "heartbeats");
