@@ -38,7 +38,8 @@ describe("the host", function()
     world.run [[
       local o = linnet.option
       print(o("size", 1), o("size", nil, "integer"), o("name", "x"), o("wait", nil, "duration"), o("on", false))
-      print(o("list", {})[2], o("at", nil, "time"), o("mode", "slow", "fast|slow"), o("text_number", 1), o("ratio", 1.5))
+      print(o("list", {})[2], o("at", nil, "time"), o("mode", "slow", "fast|slow"), o("text_number", 1),
+        o("ratio", 1.5))
       print(o("missing"), o("missing", 5), o("missing", "10s", "duration"), o("size"), o("size", nil, "number"))
     ]]
     assert.same({
@@ -134,7 +135,9 @@ describe("small tools", function()
     assert.equal("nil\tinvalid", said[4])
     assert.equal("1700000000", said[5])
     assert.equal("nil", said[6]:match("^nil"))
-    for _, piece in ipairs { "{ 1, \"two\", { x = null }", "[\"a b\"] = true", "[10] = 1.5", "s = \"q\\\"\\n\\001\"" } do
+    for _, piece in ipairs {
+      "{ 1, \"two\", { x = null }", "[\"a b\"] = true", "[10] = 1.5", "s = \"q\\\"\\n\\001\"",
+    } do
       assert.is_truthy(said[7]:find(piece, 1, true), piece)
     end
     assert.equal("nil\tfunction\t{}", said[8])

@@ -43,7 +43,7 @@ describe("a script's Lua", function()
     ]]
     local said = world.said()
     assert.equal("a,bb,ccc\t2\tk\tv", said[1])
-    assert.equal("heLLo\t2\tab-ab-ab", said[2])
+    assert.equal("heLLo\tab-ab-ab", said[2])
     assert.equal("2,3,3\t1970-01-01\ttrue", said[3])
     assert.matches("^false\t.*%-%-allow=env:HOME", said[4])
     assert.same({ "one", "two", "true\ttrue\tnil" }, { said[5], said[6], said[7] })
