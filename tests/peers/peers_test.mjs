@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Interoperability, proved against the real thing. peers_test.mjs LINNET [PART OF A NAME]
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { WebSocketServer, WebSocket } from "ws";
 import { Server } from "socket.io";
 import { io } from "socket.io-client";
@@ -143,6 +145,34 @@ test("our client after a stock server's restart: comes back, rejoins, sends what
   equal(await within(script.exited, "the script to end", 30000), 0, script.out() + script.err());
   equal(texts, ["one", "two", "three"]);
   await server.close();
+});
+
+test("100,000 numbered events over a real line, through 60 reloads, every fourth of them broken", async () => {
+  const TOTAL = 100000, RELOADS = 60;
+  const dir = mkdtempSync(join(tmpdir(), "linnet-stream-")), file = join(dir, "stream.lua");
+  const good = readFileSync("tests/peers/stream_script.lua", "utf8");
+  writeFileSync(file, good);
+  const server = new Server(0, { transports: ["websocket"] });
+  const port = server.httpServer.address().port;
+  let socket, sent = 0;
+  const connected = new Promise((r) => server.on("connection", (s) => { socket = s; r(); }));
+  const script = await start(linnet, ["run", file, "--", `http://127.0.0.1:${port}`], /connected/);
+  await connected;
+  const count = (pattern) => (script.err().match(pattern) ?? []).length;
+  const tried = () => count(/reloaded/g) + count(/the running version stays/g);
+  for (let i = 1; i <= RELOADS; i++) {
+    const broken = i % 8 === 4 ? "this is no Lua\n" : i % 8 === 0 ? "error('on purpose')\n" : "";
+    writeFileSync(file, `${good}${broken && "\n"}`.replace(/^/, broken ? broken : `-- version ${i}\n`));
+    script.child.kill("SIGHUP");
+    while (sent < (TOTAL * i) / RELOADS) socket.emit("n", ++sent);
+    await within(new Promise((r) => { const look = () => (tried() >= i ? r() : setImmediate(look)); look(); }), `reload ${i}`);
+  }
+  const result = await socket.timeout(20000).emitWithAck("result");
+  equal([result.last, result.wrong, result.reloads], [TOTAL, 0, RELOADS - Math.floor(RELOADS / 4)]);
+  equal(count(/disconnect|transport close/g), 0, "the line was never lost");
+  equal(await script.end(), 0);
+  rmSync(dir, { recursive: true });
+  await new Promise((r) => server.close(r));
 });
 
 // --- frames exchanged with npm ws, both roles ---
