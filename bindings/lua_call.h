@@ -58,6 +58,7 @@ void lua_call_unref(struct script *s, int fn);
  * Raises when the coroutine cannot wait (the main state, inside table.sort …) BEFORE anything is
  * parked, so set up the operation after lua_call_can_wait. */
 void lua_call_can_wait(lua_State *L); /* raises in words when this place may not wait */
+bool lua_call_may_wait(lua_State *L); /* the same, asked */
 ln_id lua_call_wait_id(lua_State *L, void (*cancel)(void *ud), void *ud, const char *what);
 int lua_call_yield(lua_State *L); /* `return lua_call_yield(L);` after lua_call_wait_id */
 /* Resumes with what push pushes (the results of the ⏸ function; NULL: none). Never from inside

@@ -206,13 +206,21 @@ static int prepare(lua_State *L, void *ud) {
     return 0;
 }
 
+static void boot_over(void *ud) {
+    struct script *s = ud; /* the boot task is the script's: it ends with it at the latest */
+    s->is_boot_over = true;
+    use_booted(s);
+}
+
 /* True when the main chunk ended or waits. */
 static bool run_boot(struct loading *l, struct ln_err *err) {
     struct script *s = l->script;
     if (!lua_call_c(s, l->path, prepare, l, err)) return false;
-    struct lua_call c = {.script = s, .fn = l->fn, .what = "main chunk", .err = err};
+    struct barrier *b = barrier_open(boot_over, s);
+    struct lua_call c = {.script = s, .fn = l->fn, .what = "main chunk", .err = err, .barrier = b};
     err->code = LN_OK;
     bool waits = lua_call_run(&c) != 0;
+    barrier_seal(b);
     lua_call_unref(s, l->fn);
     if (s->killed) failure_killed(s, err);
     return waits || err->code == LN_OK;

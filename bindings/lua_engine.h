@@ -46,10 +46,12 @@ struct script {
     /* lua_engine.c's */
     ln_id id;
     struct arena *arena;
-    char **grants; /* NULL-ended: "env:HOME" */
-    int plugin;    /* registry reference of the table that the main chunk returned */
-    int options;   /* registry reference of what init gets */
-    bool is_booted, is_killed_told, is_unload_due;
+    char **grants;     /* NULL-ended: "env:HOME" */
+    int plugin;        /* registry reference of the table that the main chunk returned */
+    int options;       /* registry reference of what init gets */
+    bool is_booted;    /* main chunk and init have ended well */
+    bool is_boot_over; /* … or not so well */
+    bool is_killed_told, is_unload_due;
     enum unload_reason unload_why;
     struct ln_buf saved; /* what the version before saved, until the plugin's table is known */
 };

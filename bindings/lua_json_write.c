@@ -319,6 +319,7 @@ bool json_encode(lua_State *L, int first, int last, struct ln_buf *out, struct l
 
 bool lua_json_encode_args(lua_State *L, int first, int last, struct ln_buf *out,
                           struct lua_json_bins *bins, struct ln_err *err) {
-    return json_encode(L, lua_absindex(L, first), lua_absindex(L, last), out, bins, &json_defaults,
-                       err);
+    if (first < 0) first = lua_absindex(L, first);
+    if (last < 0) last = lua_absindex(L, last); /* 0 stays 0: nothing from 1 on */
+    return json_encode(L, first, last, out, bins, &json_defaults, err);
 }

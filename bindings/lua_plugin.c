@@ -99,7 +99,9 @@ static void check_requires(lua_State *L, struct script *s) {
         for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++, lua_pop(L, 1)) {
             struct ln_str want = {NULL, 0};
             if (lua_type(L, -1) == LUA_TSTRING) want.p = lua_tolstring(L, -1, &want.n);
-            if (!version_meets(want, "linnet", LN_VERSION, &err))
+            bool is_ours = ln_str_starts(want, "linnet ") || ln_str_is(want, "linnet");
+            if (!(is_ours ? version_meets(want, "linnet", LN_VERSION, &err)
+                          : use_requirement(s, want, &err)))
                 luaL_error(L, "%s: %s", s->seat->path, err.text);
         }
         lua_pop(L, 1);

@@ -23,7 +23,11 @@ void script_dispose(struct script *s, enum unload_reason why);
  * is there. */
 bool version_meets(struct ln_str want, const char *name, const char *version, struct ln_err *err);
 
-void ln_open_script(lua_State *L); /* lua_script.c */
+
+/* lua_use.c */
+/* "people >= 2": is that plugin loaded, and new enough? */
+bool use_requirement(struct script *s, struct ln_str want, struct ln_err *err);
+void use_booted(struct script *s); /* init is over: who waits for it goes on */
 
 /* lua_grants.c */
 void grants_read(struct script *s); /* --allow and the settings of the script */

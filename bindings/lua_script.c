@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "bindings/lua_args.h"
+#include "bindings/lua_modules.h"
 #include "bindings/lua_plugin.h"
 
 /* linnet.on_dispose(fn(reason)) -> Handle */

@@ -103,21 +103,28 @@ static int never(lua_State *L, int status, lua_KContext ctx) {
     return script_raise_kill(L);
 }
 
+static bool is_in_task(lua_State *L) {
+    const struct running *r = script_of(L)->running;
+    return r && r->co == L && r->task;
+}
+
+/* Every coroutine up to the task's own must be able to yield. */
+bool lua_call_may_wait(lua_State *L) {
+    if (!is_in_task(L)) return false;
+    for (const struct running *r = script_of(L)->running; lua_isyieldable(r->co); r = r->prev)
+        if (r->co == r->task->co) return true;
+    return false;
+}
+
 void lua_call_can_wait(lua_State *L) {
     struct script *s = script_of(L);
-    struct running *r = s->running;
-    if (!r || r->co != L || !r->task)
+    if (!is_in_task(L))
         script_fail(L, "this place cannot wait: it is called from outside of any handler");
-    bool may = true;
-    for (;; r = r->prev) {
-        may = may && lua_isyieldable(r->co);
-        if (r->co == r->task->co) break;
-    }
-    if (!may)
+    if (!lua_call_may_wait(L))
         script_fail(
             L, "cannot wait inside string.gsub, table.sort or a metamethod called from C: wait "
                "before or after it");
-    if (!script_is_ending(s) && !r->task->is_cancelled) return;
+    if (!script_is_ending(s) && !s->running->task->is_cancelled) return;
     s->is_yielding = true; /* it has ended already: task_go drops what yields now */
     lua_yieldk(L, 0, 0, never);
 }

@@ -97,6 +97,20 @@ static void entry_unload(struct entry *e, enum unload_reason why) {
     if (seat) e->engine->unload(seat, why);
 }
 
+static void forget_uses_of(struct scripts *ss, const struct entry *of) {
+    LN_LIST_EACH (&ss->entries, node, next) {
+        for (struct use **at = &LN_CONTAINER(node, struct entry, node)->uses; *at;) {
+            struct use *u = *at;
+            if (u->of != of) {
+                at = &u->next;
+                continue;
+            }
+            *at = u->next;
+            ln_free(u);
+        }
+    }
+}
+
 static void entry_free(struct entry *e) {
     struct loop *l = e->scripts->app->loop;
     entry_unload(e, UNLOAD_STOP);
@@ -108,10 +122,17 @@ static void entry_free(struct entry *e) {
         ln_free(u);
     }
     ln_list_remove(&e->node);
+    forget_uses_of(e->scripts, e);
     ln_free(e->path);
     ln_free(e->code);
     ln_free(e->options);
     ln_free(e);
+}
+
+static bool is_used(const struct scripts *ss, const struct entry *of) {
+    LN_LIST_EACH (&ss->entries, node, next)
+        if (uses(LN_CONTAINER(node, struct entry, node), of)) return true;
+    return false;
 }
 
 /* Plugins that nobody uses any more go. */
@@ -121,10 +142,7 @@ static void sweep_plugins(struct scripts *ss) {
         again = false;
         LN_LIST_EACH (&ss->entries, node, next) {
             struct entry *e = LN_CONTAINER(node, struct entry, node);
-            bool is_used = !e->is_plugin || e->is_loading;
-            LN_LIST_EACH (&ss->entries, other, after)
-                is_used = is_used || uses(LN_CONTAINER(other, struct entry, node), e);
-            if (is_used) continue;
+            if (!e->is_plugin || e->is_loading || is_used(ss, e)) continue;
             entry_free(e);
             again = true;
             break;
@@ -380,10 +398,18 @@ void scripts_killed(struct scripts *ss, struct seat *seat, const char *why) {
 
 /* --- the end, and looking at them --- */
 
+/* A user goes before what it uses. */
+static struct entry *newest_unused(struct scripts *ss) {
+    for (struct ln_list *n = ss->entries.prev; n != &ss->entries; n = n->prev)
+        if (!is_used(ss, LN_CONTAINER(n, struct entry, node)))
+            return LN_CONTAINER(n, struct entry, node);
+    return LN_CONTAINER(ss->entries.prev, struct entry, node);
+}
+
 void scripts_stop(struct scripts *ss) {
     ss->is_stopped = true;
     while (!ln_list_empty(&ss->entries))
-        entry_free(LN_CONTAINER(ss->entries.prev, struct entry, node));
+        entry_free(newest_unused(ss));
 }
 
 void scripts_free(struct scripts *ss) {

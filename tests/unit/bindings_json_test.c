@@ -366,6 +366,10 @@ TEST(arguments_are_lists) {
     ln_buf_clear(&b);
     ln_buf_puts(&b, "kept:");
     CHECK(lua_json_encode_args(s->L, 2, 1, &b, NULL, &err)); /* none */
+    lua_settop(s->L, 0);
+    CHECK(lua_json_encode_args(s->L, 1, 0, &b, NULL, &err)); /* none at all */
+    CHECK_STR(ln_buf_get(&b), "kept:");
+    CHECK_INT(lua_json_decode_args(s->L, LN_STR("1,2,3"), NULL, 0, &err), 3);
     lua_pushcfunction(s->L, luaopen_base);
     CHECK(!lua_json_encode_args(s->L, 1, 4, &b, NULL, &err));
     CHECK_STR(ln_str(err.text), "a function cannot be JSON");
