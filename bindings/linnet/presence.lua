@@ -4,7 +4,7 @@
 -- is all of them once. A whole list (a join, a reconnect) is one `sync`, then only what differs from
 -- the list before is told: join, leave, update.
 
-local c = ...
+local c, tools = ...
 local linnet = require "linnet"
 
 local member_fields = { "id", "name", "status", "text", "last_seen", "connections", "info", "is_me" }
@@ -22,7 +22,7 @@ local function same(a, b)
 end
 
 -- st: the connection's state in room.lua. Returns {all = the connection's view, of_room, joined, left}.
-return function(st)
+local function new(st)
   local Member = c.class("Member", {}, {
     is_me = function(member) return member.id ~= nil and member.id == my_id(st) end,
   }, member_fields)
@@ -113,7 +113,8 @@ return function(st)
     opts = c.options(opts, { "text", "expires" }, "presence:set")
     local expires = opts.expires and c.seconds(opts.expires, "presence:set", "option 'expires'")
     if not part.emit then return c.err("invalid", "this dialect has no presence") end
-    local ok, err = st.conn:emit(part.emit, part.args(status, opts.text))
+    local args = part.args and part.args(status, opts.text) or { status = status, text = opts.text }
+    local ok, err = st.conn:emit(part.emit, args)
     if not ok then return nil, err end
     if st.expiry then st.expiry:cancel() end
     st.expiry = expires and linnet.after(expires, function() view:set("online") end) or nil
@@ -224,7 +225,8 @@ return function(st)
   M.all = all
 
   local function on_presence(data)
-    local kind, data_member, room = st.dialect.presence.read(data)
+    local read, kind, data_member, room = st.dialect.presence.read, data.kind, data.member, data.room
+    if read then kind, data_member, room = read(data) end
     if type(data_member) ~= "table" or data_member.id == nil then return end
     if kind == "update" or room == nil then
       for _, view in pairs(views) do
@@ -244,4 +246,23 @@ return function(st)
     end)
   end
   return M
+end
+
+-- Made at the first look; what is not known for sure is asked for, which may wait.
+function tools.presence_of(st)
+  if st.presence then return st.presence end
+  local d = st.dialect
+  st.presence = new(st)
+  for _, room in pairs(tools.joined_rooms(st)) do
+    local function sync()
+      local reply = tools.ask(st, d.join, d.join.args(room.name), nil, "presence")
+      if reply and room.joined then tools.keep_members(st, room, reply) end
+    end
+    if room.members and room.seen == c.received(st.conn) then
+      st.presence.joined(room, room.members)
+    elseif d.join.members and st.conn.connected then
+      if c.can_wait() then sync() else linnet.spawn(sync) end
+    end
+  end
+  return st.presence
 end

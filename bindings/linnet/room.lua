@@ -10,6 +10,21 @@ local c = ...
 local linnet = require "linnet"
 local dialects = c.part("dialect.lua")
 
+local lazy_tools = {
+  refused = "more.lua", leave = "more.lua", with_room = "talk.lua", presence_of = "presence.lua",
+}
+local function load_lazily(from)
+  return {
+    __index = function(t, key)
+      if not from[key] then return nil end
+      c.part(from[key], c.tools)
+      return rawget(t, key)
+    end,
+  }
+end
+local tools = setmetatable({}, load_lazily(lazy_tools))
+c.tools = tools
+
 -- --- state by connection ---
 
 local states = {}
@@ -31,15 +46,6 @@ local function seconds(value, fn, name)
   if value ~= nil then return c.seconds(value, fn, name) end
 end
 
--- What a server says when it refuses, as nil, err.
-local function refused(why, what)
-  local text = type(why) == "table" and why.message or why
-  local code = type(why) == "table" and type(why.code) == "string" and why.code or "refused"
-  local none, err = c.err(code, type(text) == "string" and text or what .. " was refused")
-  if type(why) == "table" then err.detail = why end
-  return none, err
-end
-
 -- One request of the dialect: the reply, or nil, err.
 local function ask(st, part, args, timeout, what)
   local conn = timeout and st.conn:timeout(timeout) or st.conn
@@ -48,7 +54,7 @@ local function ask(st, part, args, timeout, what)
   if reply == nil then return nil, err end
   if reply == true then return true end -- acknowledged without a word
   local ok, why = part.ok(reply)
-  if not ok then return refused(why, what) end
+  if not ok then return tools.refused(why, what) end
   return reply
 end
 
@@ -56,9 +62,10 @@ end
 
 local room_methods = {}
 local Room -- the metatable
-local lazy = { -- methods by the file that has them
+local lazy = { -- by the file that has them
   send = "send.lua", wait_for = "talk.lua", emit = "talk.lua", emit_with_ack = "talk.lua",
-  typing = "talk.lua", mark_read = "talk.lua", history = "talk.lua", ask = "talk.lua",
+  typing = "talk.lua", mark_read = "talk.lua", history = "ask.lua", ask = "ask.lua",
+  once = "more.lua", on_any = "more.lua", off = "more.lua", leave = "more.lua",
 }
 
 local function room_of(st, name)
@@ -101,25 +108,6 @@ local function keep_members(st, room, reply)
   room.members = read and type(reply) == "table" and read(reply) or nil
   room.seen = c.received(st.conn)
   if st.presence then st.presence.joined(room, room.members) end
-end
-
--- Made at the first look; what is not known for sure is asked for, which may wait.
-local function presence_of(st)
-  if st.presence then return st.presence end
-  local d = st.dialect
-  st.presence = c.part("presence.lua")(st)
-  for _, room in pairs(joined_rooms(st)) do
-    local function sync()
-      local reply = ask(st, d.join, d.join.args(room.name), nil, "presence")
-      if reply and room.joined then keep_members(st, room, reply) end
-    end
-    if room.members and room.seen == c.received(st.conn) then
-      st.presence.joined(room, room.members)
-    elseif d.join.members and st.conn.connected then
-      if c.can_wait() then sync() else linnet.spawn(sync) end
-    end
-  end
-  return st.presence
 end
 
 -- The room is ours: the host keeps it from now on.
@@ -167,27 +155,6 @@ local function join(conn, name, opts)
   return take(st, room, reply)
 end
 
--- conn:leave(room) ⏸ -> true | nil, err
-local function leave(conn, name)
-  local st = state_of(conn, "conn:leave")
-  local room = st.rooms[name]
-  if not room or not room.joined then
-    return c.err("not_found", ("the room '%s' is not joined"):format(tostring(name)))
-  end
-  c.hold()
-  local is_last = c.drop(conn, name)
-  rooms_changed(st, function()
-    room.joined = false
-    if st.current == room then st.current = nil end
-  end)
-  if st.presence then st.presence.left(room) end
-  local part = st.dialect.leave
-  if not is_last or not part.emit or not conn.connected then return true end
-  local reply, err = ask(st, part, part.args(name), nil, "leaving " .. name)
-  if reply == nil then return nil, err end
-  return true
-end
-
 -- What a listener of this room needs beside its own options.
 local function in_room(room, event, opts, fn)
   local st, d, name = room.st, room.st.dialect, room.name
@@ -233,49 +200,12 @@ function room_methods.on(room, event, fn, opts)
   return keep(room, event, fn, room.conn:on(event, fn, in_room(room, event, opts, "room:on")))
 end
 
--- room:once(event, fn, opts?) -> Handle
-function room_methods.once(room, event, fn, opts)
-  local own = in_room(room, event, opts, "room:once")
-  return keep(room, event, fn, room.conn:once(event, fn, own))
-end
-
--- room:on_any(fn, opts?) -> Handle
-function room_methods.on_any(room, fn, opts)
-  return keep(room, nil, fn, room.conn:on_any(fn, in_room(room, nil, opts, "room:on_any")))
-end
-
--- room:off(event?, fn?) -> integer
-function room_methods.off(room, event, fn)
-  local n = 0
-  for _, k in ipairs(room.handles or {}) do
-    local is_it = (event == nil or k.event == event) and (fn == nil or k.fn == fn)
-    if is_it and k.handle:cancel() then n = n + 1 end
-  end
-  return n
-end
-
--- room:leave() ⏸ -> true | nil, err
-function room_methods.leave(room)
-  return leave(room.conn, room.name)
-end
-
 Room = c.class("Room", room_methods, {
   presence = function(room)
-    return presence_of(room.st).of_room(room)
+    return tools.presence_of(room.st).of_room(room)
   end,
 }, { "info", "last_id", "handles", "members", "seen" }, lazy)
 Room.__tostring = function(room) return "Room " .. room.name end
-
-local tools = {
-  ask = ask, seconds = seconds, in_room = in_room, room_methods = room_methods,
-}
-setmetatable(room_methods, {
-  __index = function(methods, key)
-    if not lazy[key] then return nil end
-    c.part(lazy[key], tools)
-    return rawget(methods, key)
-  end,
-})
 
 -- --- after a reconnect ---
 
@@ -287,9 +217,16 @@ c.rejoined(function(conn, name, err, reply)
   keep_members(st, room, reply)
 end)
 
+setmetatable(room_methods, load_lazily(lazy))
+tools.room_methods, tools.ask, tools.in_room, tools.keep = room_methods, ask, in_room, keep
+tools.joined_rooms, tools.rooms_changed, tools.keep_members = joined_rooms, rooms_changed, keep_members
+tools.seconds = seconds
+
 -- --- what bindings/lua_conn.c hands out ---
 
-local M = { join = join, leave = leave }
+local M = { join = join }
+
+function M.leave(conn, name) return tools.leave(state_of(conn, "conn:leave"), name) end
 
 -- conn:room(name?) -> Room | nil
 function M.room(conn, name)
@@ -300,18 +237,14 @@ function M.room(conn, name)
 end
 
 -- conn:rooms() -> { [name] = Room }
-function M.rooms(conn)
-  return joined_rooms(state_of(conn, "conn:rooms"))
-end
+function M.rooms(conn) return joined_rooms(state_of(conn, "conn:rooms")) end
 
-function M.presence(conn)
-  return presence_of(state_of(conn, "conn.presence")).all
-end
+function M.presence(conn) return tools.presence_of(state_of(conn, "conn.presence")).all end
 
 function M.watch(conn, field, fn)
   return state_of(conn, "conn:watch").bus:on(field, fn, nil, "conn:watch")
 end
 
-M.dialect = dialects.define
+function M.dialect(name, spec) c.part("dialect_more.lua", dialects).define(name, spec) end
 
 return M

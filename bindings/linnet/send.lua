@@ -59,7 +59,7 @@ local function listen_for_marks(st)
   if d.read.event then
     st.conn:on(d.read.event, function(data)
       if type(data) ~= "table" then return end
-      for _, id in ipairs(d.read.ids(data) or {}) do
+      for _, id in ipairs(d.read.ids and d.read.ids(data) or data.ids or data.message_ids or { data.id }) do
         if st.by_id[id] then sent_status(st.by_id[id], "read") end
       end
     end)

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 --
--- The form of a dialect: linnet.dialect and a table given as an option are checked here, so that a
--- misspelt field is an error with the nearest name. Loaded when a script brings a dialect of its own.
+-- Dialects beside the hub's: `rooms`, and those that scripts bring, which are checked here, so that a
+-- misspelt field is an error with the nearest name.
 
-local c = ...
+local c, dialects = ...
 
 -- The fields that a part of a dialect may have.
 local parts = {
@@ -45,7 +45,7 @@ local function check_part(name, part)
   end
 end
 
-return function(spec)
+local function check(spec)
   if type(spec) ~= "table" then
     c.fail("linnet.dialect: the dialect must be a table, not " .. type(spec))
   end
@@ -61,3 +61,52 @@ return function(spec)
     end
   end
 end
+
+local function room_id(room) return { room_id = room } end
+
+local specs = {
+  rooms = {
+    join = { emit = "join_room", args = room_id },
+    leave = { emit = "leave_room", args = room_id },
+    message = {
+      event = "message", emit = "send_message",
+      write = function(m) return dialects.merged({ room_id = m.room, message = m.text }, m) end,
+    },
+    typing = {
+      event = "user_typing", emit = "typing",
+      args = function(room, on) return { room_id = room, is_typing = on } end,
+    },
+    read = {
+      event = "messages_read", emit = "read",
+      args = function(ids, room) return { room_id = room, message_ids = ids } end,
+    },
+  },
+}
+local later = { pusher = true, laravel = true }
+
+local M = {}
+
+-- linnet.dialect(name, spec)
+function M.define(name, spec)
+  if type(name) ~= "string" or name == "" then
+    c.fail("linnet.dialect: the name must be a string, not " .. type(name))
+  end
+  check(spec)
+  specs[name] = spec
+end
+
+function M.find(which)
+  if type(which) == "table" then
+    check(which)
+    return dialects.complete(which)
+  end
+  if specs[which] then return dialects.complete(specs[which]) end
+  if later[which] then c.fail(("the dialect '%s' comes in a later version"):format(which)) end
+  local names = { "linnet" }
+  for name in pairs(specs) do names[#names + 1] = name end
+  local near = c.nearest(tostring(which), names)
+  c.fail(("unknown dialect '%s'%s"):format(tostring(which),
+    near and (" (did you mean '%s'?)"):format(near) or ""))
+end
+
+return M
