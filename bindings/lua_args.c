@@ -191,15 +191,19 @@ struct ln_buf *api_out(lua_State *L) {
     return b;
 }
 
-void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last) {
-    struct ln_err err;
+bool out_try(lua_State *L, struct out *o, int first, int last, struct ln_err *err) {
     *o = (struct out){.text = api_out(L)};
-    if (first > last || lua_json_encode_args(L, first, last, o->text, &o->bins, &err)) {
+    if (first > last || lua_json_encode_args(L, first, last, o->text, &o->bins, err)) {
         api_of(L)->out_depth++;
-        return;
+        return true;
     }
     ln_free(o->bins.v);
-    arg_fail(L, "%s: %s", fn, err.text);
+    return false;
+}
+
+void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last) {
+    struct ln_err err;
+    if (!out_try(L, o, first, last, &err)) arg_fail(L, "%s: %s", fn, err.text);
 }
 
 void out_done(lua_State *L, struct out *o) {

@@ -94,6 +94,8 @@ struct out {
 };
 /* Encodes the values from first to last; raises, naming fn, when one cannot be JSON. */
 void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last);
+/* The same; false with err instead of raising. */
+bool out_try(lua_State *L, struct out *o, int first, int last, struct ln_err *err);
 void out_done(lua_State *L, struct out *o);
 /* One value as JSON in which secrets are plain: for what identifies us to a server (auth, query,
  * headers). In the buffer of api_out: valid until the next use of it. Raises. */

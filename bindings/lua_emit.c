@@ -7,12 +7,11 @@
 #include "base/mem.h"
 #include "bindings/lua_conn.h"
 
-static bool takes(lua_State *L, const struct conn_view *v, struct conn *c, struct conn_emit *e) {
+static void set_how(lua_State *L, const struct conn_view *v, struct conn *c, struct conn_emit *e) {
     if (v->is_volatile) e->flags |= CONN_EMIT_VOLATILE;
     if (lua_call_now_conn(L) == c) e->flags |= CONN_EMIT_NOW;
     e->timeout_ms = v->timeout_ms;
     e->retries = -1;
-    return true;
 }
 
 /* The values of an acknowledgement as results: `true` when it is empty, nil and err when it never
@@ -79,10 +78,13 @@ static int emit(lua_State *L, const char *fn_name, struct conn_view *v, struct c
     struct out out;
     struct ln_err err;
     int ref = has_fn ? arg_ref(L, last) : LUA_NOREF;
-    out_encode(L, &out, fn_name, first, has_fn ? last - 1 : last);
+    if (!out_try(L, &out, first, has_fn ? last - 1 : last, &err)) {
+        lua_call_unref(script_of(L), ref);
+        return arg_fail(L, "%s: %s", fn_name, err.text);
+    }
     struct conn_emit e = {
         .name = name, .args = ln_buf_get(out.text), .bin = out.bins.v, .bin_count = out.bins.n};
-    takes(L, v, c, &e);
+    set_how(L, v, c, &e);
     struct ack_item *a = NULL;
     if (has_fn) {
         a = ln_new(struct ack_item);
@@ -160,7 +162,7 @@ int l_conn_emit_with_ack(lua_State *L) {
     out_encode(L, &out, "conn:emit_with_ack", 3, lua_gettop(L));
     struct conn_emit e = {
         .name = name, .args = ln_buf_get(out.text), .bin = out.bins.v, .bin_count = out.bins.n};
-    takes(L, v, c, &e);
+    set_how(L, v, c, &e);
     struct ack_wait *w = ln_new(struct ack_wait);
     w->app = app_of(L);
     w->conn = v->conn;

@@ -59,13 +59,11 @@ static void call_drop(struct seat_item *it) {
 
 static void call_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
     struct hub_call *hc = ud;
-    if (!err && n > 0 && hc->answer != LUA_NOREF) {
-        int last = lua_gettop(L);
-        lua_rawgeti(L, LUA_REGISTRYINDEX, hc->answer);
-        struct answer *a = lua_touserdata(L, -1);
-        answer_give(L, a, last - n + 1, last);
-    }
-    seat_drop(&hc->item);
+    int last = lua_gettop(L);
+    bool answers = !err && n > 0 && hc->answer != LUA_NOREF;
+    if (answers) lua_rawgeti(L, LUA_REGISTRYINDEX, hc->answer);
+    seat_drop(&hc->item); /* before what may raise */
+    if (answers) answer_give(L, lua_touserdata(L, -1), last - n + 1, last);
 }
 
 static int client_lead(lua_State *L, struct lua_listener *ll, struct event *ev) {
@@ -235,7 +233,7 @@ static void admit_next(struct admit *a) {
         struct admit_call *ac = ln_new(struct admit_call);
         ac->script = u->script;
         ac->admit = a;
-        seat_own(u->script->seat, &ac->item, "call", admit_drop);
+        seat_own(u->script->seat, &ac->item, "admission", admit_drop);
         struct lua_call c = {.script = u->script,
                              .fn = u->fn,
                              .what = "hub:use function",
@@ -243,7 +241,11 @@ static void admit_next(struct admit *a) {
                              .done = admit_done,
                              .logs = true,
                              .ud = ac};
-        lua_call_run(&c);
+        struct app *app = a->app;
+        ln_id id = ac->item.id;
+        if (lua_call_run(&c)) return;
+        it = seat_item_of(&app->slots, id, "admission"); /* a killed script is not called */
+        if (it) seat_drop(it);
         return;
     }
     admit_end(a, true, NULL, (struct ln_str){0});

@@ -214,7 +214,11 @@ static void ask_auth(struct app *app, struct conn *c, ln_id ticket, const char *
                             .done = auth_done,
                             .logs = true,
                             .ud = a};
-    lua_call_run(&call);
+    ln_id id = a->item.id;
+    if (lua_call_run(&call)) return;
+    struct seat_item *it =
+        seat_item_of(&app->slots, id, "auth"); /* a killed script is not called */
+    if (it) seat_drop(it);
 }
 
 /* --- linnet.connect --- */

@@ -135,6 +135,7 @@ local function ask_join(st, name, timeout)
     local reply, err = ask(st, d.join, d.join.args(name), timeout, "joining " .. name)
     if reply ~= nil then return reply end
     if timeout or err.code ~= "disconnected" then return nil, err end
+    linnet.sleep(0.5)
   end
 end
 
