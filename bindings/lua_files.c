@@ -17,6 +17,8 @@
 #include "bindings/lua_sandbox.h"
 #include "bindings/lua_task.h"
 
+#define FILES_MAX 64 /* open at once, of one script */
+
 /* --- where a script may read and write --- */
 
 static bool is_below(const char *path, const char *dir) {
@@ -133,17 +135,52 @@ static int check_path(lua_State *L, bool write) {
     return 0;
 }
 
+static int count_open(lua_State *L) {
+    int n = 0;
+    for (lua_pushnil(L); lua_next(L, lua_upvalueindex(2)); lua_pop(L, 1)) {
+        const luaL_Stream *f = lua_touserdata(L, -2);
+        n += f && f->closef != NULL;
+    }
+    return n;
+}
+
+/* The second upvalue is a weak table of the script's files: descriptors are the program's, not the
+ * script's alone. */
+static bool has_too_many(lua_State *L) {
+    if (count_open(L) < FILES_MAX) return false;
+    lua_gc(L, LUA_GCCOLLECT);
+    return count_open(L) >= FILES_MAX;
+}
+
+/* Calls the stock function, whose last result is the file when there are `full` of them. */
+static int open_stock(lua_State *L, int full) {
+    if (has_too_many(L)) {
+        errno = EMFILE;
+        return fail_errno(L, lua_tostring(L, 1));
+    }
+    int n = lua_tocfunction(L, lua_upvalueindex(1))(L);
+    if (n == full) {
+        lua_pushvalue(L, -1);
+        lua_pushboolean(L, true);
+        lua_rawset(L, lua_upvalueindex(2));
+    }
+    return n;
+}
+
 /* io.open(path, mode?) -> file | nil, err */
 static int l_open(lua_State *L) {
     const char *mode = luaL_optstring(L, 2, "r");
     int failed = check_path(L, strpbrk(mode, "wa+") != NULL);
-    return failed ? failed : lua_tocfunction(L, lua_upvalueindex(1))(L);
+    return failed ? failed : open_stock(L, 1);
 }
 
 /* io.lines(path, ...) -> iterator */
 static int l_lines(lua_State *L) {
-    if (check_path(L, false)) return luaL_error(L, "%s", lua_tostring(L, -2));
-    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+    script_check(L);
+    int n = check_path(L, false);
+    if (n == 0) n = open_stock(L, 4);
+    if (n == 3) return luaL_error(L, "%s", lua_tostring(L, -2));
+    return n;
 }
 
 /* Functions that do not exist here say what to do. */
@@ -164,6 +201,14 @@ static void take(lua_State *L, const char *name, lua_CFunction f) {
     lua_setfield(L, -2, name);
 }
 
+/* The same, with the table of open files. */
+static void take_opener(lua_State *L, int files, const char *name, lua_CFunction f) {
+    lua_getfield(L, -2, name);
+    lua_pushvalue(L, files);
+    lua_pushcclosure(L, f, 2);
+    lua_setfield(L, -2, name);
+}
+
 static void publish(lua_State *L, const char *name) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_pushvalue(L, -2);
@@ -174,10 +219,16 @@ static void publish(lua_State *L, const char *name) {
 }
 
 static void open_io(lua_State *L) {
+    lua_newtable(L);
+    int files = lua_gettop(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, files);
     luaL_requiref(L, LUA_IOLIBNAME, luaopen_io, 0);
     lua_newtable(L);
-    take(L, "open", l_open);
-    take(L, "lines", l_lines);
+    take_opener(L, files, "open", l_open);
+    take_opener(L, files, "lines", l_lines);
     take(L, "type", NULL);
     take(L, "write", NULL);
     take(L, "stdout", NULL);
@@ -185,6 +236,7 @@ static void open_io(lua_State *L) {
     add_refused(L, "popen", "io.popen would hold up everything: use linnet.exec (grant exec:CMD)");
     add_refused(L, "read", "io.read would hold up everything until somebody types");
     publish(L, LUA_IOLIBNAME);
+    lua_remove(L, files);
 }
 
 /* --- os --- */

@@ -36,7 +36,7 @@ static int to_log(lua_State *L, enum ln_log_level level) {
     luaL_Buffer b;
     luaL_buffinit(L, &b);
     for (int i = 1; i <= n; i++) {
-        if (i > 1) luaL_addchar(&b, '\t');
+        if (i > 1) luaL_addlstring(&b, "  ", 2); /* the log shows a tab as \x09 */
         luaL_tolstring(L, i, NULL);
         luaL_addvalue(&b);
     }

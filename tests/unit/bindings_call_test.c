@@ -526,7 +526,7 @@ TEST(a_reload_wakes_those_who_wait_once) {
     rig_call(s, "f");
     engine_lua.unload(s->seat, UNLOAD_RELOAD);
     s = NULL;
-    CHECK_HAS(rig_logged(&r), "woken\tnil\treloaded\tthe script was reloaded");
+    CHECK_HAS(rig_logged(&r), "woken  nil  reloaded  the script was reloaded");
     CHECK(!strstr(rig_logged(&r), "never"));
     CHECK_INT(wait_count, 1);
     CHECK_INT(cancels, 1);
@@ -557,7 +557,7 @@ TEST(err_values_print_as_their_message) {
     rig_call(s, "f");
     struct ln_err err = {LN_TIMEOUT, "it took too long"};
     lua_call_wake(&r.app, waiting[0], push_err, &err);
-    CHECK_HAS(rig_logged(&r), "timeout\tit took too long\tfalse\tit took too long");
+    CHECK_HAS(rig_logged(&r), "timeout  it took too long  false  it took too long");
     CHECK_HAS(rig_logged(&r), "error script:bot it took too long");
     close_all();
 }

@@ -156,6 +156,15 @@ TEST(files_stay_in_their_directories) {
     RUN_HAS(code, "No such file or directory");
     snprintf(code, sizeof code, "return os.rename('%s/bots/list.txt', '/tmp/stolen')", dir);
     RUN_HAS(code, "add --allow=fs:write=/tmp/stolen");
+    snprintf(code, sizeof code,
+             "local t, err = {} for i = 1, 100 do t[i], err = io.open('%s/bots/list.txt') end\n"
+             "return #t .. ' ' .. err",
+             dir);
+    RUN_HAS(code, "64 ");
+    RUN_HAS(code, "Too many open files");
+    snprintf(code, sizeof code,
+             "local t = {} for i = 1, 100 do t[i] = io.lines('%s/bots/list.txt') end", dir);
+    RUN_HAS(code, "Too many open files");
     const char *const allow[] = {"env:NOTHING,fs:read=/etc", NULL};
     r.app.allow = allow;
     RUN_HAS("return io.open('/etc/passwd'):read('l')", "root:");
@@ -249,7 +258,7 @@ TEST(native_modules_need_a_grant) {
 TEST(print_goes_to_the_log) {
     open_all();
     load("print('a', 1, nil, true)\nwarn('careful')");
-    CHECK_HAS(rig_logged(&r), "info script:bot a\t1\tnil\ttrue");
+    CHECK_HAS(rig_logged(&r), "info script:bot a  1  nil  true");
     CHECK_HAS(rig_logged(&r), "warn script:bot careful");
     close_all();
 }
@@ -291,7 +300,7 @@ TEST(plugin_tables_are_checked) {
     if (s) CHECK_INT(rig_int(s, "v"), 3);
     if (s) rig_unload(&r, s);
     s = NULL;
-    CHECK_HAS(rig_logged(&r), "disposed\tstop\t1.2");
+    CHECK_HAS(rig_logged(&r), "disposed  stop  1.2");
     close_all();
 }
 
@@ -304,8 +313,8 @@ TEST(disposers_run_newest_first) {
          "h:cancel()");
     rig_unload(&r, s);
     s = NULL;
-    const char *log = rig_logged(&r), *last = strstr(log, "last\tstop"),
-               *first = strstr(log, "first\tstop");
+    const char *log = rig_logged(&r), *last = strstr(log, "last  stop"),
+               *first = strstr(log, "first  stop");
     CHECK(first && last && last < first);
     CHECK_HAS(log, "broken\n  in dispose");
     CHECK(!strstr(log, "cancelled"));
