@@ -17,7 +17,7 @@ describe("the host", function()
     ]]
     local r = world.records()
     assert.same({ "info", "warn", "error", "info" }, { r[1].level, r[2].level, r[3].level, r[4].level })
-    assert.same({ "one", "two", "three", "four\tnil\t5" }, { r[1].text, r[2].text, r[3].text, r[4].text })
+    assert.same({ "one", "two", "three", "four  nil  5" }, { r[1].text, r[2].text, r[3].text, r[4].text })
     assert.same({ n = "1", t = "[2]", s = "x", b = "true" }, r[1].fields)
     assert.same({ err = "this is no base64" }, r[3].fields)
     assert.equal("script:spec", r[1].tag)

@@ -11,13 +11,13 @@ local function collect()
   for _, r in ipairs(rig.logs()) do kept[#kept + 1] = r end
 end
 
--- What scripts printed (level info) since the last call.
+-- What scripts printed (level info) since the last call, with tabs between the values.
 function M.said()
   collect()
   local out, rest = {}, {}
   for _, r in ipairs(kept) do
     if r.level == "info" and r.tag:find("^script:") then
-      out[#out + 1] = r.text
+      out[#out + 1] = (r.text:gsub("  ", "\t"))
     else
       rest[#rest + 1] = r
     end
