@@ -44,5 +44,9 @@ bool json_encode(lua_State *L, int first, int last, struct ln_buf *out, struct l
 /* The first byte in [p, end) that cannot stand in a JSON string as it is: " \ or a control
  * character; or end. *high: a byte above 0x7f was passed. */
 const char *json_plain(const char *p, const char *end, bool *high);
+/* The string that begins at `begin` and holds its first special byte at p, without its escapes,
+ * added to out. Behind the closing quote; or, with *error, where it is wrong. */
+const char *json_unescape(const char *begin, const char *p, const char *end, struct ln_buf *out,
+                          bool *high, const char **error);
 
 #endif

@@ -8,9 +8,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -43,111 +40,6 @@ static inline void skip_space(struct reader *r) {
 
 /* --- strings --- */
 
-const char *json_plain(const char *p, const char *end, bool *high) {
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
-    const __m128i control = _mm_set1_epi8(0x1f);
-    while (end - p >= 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, control), v);
-        __m128i stop =
-            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)), low);
-        unsigned stops = (unsigned)_mm_movemask_epi8(stop), highs = (unsigned)_mm_movemask_epi8(v);
-        if (stops) {
-            unsigned at = (unsigned)__builtin_ctz(stops);
-            if (highs & ((1u << at) - 1)) *high = true;
-            return p + at;
-        }
-        if (highs) *high = true;
-        p += 16;
-    }
-#endif
-    for (; p < end; p++) {
-        unsigned char c = (unsigned char)*p;
-        if (c == '"' || c == '\\' || c < 0x20) break;
-        if (c > 0x7f) *high = true;
-    }
-    return p;
-}
-
-static int hex4(const char *p, const char *end) {
-    int v = 0;
-    if (end - p < 4) return -1;
-    for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        int d = c >= '0' && c <= '9' ? c - '0' : -1;
-        if (c >= 'a' && c <= 'f') d = c - 'a' + 10;
-        if (c >= 'A' && c <= 'F') d = c - 'A' + 10;
-        if (d < 0) return -1;
-        v = v << 4 | d;
-    }
-    return v;
-}
-
-static void add_utf8(struct ln_buf *b, uint32_t c) {
-    char *o = ln_buf_room(b, 4);
-    size_t n = 0;
-    if (c < 0x80) {
-        o[n++] = (char)c;
-    } else if (c < 0x800) {
-        o[n++] = (char)(0xc0 | c >> 6);
-    } else {
-        if (c < 0x10000) {
-            o[n++] = (char)(0xe0 | c >> 12);
-        } else {
-            o[n++] = (char)(0xf0 | c >> 18);
-            o[n++] = (char)(0x80 | (c >> 12 & 0x3f));
-        }
-        o[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-    }
-    if (c >= 0x80) o[n++] = (char)(0x80 | (c & 0x3f));
-    b->n += n;
-}
-
-/* At the u of \uXXXX. Half of a surrogate pair, which JavaScript sends when a text is cut inside an
- * emoji, becomes U+FFFD. */
-static const char *read_unicode(struct reader *r, const char *p, struct ln_buf *out) {
-    int c = hex4(p + 1, r->end);
-    if (c < 0) return NULL;
-    p += 5;
-    if (c >= 0xd800 && c < 0xdc00 && r->end - p >= 6 && p[0] == '\\' && p[1] == 'u') {
-        int low = hex4(p + 2, r->end);
-        if (low >= 0xdc00 && low < 0xe000) {
-            add_utf8(out, 0x10000 + ((uint32_t)(c - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
-            return p + 6;
-        }
-    }
-    add_utf8(out, c >= 0xd800 && c < 0xe000 ? 0xfffd : (uint32_t)c);
-    return p;
-}
-
-/* From the first backslash on; leaves r->p behind the closing quote. */
-static bool read_escaped(struct reader *r, const char *begin, const char *p, bool *high) {
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-    struct ln_buf *out = &r->st->scratch;
-    ln_buf_clear(out);
-    for (;;) {
-        ln_buf_add(out, begin, (size_t)(p - begin));
-        if (p == r->end) return fail(r, p, "the string does not end");
-        if (*p == '"') break;
-        if (*p != '\\') return fail(r, p, "a control character in a string");
-        if (++p == r->end) return fail(r, p, "the string does not end");
-        const char *known = *p ? strchr(from, *p) : NULL;
-        if (known) {
-            ln_buf_putc(out, to[known - from]);
-            p++;
-        } else {
-            const char *next = *p == 'u' ? read_unicode(r, p, out) : NULL;
-            if (!next) return fail(r, p - 1, "a bad escape in a string");
-            p = next;
-        }
-        begin = p;
-        p = json_plain(p, r->end, high);
-    }
-    r->p = p + 1;
-    return true;
-}
-
 /* At the opening quote. The text is lent until the next string. */
 static bool read_text(struct reader *r, struct ln_str *text) {
     bool high = false;
@@ -159,7 +51,10 @@ static bool read_text(struct reader *r, struct ln_str *text) {
             return fail(r, begin - 1, "a string is not UTF-8");
         return true;
     }
-    if (!read_escaped(r, begin, p, &high)) return false;
+    const char *error;
+    ln_buf_clear(&r->st->scratch);
+    r->p = json_unescape(begin, p, r->end, &r->st->scratch, &high, &error);
+    if (error) return fail(r, r->p, error);
     *text = ln_buf_get(&r->st->scratch);
     if (!text->p) text->p = "";
     if (high && !ln_utf8_valid(text->p, text->n))
