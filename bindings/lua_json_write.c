@@ -32,7 +32,9 @@ static bool write_string(struct writer *w, struct ln_str s) {
     struct ln_buf *out = w->out;
     const char *p = s.p, *end = s.p + s.n;
     bool high = false;
-    ln_buf_putc(out, '"');
+    char *room = ln_buf_room(out, s.n + 2); /* all of it, when nothing needs an escape */
+    *room = '"';
+    out->n++;
     for (;;) {
         const char *stop = json_plain(p, end, &high);
         ln_buf_add(out, p, (size_t)(stop - p));
