@@ -200,6 +200,26 @@ describe("events", function()
     end)
   end)
 
+  it("that are no JSON reach no handler", function()
+    world.run(chat .. [[
+      chat:on("m", function(...) print("m", ...) end)
+      chat:on("q", function(...) print("q", ...) end, { mode = "queued" })
+      chat:on_any(function(...) print("any", ...) end)
+      print(chat:wait_for("w"))
+    ]])
+    for _, args in ipairs { "{", "[1,]", "\"a", "1 2", "{\"a\":\1}", "nul", "1,,2" } do
+      assert.equal("protocol", rig.event("hub", "m", args))
+      assert.equal("protocol", rig.event("hub", "q", args))
+      assert.equal("protocol", rig.event("hub", "w", args))
+    end
+    assert.same({}, world.said())
+    assert.equal("ok", rig.event("hub", "w", "[1],2"))
+    assert.equal("ok", rig.event("hub", "q", ""))
+    local said = world.said()
+    assert.equal(4, #said)
+    assert.equal("q", said[4])
+  end)
+
   it("can be waited for", function()
     world.run(chat .. [[
       linnet.after(1, function()

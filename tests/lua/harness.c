@@ -277,30 +277,36 @@ static int rig_drop(lua_State *L) {
     return 0;
 }
 
+/* rig.event(conn, name, args) -> what the listeners made of it: "ok", "protocol" … */
+static int rig_event(lua_State *L) {
+    struct conn *c = conn_find(world(L)->clients, ln_str(luaL_checkstring(L, 1)));
+    if (!c) return luaL_error(L, "no such connection");
+    struct event ev = {.kind = EVENT_APP,
+                       .conn = c,
+                       .name = ln_str(luaL_checkstring(L, 2)),
+                       .args = ln_str(luaL_checkstring(L, 3)),
+                       .ack = -1,
+                       .serial = app_event_serial(app)};
+    ln_status s = bus_emit(app_bus(app, c), &ev);
+    lua_pushstring(L, s == LN_OK ? "ok" : ln_status_name(s));
+    return 1;
+}
+
 static int rig_now(lua_State *L) {
     lua_pushnumber(L, (double)(ln_wall_ms() - START_MS) / 1000.0);
     return 1;
 }
 
-static const luaL_Reg rig[] = {{"open", rig_open},
-                               {"close", rig_close},
-                               {"settle", rig_settle},
-                               {"advance", rig_advance},
-                               {"port", rig_port},
-                               {"set", rig_set},
-                               {"env", rig_env},
-                               {"load", rig_load},
-                               {"unload", rig_unload},
-                               {"write", rig_write},
-                               {"reload", rig_reload},
-                               {"stop", rig_stop},
-                               {"counts", rig_counts},
-                               {"handles", rig_handles},
-                               {"logs", rig_logs},
-                               {"exit_code", rig_exit_code},
-                               {"drop", rig_drop},
-                               {"now", rig_now},
-                               {NULL, NULL}};
+static const luaL_Reg rig[] = {{"open", rig_open},     {"close", rig_close},
+                               {"settle", rig_settle}, {"advance", rig_advance},
+                               {"port", rig_port},     {"set", rig_set},
+                               {"env", rig_env},       {"load", rig_load},
+                               {"unload", rig_unload}, {"write", rig_write},
+                               {"reload", rig_reload}, {"stop", rig_stop},
+                               {"counts", rig_counts}, {"handles", rig_handles},
+                               {"logs", rig_logs},     {"exit_code", rig_exit_code},
+                               {"drop", rig_drop},     {"now", rig_now},
+                               {"event", rig_event},   {NULL, NULL}};
 
 int main(int argc, char **argv) {
     char temporary[] = "/tmp/linnet-lua-XXXXXX", path[PATH_MAX];

@@ -106,6 +106,20 @@ describe("the host", function()
     assert.matches("the code must be from 0 to 255", world.raises [[ linnet.exit(256) ]])
   end)
 
+  it("uses plugins", function()
+    require("lfs").mkdir("plugins")
+    rig.write("plugins/greeter.lua", [[
+      return { name = "greeter", version = "1.0.0", exports = { greet = function(name) return "Hello, " .. name end } }
+    ]])
+    world.run [[
+      local greeter = assert(linnet.use("greeter"))
+      print(greeter.greet("Kari"))
+      local none, err = linnet.use("no_such_plugin")
+      print(none, err.code)
+    ]]
+    assert.same({ "Hello, Kari", "nil\tnot_found" }, world.said())
+  end)
+
   it("names what linnet does not have", function()
     assert.equal("linnet has no 'conect' (did you mean 'connect'?)", world.raises [[ linnet.conect("hub") ]])
     assert.equal("linnet has no 'bot'", world.raises [[ linnet.bot() ]]:gsub(" %(did.*", ""))

@@ -40,8 +40,17 @@ require "busted.modules.test_file_loader"(busted, { "lua" })(files, { "_spec%.lu
 require "busted.execute"(busted)(1, {})
 
 local lfs = require "lfs"
-for name in lfs.dir(".") do
-  if lfs.attributes(name, "mode") == "file" then os.remove(name) end
+local function clear(folder)
+  for name in lfs.dir(folder) do
+    local path = folder .. "/" .. name
+    if lfs.attributes(path, "mode") == "file" then
+      os.remove(path)
+    elseif name ~= "." and name ~= ".." then
+      clear(path)
+      lfs.rmdir(path)
+    end
+  end
 end
+clear(".") -- the harness made this folder for the scripts
 io.write(("%d passed, %d failed\n"):format(passed, failed))
 return failed == 0 and passed > 0 and 0 or 1
