@@ -23,7 +23,6 @@ void script_dispose(struct script *s, enum unload_reason why);
  * is there. */
 bool version_meets(struct ln_str want, const char *name, const char *version, struct ln_err *err);
 
-
 /* lua_use.c */
 /* "people >= 2": is that plugin loaded, and new enough? */
 bool use_requirement(struct script *s, struct ln_str want, struct ln_err *err);

@@ -45,9 +45,9 @@ void script_hook(lua_State *co); /* raises the kill at co's next instruction */
 void script_report(struct script *s);
 /* For C loops that may run long (patterns, JSON): raises when the script was killed. */
 static inline void script_check(lua_State *L);
-/* Ends what runs in L: by a yield, which no pcall and no __close sees, straight to the door; where L
- * cannot yield (below sort, gsub, a metamethod) by an error up to the place where it can. Returns in
- * hooks only. */
+/* Ends what runs in L: by a yield, which no pcall and no __close sees, straight to the door; where
+ * L cannot yield (below sort, gsub, a metamethod) by an error up to the place where it can. Returns
+ * in hooks only. */
 int script_raise_kill(lua_State *L);
 /* "bot.lua:12" of the innermost frame of a script's own file; "" when there is none. Allocates
  * nothing. */
