@@ -2,6 +2,10 @@
 // The frame of the peer tests: cases, checks, and linnet processes that end with the test.
 import { spawn } from "node:child_process";
 
+const children = new Set(); // none outlives the test, however it ends
+process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+
 const cases = [];
 export const test = (name, fn) => cases.push({ name, fn });
 export function equal(got, want, what = "value") {
@@ -23,7 +27,8 @@ export const once = (emitter, event, what = event) => within(new Promise((r) => 
 export function start(linnet, args, pattern = null, options = {}) {
   const child = spawn(linnet, args, { stdio: ["pipe", "pipe", "pipe"], ...options });
   let out = "", err = "";
-  const exited = new Promise((r) => child.on("exit", (code, signal) => r(code ?? signal)));
+  children.add(child);
+  const exited = new Promise((r) => child.on("exit", (code, signal) => { children.delete(child); r(code ?? signal); }));
   const self = {
     child, exited, out: () => out, err: () => err,
     async end(signal = "SIGTERM") { child.kill(signal); return within(exited, `linnet ${args[0]} to end`); },

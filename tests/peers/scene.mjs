@@ -61,6 +61,7 @@ export async function play(file, url, linnet) {
       let m;
       if ((m = line.match(/^bot (\S+)$/))) {
         bot = spawn(linnet, ["run", m[1], "--set", `connections.hub="${url}"`, "--", url], { stdio: ["ignore", "pipe", "pipe"] });
+        process.on("exit", () => bot.kill("SIGKILL"));
         bot.stderr.on("data", (d) => (talk += d));
         bot.stdout.on("data", (d) => (talk += d));
       } else if ((m = line.match(/^(\w+) is in (\S+)$/))) {
