@@ -119,6 +119,7 @@ char *ln_buf_take(struct ln_buf *b, size_t *n) {
     char *p = b->p - b->off;
     if (b->off) memmove(p, b->p, b->n + 1);
     if (n) *n = b->n;
+    p = ln_realloc(p, b->n + 1); /* it is kept from now on, and grows no more */
     *b = (struct ln_buf){0};
     return p;
 }

@@ -10,7 +10,7 @@
 #include "base/crypt.h"
 #include "base/mem.h"
 
-#define CAP_MIN 8
+#define CAP_MIN 2 /* most maps stay small, and there is one for each connection */
 
 static uint64_t rotl(uint64_t x, int by) {
     return x << by | x >> (64 - by);
@@ -70,7 +70,7 @@ void ln_map_free(struct ln_map *m) {
 }
 
 static struct ln_map_entry *find(const struct ln_map *m, struct ln_str key, uint32_t hash) {
-    size_t mask = m->cap * 2 - 1;
+    size_t mask = (size_t)m->cap * 2 - 1;
     for (size_t i = hash & mask; m->index[i]; i = (i + 1) & mask) {
         struct ln_map_entry *e = &m->entries[m->index[i] - 1];
         if (e->hash == hash && e->key && ln_str_eq((struct ln_str){e->key, e->n}, key)) return e;
@@ -85,7 +85,7 @@ void *ln_map_get(const struct ln_map *m, struct ln_str key) {
 }
 
 static void index_add(struct ln_map *m, size_t entry) {
-    size_t mask = m->cap * 2 - 1;
+    size_t mask = (size_t)m->cap * 2 - 1;
     size_t i = m->entries[entry].hash & mask;
     while (m->index[i])
         i = (i + 1) & mask;
@@ -94,11 +94,11 @@ static void index_add(struct ln_map *m, size_t entry) {
 
 /* New arrays with room for as many again as are live. */
 static void rebuild(struct ln_map *m) {
-    size_t cap = CAP_MIN;
+    uint32_t cap = CAP_MIN;
     while (cap < m->count * 2)
         cap *= 2;
     struct ln_map next = {ln_realloc(NULL, cap * sizeof *m->entries),
-                          ln_alloc(cap * 2 * sizeof *m->index), 0, m->count, cap};
+                          ln_alloc((size_t)cap * 2 * sizeof *m->index), 0, m->count, cap};
     for (size_t i = 0; i < m->used; i++) {
         if (!m->entries[i].key) continue;
         next.entries[next.used] = m->entries[i];
@@ -118,7 +118,7 @@ void *ln_map_set(struct ln_map *m, struct ln_str key, void *value) {
         return old;
     }
     if (m->used == m->cap) rebuild(m);
-    m->entries[m->used] = (struct ln_map_entry){ln_str_dup(key), key.n, hash, value};
+    m->entries[m->used] = (struct ln_map_entry){ln_str_dup(key), (uint32_t)key.n, hash, value};
     index_add(m, m->used++);
     m->count++;
     return NULL;

@@ -10,16 +10,15 @@
 
 struct ln_map_entry {
     char *key; /* 0-terminated copy; NULL in an entry that was removed */
-    size_t n;
-    uint32_t hash;
+    uint32_t n, hash;
     void *value;
 };
 
-/* A zeroed struct is an empty map. */
+/* A zeroed struct is an empty map. Keys are shorter than 4 GiB. */
 struct ln_map {
     struct ln_map_entry *entries; /* dense, in insertion order */
     uint32_t *index;              /* entry number + 1; 0 = free */
-    size_t used, count, cap;      /* entries used (with holes), live, allocated */
+    uint32_t used, count, cap;    /* entries used (with holes), live, allocated */
 };
 
 void ln_map_free(struct ln_map *m); /* keys only; values are the caller's */

@@ -47,7 +47,6 @@ void *ln_slot_drop(struct ln_slots *t, ln_id id) {
     struct ln_slot *s = find(t, id);
     if (!s) return NULL;
     void *p = s->p;
-    s->p = NULL;
     s->kind = 0;
     t->count--;
     if (s->generation < UINT32_MAX) {

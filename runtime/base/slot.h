@@ -12,8 +12,11 @@
 typedef uint64_t ln_id; /* index + 1 in the low 32 bits, generation in the high; 0 is never valid */
 
 struct ln_slot { /* internal */
-    void *p;
-    uint32_t generation, next_free;
+    union {
+        void *p;
+        uint32_t next_free;
+    };
+    uint32_t generation;
     uint16_t kind; /* 0: free */
 };
 

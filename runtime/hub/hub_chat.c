@@ -273,7 +273,7 @@ static bool do_rooms(struct ask *a) {
         ln_buf_puts(a->out, first ? "{\"name\":" : ",{\"name\":");
         first = false;
         ln_json_quote(a->out, ln_str(r->name));
-        ln_buf_fmt(a->out, ",\"members\":%zu}", r->occupants.count);
+        ln_buf_fmt(a->out, ",\"members\":%u}", r->occupants.count);
     }
     ln_buf_putc(a->out, ']');
     return true;

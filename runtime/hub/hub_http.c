@@ -277,7 +277,7 @@ static void serve_health(struct hub *h, struct server_reply *reply) {
     static const char *const headers[] = {"Cache-Control", "no-store", NULL};
     ln_buf_clear(&h->text);
     ln_buf_fmt(&h->text,
-               "{\"ok\":true,\"version\":\"" LN_VERSION "\",\"clients\":%zu,\"rooms\":%zu,"
+               "{\"ok\":true,\"version\":\"" LN_VERSION "\",\"clients\":%zu,\"rooms\":%u,"
                "\"uptime\":%llu}\n",
                h->client_count, h->rooms.count,
                (unsigned long long)((loop_now_ms(h->loop) - h->opened_ms) / 1000));
