@@ -66,26 +66,20 @@ void clients_dialler(struct clients *cs, int (*dial)(void *ud, struct conn *c), 
 
 /* --- opening and closing --- */
 
-void conn_take_opts(struct conn *c, const struct conn_opts *o, const struct url *url,
+void conn_take_opts(struct conn *c, const struct conn_opts *o, char *nsp,
                     const struct proto *proto) {
     struct conn_opts copy;
     conn_opts_copy(&copy, o); /* first: o may be our own */
     conn_opts_settle(&copy);
     conn_opts_free(&c->opts);
-    url_free(&c->url);
     ln_free(c->shown_url);
     ln_free(c->nsp);
+    c->shown_url = NULL;
     c->opts = copy;
-    c->url = *url;
     c->proto = proto;
-    c->nsp = ln_strdup(url->path[0] ? url->path : "/");
+    c->nsp = nsp;
     c->backoff = copy.backoff;
     c->backoff.attempts = 0;
-    struct ln_buf b = {0};
-    ln_buf_fmt(&b, url->is_ipv6 ? "%s://[%s]" : "%s://%s", url->scheme, url->host);
-    if (url->has_port) ln_buf_fmt(&b, ":%d", url->port);
-    ln_buf_puts(&b, url->path);
-    c->shown_url = ln_buf_take(&b, NULL);
 }
 
 static void start(void *ud) {
@@ -97,26 +91,27 @@ static void start(void *ud) {
 
 struct conn *conn_open(struct clients *cs, const char *name, const struct conn_opts *o,
                        struct ln_err *err) {
-    struct url url;
+    char *nsp;
     const struct proto *proto;
     if (cs->closing || ln_map_get(&cs->names, ln_str(name))) {
         ln_fail(err, LN_INVALID, "there is a connection named '%s' already", name);
         return NULL;
     }
-    if (!conn_opts_check(o, &url, &proto, err)) return NULL;
+    if (!conn_opts_check(o, &nsp, &proto, err)) return NULL;
     struct conn *c = ln_new(struct conn);
     struct ln_buf tag = {0};
     ln_buf_fmt(&tag, "conn:%s", name);
     c->tag = ln_buf_take(&tag, NULL);
-    c->name = ln_strdup(name);
+    c->name = c->tag + strlen("conn:");
     c->clients = cs;
     c->stats.rtt_ms = -1;
+    c->stats.last_error = "";
     c->auth_reason = "first";
     ln_list_init(&c->line_node);
     ln_list_init(&c->queue);
     ln_list_init(&c->retry);
     ln_list_init(&c->sent);
-    conn_take_opts(c, o, &url, proto);
+    conn_take_opts(c, o, nsp, proto);
     c->handle = ln_slot_put(&cs->slots, c, HANDLE_CONN);
     ln_map_set(&cs->names, ln_str(name), c);
     clients_hold(cs);
@@ -151,14 +146,13 @@ void conn_free(void *conn) {
     ln_map_free(&c->counts);
     ln_buf_free(&c->name_buf);
     conn_opts_free(&c->opts);
-    url_free(&c->url);
+    if (c->stats.errors > 0) ln_free((char *)(uintptr_t)c->stats.last_error);
     ln_free(c->acks);
     ln_free(c->answered);
     ln_free(c->sid);
     ln_free(c->nsp);
     ln_free(c->shown_url);
     ln_free(c->tag);
-    ln_free(c->name);
     ln_free(c);
     clients_release(cs);
 }
@@ -185,6 +179,16 @@ const char *conn_name(const struct conn *c) {
     return c->name;
 }
 const char *conn_url(const struct conn *c) {
+    if (!c->shown_url) {
+        struct url u;
+        struct ln_buf b = {0};
+        conn_opts_url(&c->opts, &u);
+        ln_buf_fmt(&b, u.is_ipv6 ? "%s://[%s]" : "%s://%s", u.scheme, u.host);
+        if (u.has_port) ln_buf_fmt(&b, ":%d", u.port);
+        ln_buf_puts(&b, u.path);
+        ((struct conn *)c)->shown_url = ln_buf_take(&b, NULL); /* the same to its users */
+        url_free(&u);
+    }
     return c->shown_url;
 }
 const char *conn_protocol(const struct conn *c) {

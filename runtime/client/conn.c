@@ -72,10 +72,8 @@ void conn_tell_error(struct conn *c, const struct ln_err *err, const char *detai
 }
 
 void conn_count_error(struct conn *c, const struct ln_err *err) {
-    c->stats.errors++;
-    size_t n = LN_MIN(strlen(err->text), sizeof c->stats.last_error - 1);
-    memcpy(c->stats.last_error, err->text, n);
-    c->stats.last_error[n] = 0;
+    if (c->stats.errors++ > 0) ln_free((char *)(uintptr_t)c->stats.last_error);
+    c->stats.last_error = ln_strdup(err->text);
 }
 
 /* --- on and off --- */
@@ -313,7 +311,7 @@ void conn_reconnect(struct conn *c) {
 }
 
 bool conn_reconfigure(struct conn *c, const struct conn_opts *o, struct ln_err *err) {
-    struct url url;
+    char *nsp;
     const struct proto *proto;
     if (c->is_closed) {
         ln_fail(err, LN_DISCONNECTED, "the connection is closed");
@@ -322,10 +320,10 @@ bool conn_reconfigure(struct conn *c, const struct conn_opts *o, struct ln_err *
     struct conn_opts settled = *o; /* the strings stay o's */
     conn_opts_settle(&settled);
     if (conn_opts_same(&c->opts, &settled)) return true;
-    if (!conn_opts_check(o, &url, &proto, err)) return false;
+    if (!conn_opts_check(o, &nsp, &proto, err)) return false;
     bool wants_line = c->state != CONN_IDLE || c->starts;
     bool was_up = conn_leave(c);
-    conn_take_opts(c, o, &url, proto);
+    conn_take_opts(c, o, nsp, proto);
     c->refusals = c->attempt = 0;
     if (wants_line) come_back(c, was_up);
     return true;

@@ -186,7 +186,7 @@ struct conn_stats {
     uint64_t connects, reconnects, sent, received, bytes_in, bytes_out, errors, dropped;
     uint64_t connected_at_ms; /* loop time; 0 when not connected */
     double rtt_ms;            /* of the last acknowledged event; < 0 unknown */
-    char last_error[200];
+    const char *last_error;   /* "": none so far */
 };
 const struct conn_stats *conn_stats(const struct conn *c);
 /* Walks the counts by event name (at most 100 names, then "other"). */

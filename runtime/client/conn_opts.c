@@ -138,8 +138,14 @@ static const struct proto *proto_find(const char *name, struct ln_err *err) {
     return NULL;
 }
 
-bool conn_opts_check(const struct conn_opts *o, struct url *url, const struct proto **proto,
+void conn_opts_url(const struct conn_opts *o, struct url *url) {
+    struct ln_err err;
+    url_parse(url, ln_str(o->url), &err);
+}
+
+bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto **proto,
                      struct ln_err *err) {
+    struct url url;
     *proto = proto_find(o->protocol, err);
     if (!*proto) return false;
     if (o->path && o->path[0] != '/') {
@@ -152,9 +158,12 @@ bool conn_opts_check(const struct conn_opts *o, struct url *url, const struct pr
         return false;
     }
     if (!check_flat(o->query, "query", err) || !check_headers(o->headers, err)) return false;
-    if (!url_parse(url, ln_str(o->url), err)) return false;
-    if (!strchr(url->path, ',')) return true;
-    ln_fail(err, LN_INVALID, "a namespace (the URL's path) cannot hold a comma: %s", url->path);
-    url_free(url);
-    return false;
+    if (!url_parse(&url, ln_str(o->url), err)) return false;
+    bool ok = !strchr(url.path, ',');
+    if (ok)
+        *nsp = ln_strdup(url.path[0] ? url.path : "/");
+    else
+        ln_fail(err, LN_INVALID, "a namespace (the URL's path) cannot hold a comma: %s", url.path);
+    url_free(&url);
+    return ok;
 }

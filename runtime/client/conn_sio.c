@@ -39,9 +39,8 @@ static void add_query(struct ln_buf *out, const char *json) {
     ln_buf_free(&plain);
 }
 
-static void sio_target(struct line *ln, struct ln_buf *out) {
+static void sio_target(struct line *ln, const struct url *u, struct ln_buf *out) {
     const struct conn_opts *o = line_opts(ln);
-    const struct url *u = line_url(ln);
     ln_buf_puts(out, o->path ? o->path : "/socket.io/");
     if (out->p[out->n - 1] != '/') ln_buf_putc(out, '/');
     ln_buf_putc(out, '?');

@@ -106,8 +106,10 @@ struct conn {
     struct line *line; /* NULL: it wants none now */
     struct ln_list line_node;
     ln_id handle;
-    char *name, *tag, *shown_url, *nsp;
-    struct url url;
+    char *tag;        /* "conn:" and its name, for logs */
+    const char *name; /* inside of it */
+    char *shown_url;  /* NULL until somebody asks */
+    char *nsp;        /* the path of its URL: "/" or "/admin" */
     struct conn_opts opts;
     const struct proto *proto;
     void *user;
@@ -150,8 +152,8 @@ struct conn {
 
 /* --- clients.c --- */
 void clients_hold(struct clients *cs); /* a conn or line more … */
-/* Options, URL and what follows from them; takes what url holds. */
-void conn_take_opts(struct conn *c, const struct conn_opts *o, const struct url *url,
+/* Options and what follows from them: copies o, and takes nsp over. */
+void conn_take_opts(struct conn *c, const struct conn_opts *o, char *nsp,
                     const struct proto *proto);
 void clients_release(struct clients *cs); /* … or less: the last one frees a closing cs */
 void conn_free(void *conn);
@@ -221,8 +223,10 @@ void history_add(struct conn *c, struct ln_str name, struct ln_str args);
 
 /* --- conn_opts.c --- */
 void conn_opts_settle(struct conn_opts *o); /* zeros become defaults */
-/* Also parses the URL (to be freed) and finds the protocol. */
-bool conn_opts_check(const struct conn_opts *o, struct url *url, const struct proto **proto,
+/* Also finds the namespace (the URL's path, to be freed) and the protocol. */
+bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto **proto,
                      struct ln_err *err);
+/* The parsed URL of options that were checked; to be freed. */
+void conn_opts_url(const struct conn_opts *o, struct url *url);
 
 #endif

@@ -25,20 +25,22 @@ static void key_text(struct ln_buf *b, const char *s) {
 
 static void key_of(const struct conn *c, unsigned char key[32]) {
     const struct conn_opts *o = &c->opts;
-    const struct url *u = &c->url;
+    struct url u;
     struct ln_buf b = {0};
-    const char *const texts[] = {c->proto->name, u->host,     u->user,    u->password,
-                                 u->query,       o->path,     o->query,   o->headers,
+    conn_opts_url(o, &u);
+    const char *const texts[] = {c->proto->name, u.host,      u.user,     u.password,
+                                 u.query,        o->path,     o->query,   o->headers,
                                  o->tls.ca,      o->tls.cert, o->tls.key, o->tls.server_name};
     for (size_t i = 0; i < LN_COUNT(texts); i++)
         key_text(&b, texts[i]);
     ln_buf_fmt(
-        &b, "%d %d %d %zu %d %d %lld %lld %lld %lld %lld %lld %a", u->tls, u->port, o->tls.insecure,
+        &b, "%d %d %d %zu %d %d %lld %lld %lld %lld %lld %lld %a", u.tls, u.port, o->tls.insecure,
         o->max_message, o->max_attachments, o->reconnection, (long long)o->reconnection_attempts,
         (long long)o->timeout_ms, (long long)o->backoff.min_ms, (long long)o->backoff.max_ms,
         (long long)o->backoff.late_max_ms, (long long)o->backoff.stable_ms, o->backoff.factor);
     ln_sha256(b.p, b.n, key);
     ln_buf_free(&b);
+    url_free(&u);
 }
 
 struct conn *line_conn(const struct line *ln, struct ln_str nsp) {
@@ -148,10 +150,6 @@ void line_detach(struct conn *c) {
 
 const struct conn_opts *line_opts(const struct line *ln) {
     return &LN_CONTAINER(ln->conns.next, struct conn, line_node)->opts;
-}
-
-const struct url *line_url(const struct line *ln) {
-    return &LN_CONTAINER(ln->conns.next, struct conn, line_node)->url;
 }
 
 /* Calls fn for each connection that is on the line now, and still is when its turn comes: those who

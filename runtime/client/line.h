@@ -69,7 +69,6 @@ void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
 void line_json_text(struct ln_str raw,
                     struct ln_buf *out); /* a string's contents, else the raw value */
 const struct conn_opts *line_opts(const struct line *ln);
-const struct url *line_url(const struct line *ln);
 void line_up(struct line *ln, int64_t dead_after_ms, int64_t max_payload); /* handshake done */
 void line_alive(struct line *ln); /* the server's ping came */
 /* The line failed: closed without further ado; what follows happens at the end of this turn. */

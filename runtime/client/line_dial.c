@@ -31,8 +31,7 @@ void line_json_text(struct ln_str raw, struct ln_buf *out) {
     if (ln_json_peek(raw) != LN_JSON_STRING || !ln_json_text(raw, out)) ln_buf_str(out, raw);
 }
 
-static void headers_of(const struct line *ln, struct headers *h) {
-    const struct url *u = line_url(ln);
+static void headers_of(const struct line *ln, const struct url *u, struct headers *h) {
     struct ln_str doc = ln_str(line_opts(ln)->headers), key, value;
     struct ln_buf name = {0}, text = {0};
     bool has_auth = false;
@@ -86,26 +85,27 @@ static void on_closed(void *ud, enum stream_phase phase, int status, int code, s
 void line_dial(struct line *ln) {
     static const struct ws_cbs cbs = {.open = on_open, .message = on_message, .closed = on_closed};
     const struct conn_opts *o = line_opts(ln);
-    const struct url *u = line_url(ln);
+    struct url u;
     struct headers h = {0};
     struct ln_buf target = {0}, host = {0};
+    conn_opts_url(o, &u);
     ln->state = LINE_OPENING;
     ln->begun_ms = loop_now_ms(ln->clients->loop);
     ln->joined_ms = 0;
     struct clients *cs = ln->clients;
     struct conn *lead = LN_CONTAINER(ln->conns.next, struct conn, line_node);
-    if (u->tls && o->tls.insecure)
+    if (u.tls && o->tls.insecure)
         ln_log(LN_WARN, lead->tag,
                "the server's certificate is not verified (tls.verify is off): anybody on the way "
                "can read and change everything");
-    headers_of(ln, &h);
-    ln->proto->target(ln, &target);
-    ln_buf_fmt(&host, u->is_ipv6 ? "[%s]" : "%s", u->host);
-    if (u->has_port) ln_buf_fmt(&host, ":%d", u->port);
-    struct ws_opts w = {.stream = {.host = u->host,
-                                   .port = u->port,
+    headers_of(ln, &u, &h);
+    ln->proto->target(ln, &u, &target);
+    ln_buf_fmt(&host, u.is_ipv6 ? "[%s]" : "%s", u.host);
+    if (u.has_port) ln_buf_fmt(&host, ":%d", u.port);
+    struct ws_opts w = {.stream = {.host = u.host,
+                                   .port = u.port,
                                    .fd = cs->dial ? cs->dial(cs->dial_ud, lead) : 0,
-                                   .tls = u->tls,
+                                   .tls = u.tls,
                                    .tls_opts = o->tls,
                                    .timeout_ms = o->timeout_ms},
                         .host_header = ln_buf_cstr(&host),
@@ -117,4 +117,5 @@ void line_dial(struct line *ln) {
     free_headers(&h);
     ln_buf_free(&target);
     ln_buf_free(&host);
+    url_free(&u);
 }

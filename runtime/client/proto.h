@@ -8,6 +8,7 @@
 
 #include "client/conn.h"
 #include "io/ws.h"
+#include "wire/url.h"
 
 struct line; /* client/line.h: one transport, its handshake and reconnection, one or more conns */
 
@@ -15,7 +16,7 @@ struct proto {
     const char *name;
     size_t line_size; /* bytes of the protocol's own state in a line */
     /* Path and query of the upgrade request for this line, added to out. */
-    void (*target)(struct line *ln, struct ln_buf *out);
+    void (*target)(struct line *ln, const struct url *u, struct ln_buf *out);
     void (*line_open)(struct line *ln); /* the WebSocket is open */
     /* A whole message, lent, changeable. */
     void (*line_message)(struct line *ln, bool binary, char *p, size_t n);
