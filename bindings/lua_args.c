@@ -167,7 +167,6 @@ static int api_gc(lua_State *L) {
 static void api_open(lua_State *L) {
     struct api *api = lua_newuserdatauv(L, sizeof *api, 0);
     memset(api, 0, sizeof *api);
-    ln_list_init(&api->uses);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, api_gc);
     lua_setfield(L, -2, "__gc");

@@ -77,7 +77,6 @@ ln_id *handle_push(lua_State *L);
 struct api {
     struct ln_buf out[API_NEST]; /* what is encoded before it is sent, by depth */
     int out_depth;
-    struct ln_list uses;     /* struct conn_use (lua_conn.h) */
     int decoded;             /* registry reference of the table that keeps an event's arguments */
     uint64_t full_warned_ms; /* when "queue is full" was logged last */
 };

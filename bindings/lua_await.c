@@ -296,8 +296,10 @@ int l_conn_watch(lua_State *L) {
     }
     ln_id *handle;
     struct lua_listener *ll = listener_make(L, "conn:watch", 3, 0, none, &handle);
-    ll->lead = field == 1 ? session_push : NULL;
-    ll->lead_only = field == 1;
+    if (field == 1) {
+        listener_more(ll)->lead = session_push;
+        listener_more(ll)->lead_only = true;
+    }
     listener_start(app_bus(app_of(L), c), ll, ln_str(fields[field]), EVENT_APP, handle);
     return 1;
 }

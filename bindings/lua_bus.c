@@ -50,8 +50,8 @@ static int local_on(lua_State *L) {
     ln_id *handle;
     struct lua_listener *ll = listener_make(L, luaL_optstring(L, 5, "on"), 3,
                                             lua_isnoneornil(L, 4) ? 0 : 4, options, &handle);
-    ll->lead = local_lead;
-    ll->lead_only = true;
+    listener_more(ll)->lead = local_lead;
+    listener_more(ll)->lead_only = true;
     listener_start(b, ll, name, EVENT_APP, handle);
     return 1;
 }

@@ -25,15 +25,15 @@ void conn_view_push(lua_State *L, const struct conn_view *v);
 
 struct conn_share { /* a connection and the scripts that use it */
     struct app *app;
+    struct bus *bus; /* the connection's; leads to this struct */
     ln_id conn;
     struct ln_list uses;
-    struct seat *seat;     /* of the host's own listener below */
     struct ln_buf session; /* raw arguments of the last event `session`; empty: none */
     struct ln_buf session_before;
 };
 struct conn_use { /* one script's use; a seat item "connection" */
     struct seat_item item;
-    struct ln_list by_share, by_script;
+    struct ln_list by_share;
     struct conn_share *share;
     struct script *script;
     int auth;                  /* registry reference of the auth function, or LUA_NOREF */
@@ -42,7 +42,8 @@ struct conn_use { /* one script's use; a seat item "connection" */
     bool autoconnect;          /* what the script asked for */
     struct conn_opts *changed; /* NULL, or what the connection gets when live */
 };
-struct conn_use *conn_use_of(lua_State *L, const struct conn *c); /* NULL: used by others only */
+struct conn_share *conn_share_of(struct app *a, struct conn *c); /* NULL: no script uses it */
+struct conn_use *conn_use_of(lua_State *L, struct conn *c);      /* NULL: used by others only */
 
 /* --- the methods, by file --- */
 

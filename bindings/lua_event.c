@@ -89,7 +89,7 @@ bool event_room_is(lua_State *L, int arg, const char *room) {
 
 static bool passes(lua_State *L, struct lua_listener *ll, int base, int n) {
     luaL_checkstack(L, n + 4, "too many arguments");
-    lua_rawgeti(L, LUA_REGISTRYINDEX, ll->where);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ll->more->where);
     for (int i = 1; i <= n; i++)
         lua_pushvalue(L, base + i);
     lua_call(L, n, 1);
@@ -106,28 +106,29 @@ static bool is_shared(const struct lua_listener *ll, const struct event *ev) {
 int dispatch_push(lua_State *L, void *ud) {
     struct dispatch *d = ud;
     struct lua_listener *ll = d->ll;
+    const struct listener_more *more = ll->more;
     int base = lua_gettop(L), lead = 0;
-    if (ll->lead) lead = ll->lead(L, ll, d->ev);
+    if (more->lead) lead = more->lead(L, ll, d->ev);
     bool keep = ll->l.bus && is_shared(ll, d->ev);
-    int n = ll->lead_only ? 0 : event_args_push(L, ll->script, d->ev, keep);
+    int n = more->lead_only ? 0 : event_args_push(L, ll->script, d->ev, keep);
     if (n < 0) {
         d->status = LN_PROTOCOL;
         return -1;
     }
     luaL_checkstack(L, 8, "too many arguments");
-    if (d->ev->ack >= 0 && !ll->lead_only) {
-        if (ll->ack)
-            ll->ack(L, ll, d->ev);
+    if (d->ev->ack >= 0 && !more->lead_only) {
+        if (more->ack)
+            more->ack(L, ll, d->ev);
         else
             ack_push(L, d->ev);
         n++;
     }
-    if (ll->lead_only) { /* its values are the arguments */
+    if (more->lead_only) { /* its values are the arguments */
         n = lead;
         lead = 0;
     }
-    if (ll->room && (n == 0 || !event_room_is(L, base + lead + 1, ll->room))) return -1;
-    if (ll->where != LUA_NOREF && !passes(L, ll, base + lead, n)) return -1;
+    if (more->room && (n == 0 || !event_room_is(L, base + lead + 1, more->room))) return -1;
+    if (more->where != LUA_NOREF && !passes(L, ll, base + lead, n)) return -1;
     n += lead;
     if (ll->mode == MODE_PARALLEL) return n;
     mode_enter(L, d, base, n);
@@ -140,7 +141,7 @@ static ln_status on_event(struct listener *l, struct event *ev) {
     if (LN_UNLIKELY(ll->mode != MODE_PARALLEL)) return mode_dispatch(&d);
     struct lua_call c = {.script = ll->script,
                          .fn = ll->fn,
-                         .what = ll->what,
+                         .what = LISTENER_WHAT,
                          .name = ev->name,
                          .push = dispatch_push,
                          .ud = &d,
@@ -153,6 +154,17 @@ static ln_status on_event(struct listener *l, struct event *ev) {
 
 /* --- life of a listener --- */
 
+static const struct listener_more nothing_more = {.where = LUA_NOREF, .key = LUA_NOREF};
+
+struct listener_more *listener_more(struct lua_listener *ll) {
+    if (ll->more == &nothing_more) {
+        struct listener_more *own = ln_new(struct listener_more);
+        *own = nothing_more;
+        ll->more = own;
+    }
+    return (struct listener_more *)ll->more;
+}
+
 static void unref(struct lua_listener *ll, int *ref) {
     lua_call_unref(ll->script, *ref);
     *ref = LUA_NOREF;
@@ -162,18 +174,24 @@ static void unref(struct lua_listener *ll, int *ref) {
 static void on_drop(struct seat_item *it) {
     struct lua_listener *ll = LN_CONTAINER(it, struct lua_listener, l.item);
     unref(ll, &ll->fn);
-    unref(ll, &ll->where);
-    unref(ll, &ll->key);
-    ll->base_drop(it);
+    if (ll->more != &nothing_more) {
+        unref(ll, &listener_more(ll)->where);
+        unref(ll, &listener_more(ll)->key);
+    }
+    bus_listener_drop(it);
 }
 
 static void on_release(struct listener *l) {
     struct lua_listener *ll = LN_CONTAINER(l, struct lua_listener, l);
-    ln_map_free(&ll->lanes);
+    if (ll->more != &nothing_more) {
+        struct listener_more *more = listener_more(ll);
+        ln_map_free(&more->lanes);
+        ln_free(more->key_field);
+        ln_free(more->room);
+        ln_free(more->nsp);
+        ln_free(more);
+    }
     ln_free(ll->l.name);
-    ln_free(ll->key_field);
-    ln_free(ll->room);
-    ln_free(ll->nsp);
     ln_free(ll);
 }
 
@@ -183,7 +201,8 @@ struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, in
                                    const char *const *names, ln_id **handle) {
     arg_fn(L, fn, fn_name, "the handler");
     int top = lua_gettop(L);
-    struct lua_listener o = {.where = LUA_NOREF, .key = LUA_NOREF, .fn = LUA_NOREF};
+    struct lua_listener o = {.more = &nothing_more};
+    int where = LUA_NOREF, key_fn = LUA_NOREF;
     struct ln_str room = {0}, key = {0};
     if (opts && arg_opts(L, opts, fn_name, names)) {
         o.mode = (enum call_mode)arg_word(L, arg_opt(L, opts, "mode"), fn_name, "option 'mode'",
@@ -199,9 +218,9 @@ struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, in
             arg_fn(L, k, fn_name, "option 'key'");
         if (!lua_isnil(L, w)) {
             arg_fn(L, w, fn_name, "option 'where'");
-            o.where = arg_ref(L, w);
+            where = arg_ref(L, w);
         }
-        if (lua_isfunction(L, k)) o.key = arg_ref(L, k);
+        if (lua_isfunction(L, k)) key_fn = arg_ref(L, k);
     }
     lua_settop(L, top);
     o.fn = arg_ref(L, fn);
@@ -209,9 +228,10 @@ struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, in
     struct lua_listener *ll = ln_new(struct lua_listener);
     *ll = o;
     ll->script = script_of(L);
-    ll->what = "handler";
-    if (room.p) ll->room = ln_str_dup(room);
-    if (key.p) ll->key_field = ln_str_dup(key);
+    if (where != LUA_NOREF) listener_more(ll)->where = where;
+    if (key_fn != LUA_NOREF) listener_more(ll)->key = key_fn;
+    if (room.p) listener_more(ll)->room = ln_str_dup(room);
+    if (key.p) listener_more(ll)->key_field = ln_str_dup(key);
     ll->l.fn = on_event;
     ll->l.release = on_release;
     return ll;
@@ -222,7 +242,6 @@ void listener_start(struct bus *b, struct lua_listener *ll, struct ln_str name,
     ll->l.name = name.p ? ln_str_dup(name) : NULL;
     ll->l.kind = kind;
     bus_on(b, ll->script->seat, &ll->l);
-    ll->base_drop = ll->l.item.drop;
     ll->l.item.drop = on_drop;
     *handle = ll->l.item.id;
 }
@@ -286,7 +305,7 @@ static int conn_on_any(lua_State *L, const char *fn_name, enum event_kind kind) 
     struct conn *c = conn_check(L, 1, fn_name);
     ln_id *handle;
     struct lua_listener *ll = listener_make(L, fn_name, 2, 3, on_options, &handle);
-    ll->lead = name_lead;
+    listener_more(ll)->lead = name_lead;
     listener_start(app_bus(app_of(L), c), ll, (struct ln_str){0}, kind, handle);
     return 1;
 }

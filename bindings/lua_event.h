@@ -13,15 +13,14 @@ extern const char *const call_mode_names[]; /* NULL-ended */
 
 #define QUEUE_MAX 1000 /* events that one listener keeps waiting; then the newest are dropped */
 
-struct lua_listener {
-    struct listener l;
-    struct script *script;
-    int fn, where, key; /* registry references; where and key may be LUA_NOREF */
-    char *key_field;    /* NULL, or the field of the first argument that is the key */
-    char *room;         /* NULL, or only events of this room */
-    char *nsp;          /* NULL, or only events of this namespace (hub) */
-    enum call_mode mode;
-    const char *what;    /* "handler" */
+struct lua_listener;
+
+/* What few listeners have; those share one that is empty. */
+struct listener_more {
+    int where, key;      /* registry references, or LUA_NOREF */
+    char *key_field;     /* NULL, or the field of the first argument that is the key */
+    char *room;          /* NULL, or only events of this room */
+    char *nsp;           /* NULL, or only events of this namespace (hub) */
     struct ln_map lanes; /* key -> struct lane (lua_mode.c): calls that run, and what waits */
     size_t waiting;      /* events in all lanes */
     /* Pushes what comes before the event's arguments (NULL: the name, for catch-alls). */
@@ -30,8 +29,18 @@ struct lua_listener {
     /* Pushes the function that answers (NULL: conn_ack's). */
     void (*ack)(lua_State *L, struct lua_listener *ll, const struct event *ev);
     void *call; /* the hub's call that is being pushed (lua_hub.c) */
-    void (*base_drop)(struct seat_item *it);
 };
+
+struct lua_listener {
+    struct listener l;
+    struct script *script;
+    int fn; /* registry reference */
+    enum call_mode mode;
+    const struct listener_more *more;
+};
+/* To be changed: its own from now on. */
+struct listener_more *listener_more(struct lua_listener *ll);
+#define LISTENER_WHAT "handler" /* in logs */
 
 /* One call on its way: from the bus to the coroutine. */
 struct dispatch {

@@ -80,7 +80,7 @@ static int call_push(lua_State *L, void *ud) {
 /* The function that answers, pushed by dispatch_push; its userdata is the call's as well. */
 static void answer_push(lua_State *L, struct lua_listener *ll, const struct event *ev) {
     const struct hub_event *he = ev->source;
-    struct hub_call *hc = ll->call;
+    struct hub_call *hc = ll->more->call;
     struct answer *a = lua_newuserdatauv(L, sizeof *a, 0);
     *a = (struct answer){he->client, ev->ack, false};
     lua_pushvalue(L, -1);
@@ -92,7 +92,7 @@ static ln_status on_hub_event(struct listener *l, struct event *ev) {
     struct lua_listener *ll = LN_CONTAINER(l, struct lua_listener, l);
     const struct hub_event *he = ev->source;
     struct ln_str nsp = he->nsp.n ? he->nsp : LN_STR("/");
-    if (!ln_str_is(nsp, ll->nsp)) return LN_OK;
+    if (!ln_str_is(nsp, ll->more->nsp)) return LN_OK;
     struct hub_call *hc = ln_new(struct hub_call);
     hc->d = (struct dispatch){.ll = ll, .ev = ev};
     hc->script = ll->script;
@@ -100,7 +100,7 @@ static ln_status on_hub_event(struct listener *l, struct event *ev) {
     seat_own(ll->script->seat, &hc->item, "call", call_drop);
     struct lua_call c = {.script = ll->script,
                          .fn = ll->fn,
-                         .what = ll->what,
+                         .what = LISTENER_WHAT,
                          .name = ev->name,
                          .push = call_push,
                          .done = call_done,
@@ -109,7 +109,7 @@ static ln_status on_hub_event(struct listener *l, struct event *ev) {
                          .event = ev};
     struct app *app = ll->script->app;
     ln_id id = hc->item.id;
-    ll->call = hc;
+    listener_more(ll)->call = hc;
     ln_id task = lua_call_run(&c);
     struct seat_item *it = seat_item_of(&app->slots, id, "call");
     if (!it) return LN_OK;
@@ -131,9 +131,10 @@ static int l_hub_on(lua_State *L) {
         if (!lua_isnil(L, o)) nsp = arg_str(L, o, "hub:on", "option 'namespace'");
     }
     struct lua_listener *ll = listener_make(L, "hub:on", 3, 0, NULL, &handle);
-    ll->nsp = ln_str_dup(nsp);
-    ll->lead = client_lead;
-    ll->ack = answer_push;
+    struct listener_more *more = listener_more(ll);
+    more->nsp = ln_str_dup(nsp);
+    more->lead = client_lead;
+    more->ack = answer_push;
     ll->l.fn = on_hub_event;
     listener_start(app_of(L)->hub_bus, ll, name, EVENT_APP, handle);
     return 1;

@@ -38,7 +38,7 @@ static void waiting_free(struct lane *lane, struct waiting *w) {
     ln_list_remove(&w->node);
     lua_call_unref(lane->script, w->args);
     if (w->barrier) barrier_release(w->barrier);
-    lane->ll->waiting--;
+    listener_more(lane->ll)->waiting--;
     ln_free(w);
 }
 
@@ -48,21 +48,22 @@ static void lane_drop(struct seat_item *it) {
     loop_timer_cancel(lane->script->app->loop, lane->timer);
     LN_LIST_EACH (&lane->queue, node, next)
         waiting_free(lane, LN_CONTAINER(node, struct waiting, node));
-    ln_map_remove(&lane->ll->lanes, ln_str(lane->key));
+    ln_map_remove(&listener_more(lane->ll)->lanes, ln_str(lane->key));
     ln_free(lane->key);
     ln_free(lane);
     if (--l->refs == 0) l->release(l);
 }
 
 static struct lane *lane_of(struct lua_listener *ll, struct ln_str key) {
-    struct lane *lane = ln_map_get(&ll->lanes, key);
+    struct ln_map *lanes = &listener_more(ll)->lanes;
+    struct lane *lane = ln_map_get(lanes, key);
     if (lane) return lane;
     lane = ln_new(struct lane);
     lane->ll = ll;
     lane->script = ll->script;
     lane->key = ln_str_dup(key);
     ln_list_init(&lane->queue);
-    ln_map_set(&ll->lanes, key, lane);
+    ln_map_set(lanes, key, lane);
     ll->l.refs++;
     seat_own(ll->script->seat, &lane->item, "call", lane_drop);
     return lane;
@@ -73,14 +74,14 @@ static struct lane *lane_of(struct lua_listener *ll, struct ln_str key) {
 /* Pushes the key as a string. */
 static struct ln_str key_push(lua_State *L, struct lua_listener *ll, int base, int n) {
     struct ln_str s = {"", 0};
-    if (ll->key_field) {
+    if (ll->more->key_field) {
         if (n > 0 && lua_type(L, base + 1) == LUA_TTABLE)
-            lua_getfield(L, base + 1, ll->key_field);
+            lua_getfield(L, base + 1, ll->more->key_field);
         else
             lua_pushnil(L);
-    } else if (ll->key != LUA_NOREF) {
+    } else if (ll->more->key != LUA_NOREF) {
         luaL_checkstack(L, n + 4, "too many arguments");
-        lua_rawgeti(L, LUA_REGISTRYINDEX, ll->key);
+        lua_rawgeti(L, LUA_REGISTRYINDEX, ll->more->key);
         for (int i = 1; i <= n; i++)
             lua_pushvalue(L, base + i);
         lua_call(L, n, 1);
@@ -124,7 +125,7 @@ static void put_back(lua_State *L, struct dispatch *d, struct lane *lane, int ba
     if (w->barrier) barrier_hold(w->barrier);
     ln_list_init(&w->node);
     ln_list_push(&lane->queue, &w->node);
-    lane->ll->waiting++;
+    listener_more(lane->ll)->waiting++;
 }
 
 void mode_enter(lua_State *L, struct dispatch *d, int base, int n) {
@@ -134,7 +135,7 @@ void mode_enter(lua_State *L, struct dispatch *d, int base, int n) {
     lua_settop(L, top);
     d->lane = lane;
     if (lane->busy && ll->mode == MODE_SINGLE) return;
-    if (ll->waiting >= QUEUE_MAX) {
+    if (ll->more->waiting >= QUEUE_MAX) {
         warn_full(ll);
         return;
     }
@@ -185,7 +186,7 @@ static struct lane *lane_step(struct lane *lane) {
     lane->current = w;
     struct lua_call c = {.script = lane->script,
                          .fn = lane->ll->fn,
-                         .what = lane->ll->what,
+                         .what = LISTENER_WHAT,
                          .name = w->ev.name,
                          .push = waiting_push,
                          .done = lane_done,
@@ -222,14 +223,14 @@ static void fail(struct dispatch *d, const struct ln_err *err) {
     char tag[80];
     snprintf(tag, sizeof tag, "script:%s", d->ll->script->seat->name);
     d->ll->script->errors++;
-    ln_log(LN_ERROR, tag, "%s of '%.*s': %s", d->ll->what, LN_FMT(d->ev->name), err->text);
+    ln_log(LN_ERROR, tag, "%s of '%.*s': %s", LISTENER_WHAT, LN_FMT(d->ev->name), err->text);
 }
 
 ln_status mode_dispatch(struct dispatch *d) {
     struct lua_listener *ll = d->ll;
     struct app *app = ll->script->app;
     struct ln_err err;
-    if (!lua_call_c(ll->script, ll->what, dispatch_push, d, &err)) fail(d, &err);
+    if (!lua_call_c(ll->script, LISTENER_WHAT, dispatch_push, d, &err)) fail(d, &err);
     if (!d->lane) return d->status;
     ln_id id = d->lane->item.id;
     if (ll->mode == MODE_RESTART && d->lane->busy && d->lane->task)

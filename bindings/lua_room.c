@@ -166,7 +166,7 @@ static int rejoined_code(lua_State *L, void *ud) {
 
 static void told_rejoined(struct app *a, struct conn *c, struct ln_str room, struct ln_str reply,
                           const struct ln_err *err) {
-    struct conn_share *sh = ln_map_get(&a->conn_uses, ln_str(conn_name(c)));
+    struct conn_share *sh = conn_share_of(a, c);
     struct rejoined r = {c, room, reply, err};
     if (!sh) return;
     LN_LIST_EACH (&sh->uses, node, next) {

@@ -12,56 +12,34 @@
 
 /* --- shares --- */
 
-struct session_listener { /* the host's own: what the last `session` said, for scripts that come
-                             later */
-    struct listener l;
-    struct conn_share *share;
-};
-
-static ln_status on_session(struct listener *l, struct event *ev) {
-    struct conn_share *sh = LN_CONTAINER(l, struct session_listener, l)->share;
-    if (ev->kind != EVENT_APP) return LN_OK;
+/* What the last `session` said, for scripts that come later. */
+static void on_session(void *ud, const struct event *ev) {
+    struct conn_share *sh = ud;
     ln_buf_clear(&sh->session_before);
     ln_buf_str(&sh->session_before, ln_buf_get(&sh->session));
     ln_buf_clear(&sh->session);
     ln_buf_str(&sh->session, ev->args);
-    return LN_OK;
 }
 
-static void session_release(struct listener *l) {
-    ln_free(l->name);
-    ln_free(LN_CONTAINER(l, struct session_listener, l));
+static const struct bus_tap session_tap = {"session", on_session};
+
+struct conn_share *conn_share_of(struct app *a, struct conn *c) {
+    return bus_tap_ud(app_bus(a, c));
 }
 
-static struct conn_share *share_of(struct app *a, struct conn *c) {
-    struct conn_share *sh = ln_map_get(&a->conn_uses, ln_str(conn_name(c)));
-    if (sh) return sh;
-    sh = ln_new(struct conn_share);
+static struct conn_share *share_new(struct app *a, struct conn *c) {
+    struct conn_share *sh = ln_new(struct conn_share);
     sh->app = a;
     sh->conn = conn_handle(c);
+    sh->bus = app_bus(a, c);
     ln_list_init(&sh->uses);
-    sh->seat = seat_new(&a->slots, "linnet", "linnet");
-    sh->seat->state = SEAT_LIVE;
-    struct session_listener *sl = ln_new(struct session_listener);
-    sl->share = sh;
-    sl->l.name = ln_strdup("session");
-    sl->l.fn = on_session;
-    sl->l.release = session_release;
-    bus_on(app_bus(a, c), sh->seat, &sl->l);
-    ln_map_set(&a->conn_uses, ln_str(conn_name(c)), sh);
+    bus_tap(sh->bus, &session_tap, sh);
     return sh;
 }
 
 static void share_end(struct conn_share *sh) {
-    struct app *a = sh->app;
-    struct conn *c = conn_of_handle(a->clients, sh->conn);
-    size_t i = 0;
-    struct ln_str name;
-    void *value;
-    while (ln_map_next(&a->conn_uses, &i, &name, &value))
-        if (value == sh) ln_map_remove(&a->conn_uses, name);
-    if (a->conn_uses.count == 0) ln_map_free(&a->conn_uses);
-    seat_free(sh->seat);
+    struct conn *c = conn_of_handle(sh->app->clients, sh->conn);
+    bus_tap(sh->bus, NULL, NULL);
     ln_buf_free(&sh->session);
     ln_buf_free(&sh->session_before);
     ln_free(sh);
@@ -79,7 +57,6 @@ static void opts_free(struct conn_opts *o) {
 static void use_drop(struct seat_item *it) {
     struct conn_use *u = LN_CONTAINER(it, struct conn_use, item);
     ln_list_remove(&u->by_share);
-    ln_list_remove(&u->by_script);
     lua_call_unref(u->script, u->auth);
     lua_call_unref(u->script, u->dialect);
     opts_free(u->changed);
@@ -108,11 +85,13 @@ static void use_go_live(struct seat_item *it) {
     u->connects = false;
 }
 
-struct conn_use *conn_use_of(lua_State *L, const struct conn *c) {
-    ln_id id = conn_handle(c);
-    LN_LIST_EACH (&api_of(L)->uses, node, next) {
-        struct conn_use *u = LN_CONTAINER(node, struct conn_use, by_script);
-        if (u->share->conn == id) return u;
+struct conn_use *conn_use_of(lua_State *L, struct conn *c) {
+    const struct script *s = script_of(L);
+    struct conn_share *sh = conn_share_of(s->app, c);
+    if (!sh) return NULL;
+    LN_LIST_EACH (&sh->uses, node, next) {
+        struct conn_use *u = LN_CONTAINER(node, struct conn_use, by_share);
+        if (u->script == s) return u;
     }
     return NULL;
 }
@@ -120,12 +99,11 @@ struct conn_use *conn_use_of(lua_State *L, const struct conn *c) {
 static struct conn_use *use_new(lua_State *L, struct conn *c) {
     struct conn_use *u = ln_new(struct conn_use);
     u->script = script_of(L);
-    u->share = share_of(app_of(L), c);
+    u->share = conn_share_of(app_of(L), c);
+    if (!u->share) u->share = share_new(app_of(L), c);
     u->auth = u->dialect = LUA_NOREF;
     ln_list_init(&u->by_share);
-    ln_list_init(&u->by_script);
     ln_list_push(&u->share->uses, &u->by_share);
-    ln_list_push(&api_of(L)->uses, &u->by_script);
     u->item.go_live = use_go_live;
     seat_own(u->script->seat, &u->item, "connection", use_drop);
     return u;
@@ -185,7 +163,7 @@ static void auth_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
 
 static void ask_auth(struct app *app, struct conn *c, ln_id ticket, const char *reason,
                      int attempt) {
-    struct conn_share *sh = ln_map_get(&app->conn_uses, ln_str(conn_name(c)));
+    struct conn_share *sh = conn_share_of(app, c);
     struct conn_use *found = NULL;
     if (sh) {
         LN_LIST_EACH (&sh->uses, node, next) {
@@ -288,7 +266,7 @@ static void read_opts(lua_State *L, int idx, struct asked *q) {
 /* Another script (not an older version of this one) that uses the connection, or NULL. */
 static const struct seat *other_user(lua_State *L, struct conn *c) {
     const struct seat *me = script_of(L)->seat;
-    struct conn_share *sh = ln_map_get(&app_of(L)->conn_uses, ln_str(conn_name(c)));
+    struct conn_share *sh = conn_share_of(app_of(L), c);
     if (!sh) return NULL;
     LN_LIST_EACH (&sh->uses, node, next) {
         const struct seat *s = LN_CONTAINER(node, struct conn_use, by_share)->script->seat;

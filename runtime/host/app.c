@@ -141,7 +141,6 @@ void app_free(struct app *a) {
         ln_free(value);
     ln_map_free(&a->targets);
     ln_map_free(&a->buses);
-    ln_map_free(&a->conn_uses);
     bus_free(a->hub_bus);
     config_free(a->config);
     ln_slots_free(&a->slots);

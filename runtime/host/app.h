@@ -45,8 +45,6 @@ struct app {
                       struct ln_str headers_json);
     /* "bot.lua:16": where the function of a listener stands; text valid until the next call. */
     const char *(*place_of)(struct app *a, const struct listener *l);
-    struct ln_map conn_uses;    /* connection name -> which scripts use it (bindings/lua_use.c);
-                                   empty once no script is loaded */
 };
 
 /* The hub of this process, from the settings; its hooks lead to hub_bus (host/hub_link.c). */

@@ -18,28 +18,30 @@
 
 struct array {
     int refs; /* its topic, and the walks */
-    size_t n, cap;
-    struct listener **v;
+    uint32_t n, cap;
+    struct listener *v[];
 };
 
 struct topic {
     struct array *array; /* NULL: nobody */
     bool is_lifecycle;   /* the name is the host's own: the peer's event of this name is not told */
     bool crowd_told, clash_told;
-    size_t name_n;
+    uint32_t name_n;
     char name[];
 };
 
 struct bus {
-    struct ln_map named; /* name -> struct topic */
-    struct topic *any_app, *any_out;
-    struct topic *last; /* the topic found last: most events repeat the name before */
+    struct ln_map named;             /* name -> struct topic */
+    struct topic *any_app, *any_out; /* NULL: nobody so far */
+    struct topic *last;              /* the topic found last: most events repeat the name before */
     size_t count;
     int depth;
     bool is_freed, nested_told;
     const struct event *current; /* what is being told now */
     bus_trace_fn trace;
     void *trace_ud;
+    const struct bus_tap *tap;
+    void *tap_ud;
 };
 
 /* --- barrier --- */
@@ -83,18 +85,17 @@ static void array_unref(struct array *a) {
     if (!a || --a->refs > 0) return;
     for (size_t i = 0; i < a->n; i++)
         listener_unref(a->v[i]);
-    ln_free(a->v);
     ln_free(a);
 }
 
 /* The topic's array, safe to change: a copy when a walk holds the present one. */
-static struct array *array_own(struct topic *t, size_t room) {
+static struct array *array_own(struct topic *t, uint32_t room) {
     struct array *a = t->array;
     if (!a || a->refs > 1) {
-        struct array *copy = ln_new(struct array);
+        uint32_t cap = (a ? a->n : 0) + room;
+        struct array *copy = ln_alloc(sizeof *copy + cap * sizeof copy->v[0]);
         copy->refs = 1;
-        copy->cap = (a ? a->n : 0) + room;
-        copy->v = ln_alloc(LN_MAX(copy->cap, 1) * sizeof(struct listener *));
+        copy->cap = cap;
         for (size_t i = 0; a && i < a->n; i++) {
             copy->v[copy->n++] = a->v[i];
             a->v[i]->refs++;
@@ -103,7 +104,7 @@ static struct array *array_own(struct topic *t, size_t room) {
         t->array = a = copy;
     } else if (a->n + room > a->cap) {
         a->cap = a->n * 2 + room;
-        a->v = ln_realloc(a->v, a->cap * sizeof(struct listener *));
+        t->array = a = ln_realloc(a, sizeof *a + a->cap * sizeof a->v[0]);
     }
     return a;
 }
@@ -132,7 +133,7 @@ bool event_is_lifecycle(struct ln_str name) {
 
 static struct topic *topic_new(struct ln_str name) {
     struct topic *t = ln_alloc(sizeof *t + name.n + 1);
-    t->name_n = name.n;
+    t->name_n = (uint32_t)name.n;
     if (name.n) memcpy(t->name, name.p, name.n);
     t->is_lifecycle = event_is_lifecycle(name);
     return t;
@@ -178,13 +179,11 @@ static size_t topic_count_of(const struct topic *t, const struct seat *seat) {
 
 struct bus *bus_new(void) {
     struct bus *b = ln_new(struct bus);
-    b->any_app = topic_new(LN_STR(""));
-    b->any_out = topic_new(LN_STR(""));
     return b;
 }
 
 static void bus_drop_all(struct topic *t) {
-    while (t->array && t->array->n > 0)
+    while (t && t->array && t->array->n > 0)
         bus_off(t->array->v[t->array->n - 1]);
 }
 
@@ -228,7 +227,7 @@ static void detach(struct listener *l) {
     topic_free(t);
 }
 
-static void listener_drop(struct seat_item *it) {
+void bus_listener_drop(struct seat_item *it) {
     struct listener *l = LN_CONTAINER(it, struct listener, item);
     detach(l);
     listener_unref(l);
@@ -255,12 +254,15 @@ void bus_on(struct bus *b, struct seat *seat, struct listener *l) {
     l->refs = 1; /* the seat's */
     l->dead = b->is_freed;
     l->bus = b->is_freed ? NULL : b;
-    seat_own(seat, &l->item, "listener", listener_drop);
+    seat_own(seat, &l->item, "listener", bus_listener_drop);
     if (l->dead) return;
     struct topic *t = topic_of(b, l);
     if (!t) {
         t = topic_new(ln_str(l->name));
-        ln_map_set(&b->named, ln_str(l->name), t);
+        if (l->name)
+            ln_map_set(&b->named, ln_str(l->name), t);
+        else
+            *(l->kind == EVENT_OUT ? &b->any_out : &b->any_app) = t;
     }
     struct array *a = array_own(t, 1);
     a->v[a->n++] = l;
@@ -274,6 +276,7 @@ void bus_off(struct listener *l) {
 }
 
 bool bus_wants(const struct bus *b, struct ln_str name) {
+    if (b->tap && ln_str_is(name, b->tap->name)) return true;
     if (topic_wants(b->any_app)) return true;
     const struct topic *t = topic_find(b, name);
     return t && !t->is_lifecycle && topic_wants(t);
@@ -290,6 +293,15 @@ size_t bus_count_of(const struct bus *b, struct ln_str name, const struct seat *
 void bus_trace(struct bus *b, bus_trace_fn fn, void *ud) {
     b->trace = fn;
     b->trace_ud = ud;
+}
+
+void bus_tap(struct bus *b, const struct bus_tap *tap, void *ud) {
+    b->tap = tap;
+    b->tap_ud = ud;
+}
+
+void *bus_tap_ud(const struct bus *b) {
+    return b->tap_ud;
 }
 
 static ln_status call(struct bus *b, struct listener *l, struct event *ev) {
@@ -345,6 +357,8 @@ ln_status bus_emit(struct bus *b, struct event *ev) {
         b->nested_told = true;
         return LN_FULL;
     }
+    if (b->tap && ev->kind == EVENT_APP && ln_str_is(ev->name, b->tap->name))
+        b->tap->fn(b->tap_ud, ev);
     struct array *any = NULL;
     if (ev->kind != EVENT_LIFECYCLE)
         any = array_hold(ev->kind == EVENT_OUT ? b->any_out : b->any_app);

@@ -33,10 +33,11 @@ void bus_free(struct bus *b); /* listeners go dead; safe while it is walked */
 struct listener {
     struct seat_item item; /* owned by the seat; item.id is the handle's id */
     struct bus *bus;
-    char *name;           /* NULL: any */
-    enum event_kind kind; /* APP and LIFECYCLE are one for named ones; any: APP or OUT */
+    char *name; /* NULL: any */
+    int refs;   /* arrays and walks that still hold it */
+    unsigned char
+        kind; /* enum event_kind: APP and LIFECYCLE are one for named ones; any: APP or OUT */
     bool once, dead;
-    int refs; /* arrays and walks that still hold it */
     /* Called for each event. LN_PROTOCOL: the arguments are no JSON. item.seat is set during the
      * call (for `once` too, whose `dead` is true by then), until something drops the listener. */
     ln_status (*fn)(struct listener *l, struct event *ev);
@@ -44,6 +45,7 @@ struct listener {
 };
 /* l is filled by the caller except item, refs, bus and dead. Ends in the seat's ownership. */
 void bus_on(struct bus *b, struct seat *seat, struct listener *l);
+void bus_listener_drop(struct seat_item *it); /* what bus_on makes item.drop */
 void bus_off(struct listener *l); /* = seat_drop of its item; nothing of it is called any more */
 bool bus_wants(const struct bus *b, struct ln_str name); /* a live listener, any included */
 size_t bus_count(const struct bus *b);
@@ -56,6 +58,14 @@ size_t bus_count_of(const struct bus *b, struct ln_str name, const struct seat *
 /* connect disconnect connect_error reconnect_attempt state gap auth_expiring: a peer's event of
  * such a name reaches any-listeners only. */
 bool event_is_lifecycle(struct ln_str name);
+/* The host's own ear on one name: told of the peer's events of that name before all listeners, it
+ * costs a bus two pointers. One for a bus; NULL takes it off. fn must not change the bus. */
+struct bus_tap {
+    const char *name;
+    void (*fn)(void *ud, const struct event *ev);
+};
+void bus_tap(struct bus *b, const struct bus_tap *tap, void *ud); /* tap lent for the bus's life */
+void *bus_tap_ud(const struct bus *b);                            /* NULL: none */
 /* Dev mode: called before each call of a listener; NULL stops. */
 typedef void (*bus_trace_fn)(void *ud, const struct event *ev, const struct listener *l);
 void bus_trace(struct bus *b, bus_trace_fn fn, void *ud);
