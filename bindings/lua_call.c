@@ -208,11 +208,17 @@ bool task_go(struct lua_task *t) {
 
 ln_id lua_call_run(const struct lua_call *c) {
     struct script *s = c->script;
-    struct lua_task *t = NULL;
-    if (LN_UNLIKELY(s->is_stressed) && is_open(s)) lua_gc(s->L, LUA_GCCOLLECT);
-    if (is_open(s)) t = task_take(s);
-    if (!t) {
+    if (!is_open(s)) {
         ln_fail(c->err, LN_CANCELLED, "the script has ended");
+        return 0;
+    }
+    if (LN_UNLIKELY(s->is_stressed)) lua_gc(s->L, LUA_GCCOLLECT);
+    struct lua_task *t = task_take(s);
+    if (!t) { /* that killed it */
+        struct ln_err err;
+        failure_killed(s, &err);
+        if (c->err) *c->err = err;
+        if (c->done) call_done(s, c, &err);
         return 0;
     }
     s->calls++;

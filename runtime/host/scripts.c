@@ -142,7 +142,7 @@ static void sweep_plugins(struct scripts *ss) {
         again = false;
         LN_LIST_EACH (&ss->entries, node, next) {
             struct entry *e = LN_CONTAINER(node, struct entry, node);
-            if (!e->is_plugin || e->is_loading || is_used(ss, e)) continue;
+            if (!e->is_plugin || e->is_starting || is_used(ss, e)) continue;
             entry_free(e);
             again = true;
             break;
@@ -209,7 +209,10 @@ static bool save(struct entry *e, struct ln_buf *saved, struct ln_err *err) {
 
 static void start(struct entry *e, struct ln_err *err) {
     struct ln_buf saved = {0};
+    bool was_starting = e->is_starting;
     err->code = LN_OK;
+    e->is_starting = true;
+    e->scripts->starting++;
     struct seat *seat = entry_load(e, err);
     if (seat && !save(e, &saved, err)) {
         e->engine->unload(seat, UNLOAD_STOP);
@@ -226,6 +229,8 @@ static void start(struct entry *e, struct ln_err *err) {
     }
     ln_buf_free(&saved);
     watch_files(e);
+    e->is_starting = was_starting;
+    e->scripts->starting--;
 }
 
 void scripts_load(struct scripts *ss, const char *path, const char *code, scripts_done_fn done,
@@ -406,15 +411,24 @@ static struct entry *newest_unused(struct scripts *ss) {
     return LN_CONTAINER(ss->entries.prev, struct entry, node);
 }
 
-void scripts_stop(struct scripts *ss) {
-    ss->is_stopped = true;
+static void stop_now(void *ud) {
+    struct scripts *ss = ud;
+    ss->stop = 0;
     while (!ln_list_empty(&ss->entries))
         entry_free(newest_unused(ss));
 }
 
+void scripts_stop(struct scripts *ss) {
+    if (ss->starting == 0)
+        stop_now(ss);
+    else if (!ss->stop) /* a script ends the program while it is started */
+        ss->stop = loop_timer(ss->app->loop, 0, stop_now, ss);
+}
+
 void scripts_free(struct scripts *ss) {
     if (!ss) return;
-    scripts_stop(ss);
+    loop_timer_cancel(ss->app->loop, ss->stop);
+    stop_now(ss);
     watch_end(ss);
     ln_free(ss);
 }

@@ -31,7 +31,8 @@ struct entry {
     const struct engine *engine;
     struct seat *seat; /* NULL: it did not load, or was killed */
     bool is_plugin;    /* here only because others use it */
-    bool is_loading;
+    bool is_loading;   /* its new version is on trial */
+    bool is_starting;  /* … or is about to take over */
     struct file *files;
     struct use *uses;
     unsigned round; /* of the reload that it took part in last */
@@ -49,7 +50,9 @@ struct scripts {
     int engine_count;
     struct entry *loading; /* the innermost load at work */
     unsigned round;
-    bool is_watching, is_stopped;
+    bool is_watching;
+    int starting;     /* starts at work, one inside the other: nothing may be freed below them */
+    ln_id stop;       /* timer: they were asked to stop meanwhile */
     struct dir *dirs; /* watched */
 };
 

@@ -222,6 +222,48 @@ TEST(memory_that_ends_in_push_ends_the_script) {
     close_all();
 }
 
+/* The limit is moved through all places of a script's life, byte by byte nearly. */
+TEST(memory_may_end_anywhere) {
+    int loaded = 0, refused = 0, killed = 0;
+    for (size_t limit = 2000; limit < 90000; limit += 487) {
+        char text[32];
+        rig_open(&r);
+        snprintf(text, sizeof text, "%zu", limit);
+        rig_set(&r, "limits.memory", text);
+        s = rig_trial(
+            &r, "bot.lua",
+            "local t = {}\n"
+            "for i = 1, 50 do t[i] = { name = 'n' .. i, f = function() return i end } end\n"
+            "local function bad() local x = nil; return x.y end\n"
+            "package.loaded.f = function()\n"
+            "  pcall(function() for i = 1, 50 do t['k' .. i] = ('x'):rep(i):gsub('x', 'yy') end "
+            "end)\n"
+            "  local co = coroutine.wrap(function(...) coroutine.yield(select('#', ...)) end)\n"
+            "  co(table.unpack(t))\n"
+            "  linnet.json.decode(linnet.json.encode(t.k1 and { a = { 1, 2, { b = t.k1 } } }))\n"
+            "  bad()\n"
+            "end");
+        if (s) {
+            loaded++;
+            seat_go_live(s->seat);
+            memset(&done, 0, sizeof done);
+            int fn = LUA_NOREF;
+            if (s->mem_limit - s->mem_used > 2000) fn = rig_ref(s, "f");
+            struct lua_call c = {.script = s, .fn = fn, .what = "handler", .done = on_done};
+            for (int i = 0; i < 3 && fn != LUA_NOREF && !s->killed; i++) {
+                lua_call_run(&c);
+                CHECK_INT(done.calls, i + 1);
+            }
+            killed += s->killed == SCRIPT_OVER_MEMORY;
+            CHECK(s->mem_used <= s->mem_limit);
+        } else {
+            refused++;
+        }
+        close_all();
+    }
+    CHECK(loaded > 20 && refused > 20 && killed > 5);
+}
+
 /* --- waiting --- */
 
 static const char *const waiter = "package.loaded.f = function(...)\n"
@@ -578,9 +620,9 @@ TEST(everything_holds_under_an_aggressive_collector) {
 TEST_MAIN(T(arguments_go_in_and_results_come_out), T(coroutines_are_used_again),
           T(an_error_is_logged_with_its_trace), T(any_error_object_has_words),
           T(done_hears_of_errors), T(pushing_is_protected),
-          T(memory_that_ends_in_push_ends_the_script), T(a_call_waits_and_is_woken),
-          T(a_stale_wake_does_nothing), T(many_waits_in_one_call),
-          T(a_cancelled_task_closes_what_it_holds),
+          T(memory_that_ends_in_push_ends_the_script), T(memory_may_end_anywhere),
+          T(memory_may_end_anywhere), T(a_call_waits_and_is_woken), T(a_stale_wake_does_nothing),
+          T(many_waits_in_one_call), T(a_cancelled_task_closes_what_it_holds),
           T(a_task_that_cancels_itself_ends_at_its_next_wait),
           T(a_drop_of_the_item_cancels_the_operation), T(unloading_drops_what_waits),
           T(ten_thousand_wait_at_once), T(places_that_cannot_wait_say_so),

@@ -203,6 +203,23 @@ TEST(linnet_script_tells_about_reloads) {
     close_all();
 }
 
+TEST(a_script_may_end_the_program_while_it_starts) {
+    open_all();
+    load_bot("linnet.exit(3)");
+    CHECK_INT(app->exit_code, 3);
+    CHECK(app->stopping);
+    loop_settle(app->loop, 0);
+    CHECK_INT(scripts_count(app->scripts), 0);
+    close_all();
+    open_all();
+    load_bot("print('first')");
+    reload_bot("linnet.exit(4)\nreturn { restore = function() end }");
+    loop_settle(app->loop, 0);
+    CHECK_INT(app->exit_code, 4);
+    CHECK_INT(scripts_count(app->scripts), 0);
+    close_all();
+}
+
 /* --- kills --- */
 
 TEST(a_killed_script_starts_again_with_backoff) {
@@ -334,7 +351,8 @@ TEST(all_scripts_reload_at_once) {
 }
 
 TEST_MAIN(T(no_event_is_lost_or_handled_twice), T(what_was_saved_is_restored),
-          T(linnet_script_tells_about_reloads), T(a_killed_script_starts_again_with_backoff),
+          T(linnet_script_tells_about_reloads), T(a_script_may_end_the_program_while_it_starts),
+          T(a_killed_script_starts_again_with_backoff),
           T(a_script_that_is_stopped_while_it_waits_for_its_restart), T(saving_a_file_reloads),
           T(a_file_that_is_being_written_is_waited_for),
           T(a_script_that_never_loaded_loads_when_it_is_mended), T(all_scripts_reload_at_once))
