@@ -118,6 +118,34 @@ describe("events", function()
     assert.matches("^spec%.lua:1: first\n  in handler 'm'\n", errors[1])
   end)
 
+  it("handlers may end what called them", function()
+    world.run(chat .. [[
+      local h
+      h = chat:on("m", function() print(h:cancel(), h.active) end)
+      chat:on("m", function() chat:off() print("off") end)
+      chat:on("m", function() print("never") end)
+      chat:on("d", function() chat:disconnect() print(chat.state) end)
+      chat:emit("say", "m") chat:emit("say", "m")
+      linnet.sleep(1)
+      chat:on("d", function() chat:disconnect() print(chat.state) end)
+      chat:emit("say", "d")
+      linnet.sleep(1)
+      print(chat.connected, chat:off())
+    ]])
+    rig.advance(3)
+    assert.same({ "true\tfalse", "off", "idle", "false\t1" }, world.said())
+  end)
+
+  it("emitted by handlers of emits end at a depth", function()
+    world.run(chat .. [[
+      local n = 0
+      chat:on_any_outgoing(function() n = n + 1 chat:emit("mute", n) end)
+      print(chat:emit("mute", 0), n)
+    ]])
+    assert.same({ "true\t32" }, world.said())
+    assert.matches("32 events deep", world.errors()[1])
+  end)
+
   describe("modes", function()
     local function run(opts)
       world.run(chat .. ([[

@@ -188,6 +188,24 @@ describe("rooms", function()
     world.logged("warn")
   end)
 
+  it("may be joined in a connect handler, as people do", function()
+    world.run(ida .. [[
+      local room = chat:room("lobby")
+      room:on("message", function(d) print(d.text) end)
+      chat:on("connect", function(first)
+        assert(chat:join("lobby"))
+        print("joined", first, chat:emit_with_ack("history", { room = "lobby" }).ok)
+      end)
+    ]])
+    assert.same({ "joined\ttrue\ttrue" }, world.said())
+    rig.drop()
+    rig.advance(10)
+    as_kari [[ room:send("hi") ]]
+    local said = world.said()
+    assert.same({ "hi" }, { said[#said] })
+    world.logged("warn")
+  end)
+
   it("can be watched", function()
     world.run(ida .. [[
       chat:watch("room", function(new, old) print("room", new and new.name, old and old.name) end)
@@ -244,6 +262,28 @@ describe("rooms", function()
         "here\tida", "here\tkari", "1\t1\t2",
         "leave\tkari\t1", "watch\tnil\taway",
       }, world.said())
+    end)
+
+    it("is asked for at the first look, when others joined before", function()
+      world.run(ida .. [[ chat:join("lobby") ]], "first.lua")
+      as_kari ""
+      world.run(ida .. [[
+        assert(chat:join("lobby"))
+        linnet.sleep(1)
+        print(chat.presence:count(), chat:room("lobby").presence:get("u2").name)
+      ]])
+      rig.advance(2)
+      assert.same({ "2\tkari" }, world.said())
+      -- Where nothing can wait it comes a moment later.
+      world.run(ida .. [[
+        local room = assert(chat:join("lobby"))
+        linnet.sleep(1)
+        table.sort({ 1, 2 }, function(a, b) print(room.presence:count()) return a < b end)
+        linnet.sleep(1)
+        print(room.presence:count())
+      ]], "sorts.lua")
+      rig.advance(3)
+      assert.same({ "0", "2" }, world.said())
     end)
 
     it("syncs once after a reconnect, then tells the difference", function()
