@@ -293,8 +293,8 @@ static int use_conn(lua_State *L, struct asked *q, struct conn_opts **holder) {
     if (c && !conn_opts_same(conn_options(c), q->opts)) {
         const struct seat *other = other_user(L, c);
         if (other && q->has_opts)
-            return arg_fail(L, "linnet.connect: '%s' is used with other options by %s", q->target,
-                            other->path);
+            return arg_fail(L, "linnet.connect: '%s' is used with other options by %s",
+                            conn_name(c), other->path);
         is_new = false;
         if (other) q->opts = NULL; /* without options of its own it shares what is there */
     } else if (c) {

@@ -32,6 +32,16 @@ describe("connections", function()
     assert.same({ "true\ttrue\ttrue\ttrue" }, world.said())
   end)
 
+  it("have names without the secrets of a URL", function()
+    world.run(([[
+      local url = "ws://kari:pass-word@127.0.0.1:%d"
+      local a, b = linnet.connect(url), linnet.connect(url)
+      a:ready()
+      print(a == b, a.name:find("pass%%-word"), a.url:find("pass%%-word"), tostring(a):find("pass%%-word"))
+    ]]):format(rig.port()))
+    assert.same({ "true\tnil\tnil\tnil" }, world.said())
+  end)
+
   it("know session and user", function()
     world.run [[
       local hub = linnet.connect("hub", { auth = { name = "kari", id = "u1" } })
