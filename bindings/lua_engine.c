@@ -284,7 +284,7 @@ static void defer(struct script *s, void (*fn)(struct script *s)) {
 }
 
 static void unload(struct script *s) {
-    if (s->depth > 0) { /* the loop is turned from inside the script: not yet */
+    if (s->depth > 0) { /* inside one of its own handlers: at the end of the turn */
         defer(s, unload);
         return;
     }
