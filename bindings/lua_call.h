@@ -52,10 +52,10 @@ void lua_call_cancel(struct app *app, ln_id task);
 /* Gives a registry reference back; for drops of seat items. LUA_NOREF is fine; raises never. */
 void lua_call_unref(struct script *s, int fn);
 
-/* ⏸ In a binding: lua_call_can_wait(L), which raises before anything is done; start the operation;
- * id = lua_call_wait_id(L, cancel, ud, what); `return lua_call_yield(L);`. The coroutine owns that one
- * operation: cancel(ud) is called when the wait ends by anything but lua_call_wake (unload, task
- * cancelled) and must release what the operation holds. what: static text. */
+/* ⏸ In a binding: lua_call_can_wait(L), which raises before anything is done; start the
+ * operation; id = lua_call_wait_id(L, cancel, ud, what); `return lua_call_yield(L);`. The coroutine
+ * owns that one operation: cancel(ud) is called when the wait ends by anything but lua_call_wake
+ * (unload, task cancelled) and must release what the operation holds. what: static text. */
 void lua_call_can_wait(lua_State *L); /* raises in words when this place may not wait */
 bool lua_call_may_wait(lua_State *L); /* the same, asked */
 ln_id lua_call_wait_id(lua_State *L, void (*cancel)(void *ud), void *ud, const char *what);

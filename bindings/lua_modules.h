@@ -14,8 +14,8 @@
     X(args)                                                                                        \
     X(conn)                                                                                        \
     X(share)                                                                                       \
-    X(room) X(event) X(timer) X(spawn) X(log) X(secret) X(time) X(tools) X(hub) X(script) X(use)   \
-        X(host)
+    X(room)                                                                                        \
+    X(event) X(timer) X(spawn) X(log) X(secret) X(time) X(tools) X(hub) X(script) X(use) X(host)
 
 #define LN_DECLARE(name) void ln_open_##name(lua_State *L);
 LN_LUA_MODULES(LN_DECLARE)
