@@ -16,7 +16,7 @@ lobby:on("message", function(msg)
     greeted = greeted + 1
     lobby:send("Hello, " .. msg.sender.name .. "!")
   elseif msg.text == "!count" then
-    lobby:send(("I have said hello %d times."):format(greeted))
+    lobby:send(("I have said hello %d time%s."):format(greeted, greeted == 1 and "" or "s"))
   end
 end)
 
