@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Settings as the host sees them: JSON values by dotted path, each with where it came from. The file
- * linnet.cfg.lua is read by bindings/lua_config (data in Lua syntax), which fills this.
+ * Settings as the host sees them: JSON values by dotted path, each with where it came from. The
+ * file linnet.cfg.lua is read by bindings/lua_config (data in Lua syntax), which fills this.
  * Precedence: flag > environment > project file > user file > /etc > default.
  */
 #ifndef LN_CONFIG_H
@@ -10,7 +10,14 @@
 #include "base/buf.h"
 #include "client/conn.h"
 
-enum config_level { CONFIG_DEFAULT, CONFIG_ETC, CONFIG_USER, CONFIG_PROJECT, CONFIG_ENV, CONFIG_FLAG };
+enum config_level {
+    CONFIG_DEFAULT,
+    CONFIG_ETC,
+    CONFIG_USER,
+    CONFIG_PROJECT,
+    CONFIG_ENV,
+    CONFIG_FLAG
+};
 
 struct config;
 struct config *config_new(void);
@@ -19,8 +26,8 @@ void config_free(struct config *c);
  * hides a higher one. */
 void config_set(struct config *c, const char *path, struct ln_str json, enum config_level level,
                 const char *origin);
-/* A whole settings file as one JSON object; `source` is its text, in which the line of each option is
- * looked up, so that origins read "linnet.cfg.lua:12". */
+/* A whole settings file as one JSON object; `source` is its text, in which the line of each option
+ * is looked up, so that origins read "linnet.cfg.lua:12". */
 void config_set_file(struct config *c, struct ln_str json, const char *file, struct ln_str source,
                      enum config_level level);
 /* Raw JSON of the value, or {NULL,0}. path: "hub.port". */
@@ -35,7 +42,7 @@ bool config_set_text(struct config *c, const char *path, struct ln_str text,
 int64_t config_int(const struct config *c, const char *path, int64_t otherwise);
 bool config_bool(const struct config *c, const char *path, bool otherwise);
 int64_t config_ms(const struct config *c, const char *path, int64_t otherwise);
-char *config_text(const struct config *c, const char *path); /* ln_free it; NULL when unset */
+char *config_text(const struct config *c, const char *path);  /* ln_free it; NULL when unset */
 char **config_list(const struct config *c, const char *path); /* NULL-terminated; NULL when unset */
 void config_list_free(char **list);
 bool json_duration(struct ln_str json, int64_t *ms); /* 10, "10s" */

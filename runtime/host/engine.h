@@ -22,7 +22,8 @@ struct engine {
     /* What the old version gives to the new (`save`), as JSON added to out; false: none. */
     bool (*save)(struct seat *s, struct ln_buf *out, struct ln_err *err);
     bool (*restore)(struct seat *s, struct ln_str saved, struct ln_err *err);
-    /* Runs dispose, drops everything, frees. Later when called from inside one of its own handlers. */
+    /* Runs dispose, drops everything, frees. Later when called from inside one of its own handlers.
+     */
     void (*unload)(struct seat *s, enum unload_reason why);
 };
 

@@ -8,8 +8,8 @@
 
 #include "base/buf.h"
 
-/* Adds the value to out and hides it from the log. False with err: LN_NOT_FOUND says the places that
- * were looked at, LN_DENIED that the secrets file can be read by others. */
+/* Adds the value to out and hides it from the log. False with err: LN_NOT_FOUND says the places
+ * that were looked at, LN_DENIED that the secrets file can be read by others. */
 bool secret_find(const char *name, struct ln_buf *out, struct ln_err *err);
 
 #endif

@@ -13,10 +13,10 @@ struct url {
     char *user, *password; /* percent-decoded; NULL when absent */
     char *host;            /* without brackets; lower case */
     bool is_ipv6;
-    uint16_t port;   /* the scheme's default when absent */
-    bool has_port;   /* an other one than the scheme's default: belongs into Host */
-    char *path;      /* begins with '/'; "" only when the URL has none */
-    char *query;     /* without '?'; NULL when absent */
+    uint16_t port; /* the scheme's default when absent */
+    bool has_port; /* an other one than the scheme's default: belongs into Host */
+    char *path;    /* begins with '/'; "" only when the URL has none */
+    char *query;   /* without '?'; NULL when absent */
 };
 
 /* False with err naming what is wrong ("a URL needs a scheme: ws://, wss://, http:// or https://").

@@ -14,19 +14,19 @@
 enum ws_op { WS_CONT = 0, WS_TEXT = 1, WS_BINARY = 2, WS_CLOSE = 8, WS_PING = 9, WS_PONG = 10 };
 
 enum ws_code { /* RFC 6455 7.4.1 and the registry behind it */
-    WS_NORMAL = 1000,
-    WS_GOING_AWAY = 1001,
-    WS_PROTOCOL_ERROR = 1002,
-    WS_UNSUPPORTED = 1003,
-    WS_NO_STATUS = 1005, /* never on the wire */
-    WS_ABNORMAL = 1006,  /* never on the wire */
-    WS_BAD_DATA = 1007,
-    WS_POLICY = 1008,
-    WS_TOO_BIG = 1009,
-    WS_NEEDS_EXTENSION = 1010,
-    WS_INTERNAL = 1011,
-    WS_RESTART = 1012,
-    WS_TRY_LATER = 1013
+               WS_NORMAL = 1000,
+               WS_GOING_AWAY = 1001,
+               WS_PROTOCOL_ERROR = 1002,
+               WS_UNSUPPORTED = 1003,
+               WS_NO_STATUS = 1005, /* never on the wire */
+               WS_ABNORMAL = 1006,  /* never on the wire */
+               WS_BAD_DATA = 1007,
+               WS_POLICY = 1008,
+               WS_TOO_BIG = 1009,
+               WS_NEEDS_EXTENSION = 1010,
+               WS_INTERNAL = 1011,
+               WS_RESTART = 1012,
+               WS_TRY_LATER = 1013
 };
 
 enum ws_result {
@@ -44,12 +44,12 @@ struct ws_event {
 };
 
 struct ws_parser {
-    bool is_server;         /* a server requires masks, a client refuses them (5.1) */
-    size_t max_message;     /* bytes of one message, fragments joined; over it: 1009 */
-    struct ln_buf partial;  /* an incomplete frame's bytes, as they came */
-    struct ln_buf message;  /* fragments, unmasked */
-    uint8_t message_op;     /* 0: no fragmented message is open */
-    uint32_t utf8;          /* state over fragment borders (8.1) */
+    bool is_server;        /* a server requires masks, a client refuses them (5.1) */
+    size_t max_message;    /* bytes of one message, fragments joined; over it: 1009 */
+    struct ln_buf partial; /* an incomplete frame's bytes, as they came */
+    struct ln_buf message; /* fragments, unmasked */
+    uint8_t message_op;    /* 0: no fragmented message is open */
+    uint32_t utf8;         /* state over fragment borders (8.1) */
     bool closed, broken;
 };
 
@@ -74,11 +74,13 @@ bool ws_code_valid(int code); /* may stand in a close frame (7.4) */
 struct http_header {
     const char *name, *value;
 };
-struct http_head { /* a parsed head; slices point into the input */
-    int status;           /* response */
-    struct ln_str reason; /* response: "Unauthorized" */
+struct http_head {                /* a parsed head; slices point into the input */
+    int status;                   /* response */
+    struct ln_str reason;         /* response: "Unauthorized" */
     struct ln_str method, target; /* request */
-    struct { struct ln_str name, value; } headers[64];
+    struct {
+        struct ln_str name, value;
+    } headers[64];
     size_t count;
 };
 
@@ -90,7 +92,7 @@ enum http_parse { HTTP_MORE, HTTP_OK, HTTP_BAD, HTTP_TOO_BIG };
 enum http_parse http_parse_head(struct http_head *h, bool is_response, struct ln_str in,
                                 size_t *used);
 struct ln_str http_header_get(const struct http_head *h, const char *name); /* {NULL,0}: absent */
-bool http_header_has_token(struct ln_str value, const char *token);         /* comma list, no case */
+bool http_header_has_token(struct ln_str value, const char *token); /* comma list, no case */
 
 #define WS_KEY_LEN 24
 void ws_make_key(char key[WS_KEY_LEN + 1]);
@@ -102,9 +104,9 @@ void ws_accept_key(const char *key, char out[29]); /* 4.2.2: base64(sha1(key + G
 bool ws_write_request(struct ln_buf *out, const char *host, const char *target, const char *key,
                       const char *protocols, const struct http_header *headers, size_t count,
                       struct ln_err *err);
-/* Checks a 101 answer: Upgrade, Connection, Sec-WebSocket-Accept, no extension that was not offered,
- * a subprotocol that was (4.1). LN_OK, or LN_UNAUTHORIZED (401), LN_FORBIDDEN (403), LN_REFUSED,
- * LN_PROTOCOL with words. */
+/* Checks a 101 answer: Upgrade, Connection, Sec-WebSocket-Accept, no extension that was not
+ * offered, a subprotocol that was (4.1). LN_OK, or LN_UNAUTHORIZED (401), LN_FORBIDDEN (403),
+ * LN_REFUSED, LN_PROTOCOL with words. */
 ln_status ws_check_response(const struct http_head *h, const char *key, const char *protocols,
                             struct ln_err *err);
 

@@ -15,38 +15,38 @@
 static int test_failures;
 #define TEST(name) static void name(void)
 
-#define CHECK(cond)                                                                    \
-    do {                                                                               \
-        if (!(cond)) {                                                                 \
-            test_failures++;                                                           \
-            printf("%s:%d: not true: %s\n", __FILE__, __LINE__, #cond);                \
-        }                                                                              \
+#define CHECK(cond)                                                                                \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            test_failures++;                                                                       \
+            printf("%s:%d: not true: %s\n", __FILE__, __LINE__, #cond);                            \
+        }                                                                                          \
     } while (0)
-#define CHECK_INT(got, want)                                                           \
-    do {                                                                               \
-        int64_t g_ = (int64_t)(got), w_ = (int64_t)(want);                             \
-        if (g_ != w_) {                                                                \
-            test_failures++;                                                           \
-            printf("%s:%d: %s is %" PRId64 ", wanted %" PRId64 "\n", __FILE__, __LINE__, #got, \
-                   g_, w_);                                                            \
-        }                                                                              \
+#define CHECK_INT(got, want)                                                                       \
+    do {                                                                                           \
+        int64_t g_ = (int64_t)(got), w_ = (int64_t)(want);                                         \
+        if (g_ != w_) {                                                                            \
+            test_failures++;                                                                       \
+            printf("%s:%d: %s is %" PRId64 ", wanted %" PRId64 "\n", __FILE__, __LINE__, #got, g_, \
+                   w_);                                                                            \
+        }                                                                                          \
     } while (0)
-#define CHECK_STR(got, want)                                                           \
-    do {                                                                               \
-        struct ln_str g_ = (got), w_ = ln_str(want);                                   \
-        if (!ln_str_eq(g_, w_)) {                                                      \
-            test_failures++;                                                           \
-            printf("%s:%d: %s is \"%.*s\", wanted \"%.*s\"\n", __FILE__, __LINE__, #got, \
-                   LN_FMT(g_), LN_FMT(w_));                                            \
-        }                                                                              \
+#define CHECK_STR(got, want)                                                                       \
+    do {                                                                                           \
+        struct ln_str g_ = (got), w_ = ln_str(want);                                               \
+        if (!ln_str_eq(g_, w_)) {                                                                  \
+            test_failures++;                                                                       \
+            printf("%s:%d: %s is \"%.*s\", wanted \"%.*s\"\n", __FILE__, __LINE__, #got,           \
+                   LN_FMT(g_), LN_FMT(w_));                                                        \
+        }                                                                                          \
     } while (0)
-#define CHECK_HAS(text, part)                                                          \
-    do {                                                                               \
-        const char *t_ = (text);                                                       \
-        if (!strstr(t_, part)) {                                                       \
-            test_failures++;                                                           \
-            printf("%s:%d: \"%s\" does not hold \"%s\"\n", __FILE__, __LINE__, t_, part); \
-        }                                                                              \
+#define CHECK_HAS(text, part)                                                                      \
+    do {                                                                                           \
+        const char *t_ = (text);                                                                   \
+        if (!strstr(t_, part)) {                                                                   \
+            test_failures++;                                                                       \
+            printf("%s:%d: \"%s\" does not hold \"%s\"\n", __FILE__, __LINE__, t_, part);          \
+        }                                                                                          \
     } while (0)
 
 struct test_case {
@@ -69,11 +69,12 @@ static inline int test_run(const struct test_case *cases, size_t n, const char *
     printf("%d passed, %d failed\n", passed, failed);
     return failed ? 1 : 0;
 }
-#define T(name) {#name, name}
-#define TEST_MAIN(...)                                                                 \
-    int main(int argc, char **argv) {                                                  \
-        static const struct test_case cases[] = {__VA_ARGS__};                         \
-        return test_run(cases, sizeof cases / sizeof cases[0], argc > 1 ? argv[1] : NULL); \
+#define T(name)                                                                                    \
+    { #name, name }
+#define TEST_MAIN(...)                                                                             \
+    int main(int argc, char **argv) {                                                              \
+        static const struct test_case cases[] = {__VA_ARGS__};                                     \
+        return test_run(cases, sizeof cases / sizeof cases[0], argc > 1 ? argv[1] : NULL);         \
     }
 
 #endif
