@@ -119,7 +119,8 @@ local function report(t, what, list)
   if near or what == "name" then
     local text = what == "name" and ("the name '%s' is declared nowhere"):format(t.text)
       or ("no %s '%s'"):format(what, t.text)
-    problems[#problems + 1] = { line = t.line, message = text .. (near and (" (did you mean '%s'?)"):format(near) or "") }
+    if near then text = ("%s (did you mean '%s'?)"):format(text, near) end
+    problems[#problems + 1] = { line = t.line, message = text }
   end
 end
 
