@@ -28,8 +28,8 @@ struct conn_share { /* a connection and the scripts that use it */
     struct bus *bus; /* the connection's; leads to this struct */
     ln_id conn;
     struct ln_list uses;
-    struct ln_buf session; /* raw arguments of the last event `session`; empty: none */
-    struct ln_buf session_before;
+    struct ln_str session; /* raw arguments of the last event `session`, owned; p NULL: none */
+    struct ln_str session_before;
 };
 struct conn_use { /* one script's use; a seat item "connection" */
     struct seat_item item;

@@ -15,10 +15,9 @@
 /* What the last `session` said, for scripts that come later. */
 static void on_session(void *ud, const struct event *ev) {
     struct conn_share *sh = ud;
-    ln_buf_clear(&sh->session_before);
-    ln_buf_str(&sh->session_before, ln_buf_get(&sh->session));
-    ln_buf_clear(&sh->session);
-    ln_buf_str(&sh->session, ev->args);
+    ln_free((char *)(uintptr_t)sh->session_before.p);
+    sh->session_before = sh->session;
+    sh->session = (struct ln_str){ln_str_dup(ev->args), ev->args.n};
 }
 
 static const struct bus_tap session_tap = {"session", on_session};
@@ -40,8 +39,8 @@ static struct conn_share *share_new(struct app *a, struct conn *c) {
 static void share_end(struct conn_share *sh) {
     struct conn *c = conn_of_handle(sh->app->clients, sh->conn);
     bus_tap(sh->bus, NULL, NULL);
-    ln_buf_free(&sh->session);
-    ln_buf_free(&sh->session_before);
+    ln_free((char *)(uintptr_t)sh->session.p);
+    ln_free((char *)(uintptr_t)sh->session_before.p);
     ln_free(sh);
     if (c) conn_close(c);
 }

@@ -61,12 +61,16 @@ static uint32_t hash_of(struct ln_str s) {
     return (uint32_t)(h ^ h >> 32);
 }
 
+static void free_key(const struct ln_map *m, const char *key) {
+    if (!m->lent) ln_free((char *)(uintptr_t)key);
+}
+
 void ln_map_free(struct ln_map *m) {
     for (size_t i = 0; i < m->used; i++)
-        ln_free(m->entries[i].key);
+        free_key(m, m->entries[i].key);
     ln_free(m->entries);
     ln_free(m->index);
-    *m = (struct ln_map){0};
+    *m = (struct ln_map){.lent = m->lent};
 }
 
 static struct ln_map_entry *find(const struct ln_map *m, struct ln_str key, uint32_t hash) {
@@ -98,7 +102,11 @@ static void rebuild(struct ln_map *m) {
     while (cap < m->count * 2)
         cap *= 2;
     struct ln_map next = {ln_realloc(NULL, cap * sizeof *m->entries),
-                          ln_alloc((size_t)cap * 2 * sizeof *m->index), 0, m->count, cap};
+                          ln_alloc((size_t)cap * 2 * sizeof *m->index),
+                          0,
+                          m->count,
+                          cap,
+                          m->lent};
     for (size_t i = 0; i < m->used; i++) {
         if (!m->entries[i].key) continue;
         next.entries[next.used] = m->entries[i];
@@ -115,10 +123,12 @@ void *ln_map_set(struct ln_map *m, struct ln_str key, void *value) {
     if (e) {
         void *old = e->value;
         e->value = value;
+        if (m->lent) e->key = key.p;
         return old;
     }
     if (m->used == m->cap) rebuild(m);
-    m->entries[m->used] = (struct ln_map_entry){ln_str_dup(key), (uint32_t)key.n, hash, value};
+    m->entries[m->used] =
+        (struct ln_map_entry){m->lent ? key.p : ln_str_dup(key), (uint32_t)key.n, hash, value};
     index_add(m, m->used++);
     m->count++;
     return NULL;
@@ -128,11 +138,11 @@ void *ln_map_remove(struct ln_map *m, struct ln_str key) {
     struct ln_map_entry *e = m->count ? find(m, key, hash_of(key)) : NULL;
     if (!e) return NULL;
     void *value = e->value;
-    char *own = e->key;
+    const char *own = e->key;
     e->key = NULL;
     e->value = NULL;
     m->count--;
-    ln_free(own); /* last: the caller's key may be this very copy, while walking */
+    free_key(m, own); /* last: the caller's key may be this very copy, while walking */
     return value;
 }
 

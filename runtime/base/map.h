@@ -9,16 +9,19 @@
 #include "base/ln.h"
 
 struct ln_map_entry {
-    char *key; /* 0-terminated copy; NULL in an entry that was removed */
+    const char *key; /* 0-terminated copy, or the caller's; NULL in an entry that was removed */
     uint32_t n, hash;
     void *value;
 };
 
-/* A zeroed struct is an empty map. Keys are shorter than 4 GiB. */
+/* A zeroed struct is an empty map. Keys are shorter than 4 GiB. With `lent` (set while it is empty)
+ * they are not copied: each belongs to its value, which is taken out before it is freed; a value
+ * that replaces another brings its own key. */
 struct ln_map {
     struct ln_map_entry *entries; /* dense, in insertion order */
     uint32_t *index;              /* entry number + 1; 0 = free */
     uint32_t used, count, cap;    /* entries used (with holes), live, allocated */
+    bool lent;
 };
 
 void ln_map_free(struct ln_map *m); /* keys only; values are the caller's */

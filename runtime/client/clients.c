@@ -14,6 +14,7 @@ struct clients *clients_new(struct loop *l, const struct conn_sink *sink, void *
     cs->sink = sink;
     cs->ud = ud;
     ln_list_init(&cs->all_lines);
+    cs->names.lent = cs->lines.lent = true;
     return cs;
 }
 
@@ -66,6 +67,10 @@ void clients_dialler(struct clients *cs, int (*dial)(void *ud, struct conn *c), 
 
 /* --- opening and closing --- */
 
+static void nsp_free(struct conn *c) {
+    if (c->nsp != conn_root) ln_free(c->nsp);
+}
+
 void conn_take_opts(struct conn *c, const struct conn_opts *o, char *nsp,
                     const struct proto *proto) {
     struct conn_opts copy;
@@ -73,13 +78,12 @@ void conn_take_opts(struct conn *c, const struct conn_opts *o, char *nsp,
     conn_opts_settle(&copy);
     conn_opts_free(&c->opts);
     ln_free(c->shown_url);
-    ln_free(c->nsp);
+    nsp_free(c);
     c->shown_url = NULL;
     c->opts = copy;
     c->proto = proto;
     c->nsp = nsp;
-    c->backoff = copy.backoff;
-    c->backoff.attempts = 0;
+    c->failures = 0;
 }
 
 static void start(void *ud) {
@@ -113,7 +117,8 @@ struct conn *conn_open(struct clients *cs, const char *name, const struct conn_o
     ln_list_init(&c->sent);
     conn_take_opts(c, o, nsp, proto);
     c->handle = ln_slot_put(&cs->slots, c, HANDLE_CONN);
-    ln_map_set(&cs->names, ln_str(name), c);
+    ln_map_set(&cs->names, ln_str(c->name), c);
+    c->counts.lent = c->rooms.lent = true;
     clients_hold(cs);
     c->starts = o->autoconnect;
     if (c->starts) loop_defer(cs->loop, start, c);
@@ -137,20 +142,20 @@ void conn_free(void *conn) {
     emit_close(c);
     rooms_free(c);
     msgs_free(&c->early);
-    msgs_free(&c->history);
+    if (c->history) msgs_free(c->history);
+    ln_free(c->history);
     size_t i = 0;
     struct ln_str name;
     void *count;
     while (ln_map_next(&c->counts, &i, &name, &count))
         ln_free(count);
     ln_map_free(&c->counts);
-    ln_buf_free(&c->name_buf);
     conn_opts_free(&c->opts);
     if (c->stats.errors > 0) ln_free((char *)(uintptr_t)c->stats.last_error);
     ln_free(c->acks);
     ln_free(c->answered);
     ln_free(c->sid);
-    ln_free(c->nsp);
+    nsp_free(c);
     ln_free(c->shown_url);
     ln_free(c->tag);
     ln_free(c);

@@ -106,7 +106,8 @@ void conn_off_line(struct conn *c) {
 static void down(struct conn *c) {
     struct conn_stats *s = &c->stats;
     c->epoch++;
-    backoff_lost(&c->backoff, (int64_t)(loop_now_ms(c->clients->loop) - s->connected_at_ms));
+    int64_t up_ms = (int64_t)(loop_now_ms(c->clients->loop) - s->connected_at_ms);
+    backoff_lost(&c->opts.backoff, &c->failures, up_ms);
     s->connected_at_ms = 0;
     c->auth_reason = "reconnect";
     c->rooms_asked = 0;
@@ -152,9 +153,9 @@ void conn_failed_try(struct conn *c, const struct ln_err *err, const char *detai
     conn_timer_stop(c);
     c->ticket = 0;
     conn_count_error(c, err);
-    bool retry = o->reconnection &&
-                 (o->reconnection_attempts < 0 || c->backoff.attempts < o->reconnection_attempts);
-    int64_t ms = retry ? backoff_next(&c->backoff, ln_random_unit()) : 0;
+    bool retry =
+        o->reconnection && (o->reconnection_attempts < 0 || c->failures < o->reconnection_attempts);
+    int64_t ms = retry ? backoff_next(&o->backoff, &c->failures, ln_random_unit()) : 0;
     if (retry) {
         ln_log(LN_WARN, c->tag, "%s; next attempt in %s", err->text,
                ln_duration_text(ms, text, sizeof text));
@@ -173,7 +174,7 @@ void conn_failed_try(struct conn *c, const struct ln_err *err, const char *detai
 void conn_line_trying(struct conn *c) {
     struct line *ln = c->line;
     c->begun_ms = ln->begun_ms;
-    c->attempt = ln->backoff.attempts;
+    c->attempt = ln->failures;
     conn_set_state(c, CONN_CONNECTING);
     if (c->line == ln && c->state == CONN_CONNECTING) tell_attempt(c, ln->waited_ms);
 }
@@ -196,7 +197,7 @@ void conn_line_lost(struct conn *c, const struct line_loss *why) {
     conn_timer_stop(c);
     c->ticket = 0;
     c->step = STEP_OFF;
-    c->attempt = c->line->backoff.attempts;
+    c->attempt = c->line->failures;
     msgs_free(&c->early);
     conn_count_error(c, &why->err);
     log_lost(c, why, was_up);
@@ -280,7 +281,7 @@ void conn_connect(struct conn *c) {
         conn_timer(c, 0, on_wait_over);
         return;
     }
-    c->refusals = c->attempt = c->backoff.attempts = 0;
+    c->refusals = c->attempt = c->failures = 0;
     conn_begin(c, c->was_connected ? "reconnect" : "first");
 }
 
@@ -306,7 +307,7 @@ static void come_back(struct conn *c, bool was_up) {
 
 void conn_reconnect(struct conn *c) {
     if (c->is_closed) return;
-    c->refusals = c->attempt = c->backoff.attempts = 0;
+    c->refusals = c->attempt = c->failures = 0;
     come_back(c, conn_leave(c));
 }
 

@@ -39,17 +39,17 @@ struct conn_opts {
     char *protocol; /* "auto" "socketio" "ws"; auto is socketio */
     char *path;     /* "/socket.io/" */
     char *auth;     /* JSON object, or NULL */
+    char *query;    /* JSON object of strings, or NULL */
+    char *headers;  /* JSON object of strings, or NULL */
     bool auth_asked; /* auth is a function: asked before every attempt through sink->auth */
-    char *query;     /* JSON object of strings, or NULL */
-    char *headers;   /* JSON object of strings, or NULL */
     bool autoconnect, reconnection;
+    int retries;
     int64_t reconnection_attempts; /* -1: for ever */
     struct backoff backoff;
     int64_t timeout_ms, ack_timeout_ms; /* whole attempt, namespace answer included; acks */
-    int retries;
-    struct tls_opts tls; /* the strings are owned */
-    size_t max_message;  /* bytes; 16 MiB */
-    int max_attachments; /* 10 */
+    struct tls_opts tls;                /* the strings are owned */
+    size_t max_message;                 /* bytes; 16 MiB */
+    int max_attachments;                /* 10 */
     enum conn_offline offline;
     int64_t offline_ttl_ms; /* 5 minutes */
     size_t offline_max;     /* 1000 messages */

@@ -11,7 +11,7 @@ static void tell_event(struct conn *c, struct ln_str name, struct ln_str args,
     const struct conn_sink *sink = c->clients->sink;
     c->stats.received++;
     count_of(c, name)->received++;
-    if (LN_UNLIKELY(c->has_history)) history_add(c, name, args);
+    if (LN_UNLIKELY(c->history != NULL)) history_add(c, name, args);
     if (!sink->wants(c->clients->ud, c, name)) return;
     struct event ev = {.kind = EVENT_APP,
                        .conn = c,
@@ -48,13 +48,14 @@ void conn_deliver_early(struct conn *c) {
 void conn_event(struct conn *c, const struct sio_packet *pkt, const struct ln_str *bin,
                 size_t bin_count) {
     struct ln_str name = pkt->name;
+    struct ln_buf plain = {0};
     if (LN_UNLIKELY(pkt->name_escaped)) {
-        ln_buf_clear(&c->name_buf);
-        if (!ln_json_unescape(pkt->name, &c->name_buf)) return; /* the parser has done so before */
-        name = ln_buf_get(&c->name_buf);
+        name = (struct ln_str){"", 0}; /* never: the parser has done so before */
+        if (ln_json_unescape(pkt->name, &plain)) name = ln_buf_get(&plain);
     }
     if (LN_LIKELY(c->step >= STEP_HANDLERS))
         tell_event(c, name, pkt->args, bin, bin_count, pkt->ack);
     else
         keep_early(c, name, pkt, bin, bin_count);
+    ln_buf_free(&plain);
 }

@@ -5,6 +5,8 @@
  */
 #include "client/inside.h"
 
+char conn_root[] = "/";
+
 static const size_t strings[] = {
     offsetof(struct conn_opts, url),     offsetof(struct conn_opts, protocol),
     offsetof(struct conn_opts, path),    offsetof(struct conn_opts, auth),
@@ -161,7 +163,7 @@ bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto *
     if (!url_parse(&url, ln_str(o->url), err)) return false;
     bool ok = !strchr(url.path, ',');
     if (ok)
-        *nsp = ln_strdup(url.path[0] ? url.path : "/");
+        *nsp = url.path[0] && url.path[1] ? ln_strdup(url.path) : conn_root;
     else
         ln_fail(err, LN_INVALID, "a namespace (the URL's path) cannot hold a comma: %s", url.path);
     url_free(&url);

@@ -12,13 +12,16 @@
     "It seems you are trying to reach a Socket.IO server in v2.x: linnet speaks the protocol of "  \
     "v3 and v4; the server must be updated"
 
-struct sio {
-    bool is_open; /* the open packet came */
-    /* A binary packet whose attachments are still on their way: */
+struct parts { /* a binary packet whose attachments are still on their way */
     struct ln_buf text, bytes;
     struct sio_packet packet; /* its slices point into text */
-    struct ln_str *parts;     /* p is filled in at the end: bytes may move */
-    size_t have;              /* of packet.attachments; text.n == 0: none is open */
+    size_t have;              /* of packet.attachments */
+    struct ln_str v[];        /* p is filled in at the end: bytes may move */
+};
+
+struct sio {
+    bool is_open;        /* the open packet came */
+    struct parts *parts; /* NULL: none are awaited */
 };
 
 /* --- url --- */
@@ -219,47 +222,45 @@ static void on_packet(struct line *ln, const struct sio_packet *p, const struct 
 
 /* --- binary packets --- */
 
-static void parts_forget(struct sio *s) {
-    ln_buf_free(&s->text);
-    ln_buf_free(&s->bytes);
-    ln_free(s->parts);
-    s->parts = NULL;
-    s->have = 0;
+static void parts_free(struct parts *p) {
+    if (!p) return;
+    ln_buf_free(&p->text);
+    ln_buf_free(&p->bytes);
+    ln_free(p);
 }
 
-static void parts_begin(struct line *ln, struct sio *s, struct ln_str text) {
-    ln_buf_str(&s->text, text);
-    sio_parse(ln_buf_get(&s->text), line_opts(ln)->max_attachments, &s->packet, NULL);
-    s->parts = ln_alloc((size_t)s->packet.attachments * sizeof *s->parts);
+static struct parts *parts_new(struct line *ln, struct ln_str text, int attachments) {
+    struct parts *p = ln_alloc(sizeof *p + (size_t)attachments * sizeof p->v[0]);
+    ln_buf_str(&p->text, text);
+    sio_parse(ln_buf_get(&p->text), line_opts(ln)->max_attachments, &p->packet, NULL);
+    return p;
 }
 
 static void on_part(struct line *ln, const char *p, size_t n) {
     struct sio *s = ln->priv;
-    if (s->text.n == 0) {
+    struct parts *parts = s->parts;
+    if (!parts) {
         line_fail(ln, "parse error", LN_PROTOCOL,
                   "got binary data when not reconstructing a packet");
         return;
     }
-    if (s->bytes.n + n > line_opts(ln)->max_message) {
+    if (parts->bytes.n + n > line_opts(ln)->max_message) {
         line_fail(ln, "parse error", LN_FULL,
                   "the attachments of one packet have more than %zu bytes (max_message)",
                   line_opts(ln)->max_message);
         return;
     }
-    ln_buf_add(&s->bytes, p, n);
-    s->parts[s->have++].n = n;
-    if (s->have < (size_t)s->packet.attachments) return;
-    const char *at = s->bytes.p ? s->bytes.p : ""; /* all of them may be empty */
-    for (size_t i = 0; i < s->have; i++) {
-        s->parts[i].p = at;
-        at += s->parts[i].n;
+    ln_buf_add(&parts->bytes, p, n);
+    parts->v[parts->have++].n = n;
+    if (parts->have < (size_t)parts->packet.attachments) return;
+    const char *at = parts->bytes.p ? parts->bytes.p : ""; /* all of them may be empty */
+    for (size_t i = 0; i < parts->have; i++) {
+        parts->v[i].p = at;
+        at += parts->v[i].n;
     }
-    struct sio whole = *s; /* ours while it is told: the next packet may begin with a clean slate */
-    s->text = s->bytes = (struct ln_buf){0};
-    s->parts = NULL;
-    s->have = 0;
-    on_packet(ln, &whole.packet, whole.parts, whole.have);
-    parts_forget(&whole);
+    s->parts = NULL; /* ours while it is told: the next packet may begin with a clean slate */
+    on_packet(ln, &parts->packet, parts->v, parts->have);
+    parts_free(parts);
 }
 
 /* --- frames --- */
@@ -268,7 +269,7 @@ static void on_message_text(struct line *ln, struct ln_str text) {
     struct sio *s = ln->priv;
     struct sio_packet p;
     struct ln_err err;
-    if (LN_UNLIKELY(s->text.n > 0)) {
+    if (LN_UNLIKELY(s->parts != NULL)) {
         line_fail(ln, "parse error", LN_PROTOCOL,
                   "got plaintext data when reconstructing a packet");
         return;
@@ -280,7 +281,7 @@ static void on_message_text(struct line *ln, struct ln_str text) {
     struct conn *c = line_conn(ln, p.nsp);
     if (LN_LIKELY(c)) c->stats.bytes_in += text.n;
     if (LN_UNLIKELY(p.attachments > 0))
-        parts_begin(ln, s, text);
+        s->parts = parts_new(ln, text, p.attachments);
     else if (LN_LIKELY(p.type == SIO_EVENT && c))
         conn_event(c, &p, NULL, 0);
     else
@@ -357,7 +358,8 @@ static void sio_opened(struct line *ln) {
 
 static void sio_closed(struct line *ln) {
     struct sio *s = ln->priv;
-    parts_forget(s);
+    parts_free(s->parts);
+    s->parts = NULL;
     s->is_open = false;
 }
 

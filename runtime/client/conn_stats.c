@@ -77,7 +77,7 @@ struct event_count *count_of(struct conn *c, struct ln_str name) {
         e = ln_alloc(sizeof *e + name.n + 1);
         e->n = name.n;
         if (name.n) memcpy(e->name, name.p, name.n);
-        ln_map_set(&c->counts, name, e);
+        ln_map_set(&c->counts, (struct ln_str){e->name, e->n}, e);
     }
     c->last_count = e;
     return e;
@@ -100,11 +100,11 @@ bool conn_stats_event(const struct conn *c, size_t *i, struct ln_str *name, uint
 /* --- history --- */
 
 void conn_history_on(struct conn *c) {
-    c->has_history = c->opts.history > 0;
+    if (!c->history && c->opts.history > 0) c->history = ln_new(struct msgs);
 }
 
 void history_add(struct conn *c, struct ln_str name, struct ln_str args) {
-    struct msgs *h = &c->history;
+    struct msgs *h = c->history;
     if (name.n + args.n > HISTORY_BYTES) return;
     struct msg *m = msg_new(name, args, NULL, 0);
     m->wall_ms = ln_wall_ms();
@@ -115,7 +115,7 @@ void history_add(struct conn *c, struct ln_str name, struct ln_str args) {
 
 bool conn_history_each(const struct conn *c, size_t *i, struct ln_str *name, struct ln_str *args,
                        int64_t *wall_ms) {
-    const struct msg *m = c->history.first;
+    const struct msg *m = c->history ? c->history->first : NULL;
     for (size_t skip = *i; m && skip > 0; skip--)
         m = m->next;
     if (!m) return false;

@@ -109,7 +109,7 @@ struct conn {
     char *tag;        /* "conn:" and its name, for logs */
     const char *name; /* inside of it */
     char *shown_url;  /* NULL until somebody asks */
-    char *nsp;        /* the path of its URL: "/" or "/admin" */
+    char *nsp;        /* the path of its URL: conn_root or "/admin" */
     struct conn_opts opts;
     const struct proto *proto;
     void *user;
@@ -127,7 +127,7 @@ struct conn {
     const char *auth_reason;
     ln_id ticket; /* of the auth question that is open; 0: none */
     uint64_t begun_ms;
-    struct backoff backoff; /* for failures that are not the line's */
+    int failures; /* in a row, that are not the line's */
     char *sid;
 
     struct ln_list queue, retry, sent; /* struct op */
@@ -142,9 +142,7 @@ struct conn {
     struct ln_map rooms; /* name -> struct room */
     size_t rooms_asked;
 
-    struct msgs early, history;
-    bool has_history;
-    struct ln_buf name_buf; /* an event name with escapes, decoded */
+    struct msgs early, *history; /* history: NULL until a script reads it */
     struct conn_stats stats;
     struct ln_map counts;
     struct event_count *last_count;
@@ -223,7 +221,9 @@ void history_add(struct conn *c, struct ln_str name, struct ln_str args);
 
 /* --- conn_opts.c --- */
 void conn_opts_settle(struct conn_opts *o); /* zeros become defaults */
-/* Also finds the namespace (the URL's path, to be freed) and the protocol. */
+extern char conn_root[];                    /* "/", the namespace of most */
+/* Also finds the namespace (the URL's path, to be freed unless it is conn_root) and the protocol.
+ */
 bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto **proto,
                      struct ln_err *err);
 /* The parsed URL of options that were checked; to be freed. */

@@ -59,7 +59,7 @@ static void unlist(struct line *ln) {
     struct line *newest = ln_map_get(lines, key_str(ln));
     if (newest == ln) {
         if (ln->older)
-            ln_map_set(lines, key_str(ln), ln->older);
+            ln_map_set(lines, key_str(ln->older), ln->older);
         else
             ln_map_remove(lines, key_str(ln));
         return;
@@ -74,8 +74,7 @@ static struct line *line_new(struct conn *c, const unsigned char key[32]) {
     ln->clients = c->clients;
     ln->proto = c->proto;
     ln->priv = ln + 1;
-    ln->backoff = c->opts.backoff;
-    ln->backoff.attempts = 0;
+    ln->by_nsp.lent = true;
     memcpy(ln->key, key, sizeof ln->key);
     ln_list_init(&ln->conns);
     ln_list_init(&ln->node);
@@ -289,17 +288,17 @@ static void line_lost(struct line *ln) {
     const struct conn_opts *o = line_opts(ln);
     struct line_loss why = *ln->loss; /* on the stack: the line may be gone before all have heard */
     uint64_t now = loop_now_ms(ln->clients->loop);
-    backoff_lost(&ln->backoff, ln->joined_ms ? (int64_t)(now - ln->joined_ms) : 0);
+    backoff_lost(&o->backoff, &ln->failures, ln->joined_ms ? (int64_t)(now - ln->joined_ms) : 0);
     why.is_first = true;
-    why.will_retry = o->reconnection && (o->reconnection_attempts < 0 ||
-                                         ln->backoff.attempts < o->reconnection_attempts);
+    why.will_retry = o->reconnection &&
+                     (o->reconnection_attempts < 0 || ln->failures < o->reconnection_attempts);
     ln_free(ln->loss);
     ln->loss = NULL;
     ln->is_lost = false;
     ln->joined_ms = 0;
     ln->max_payload = 0;
     if (why.will_retry) {
-        why.delay_ms = ln->waited_ms = backoff_next(&ln->backoff, ln_random_unit());
+        why.delay_ms = ln->waited_ms = backoff_next(&o->backoff, &ln->failures, ln_random_unit());
         ln->state = LINE_WAITING;
         ln->timer = loop_timer(ln->clients->loop, why.delay_ms, try_again, ln);
     } else {

@@ -43,7 +43,7 @@ struct line {
     int64_t dead_after_ms; /* without a ping from the server */
     int64_t dead_wall_ms;  /* when that is, by the wall clock: goes on while a laptop sleeps */
     uint64_t checked_ms;
-    struct backoff backoff;
+    int failures; /* in a row */
     int64_t waited_ms;
     uint64_t begun_ms, joined_ms; /* this attempt; the first namespace connected (0: none yet) */
     size_t max_payload;           /* what the server takes in one message; 0: not told */

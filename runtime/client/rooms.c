@@ -36,7 +36,7 @@ bool conn_room_want(struct conn *c, struct ln_str room, struct ln_str join_event
     if (room.n) memcpy(r->name, room.p, room.n);
     r->join = msg_new(join_event, join_args, NULL, 0);
     if (c->step >= STEP_HANDLERS) r->asked_epoch = c->epoch; /* the caller asks for it now */
-    ln_map_set(&c->rooms, room, r);
+    ln_map_set(&c->rooms, (struct ln_str){r->name, r->n}, r);
     return true;
 }
 

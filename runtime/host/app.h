@@ -15,25 +15,25 @@
 
 struct app {
     struct loop *loop;
-    struct ln_slots slots;      /* every handle that scripts hold */
+    struct ln_slots slots; /* every handle that scripts hold */
     struct config *config;
     struct clients *clients;
-    struct hub *hub;            /* NULL: none in this process */
-    struct ln_map targets;      /* URL with secrets (a query, a password) -> connection name */
-    unsigned twins;             /* connections whose names would be the same without that */
-    struct ln_map buses;        /* connection name -> struct bus: outlives the connection */
-    struct bus *hub_bus;        /* events of the hub's clients, for scripts */
-    struct scripts *scripts;    /* host/scripts.h: loaded scripts, reload, restart after a kill */
-    bool is_dev;                /* hub in the process, watch, friendly errors */
+    struct hub *hub;         /* NULL: none in this process */
+    struct ln_map targets;   /* URL with secrets (a query, a password) -> connection name */
+    unsigned twins;          /* connections whose names would be the same without that */
+    struct ln_map buses;     /* connection name -> struct bus: outlives the connection */
+    struct bus *hub_bus;     /* events of the hub's clients, for scripts */
+    struct scripts *scripts; /* host/scripts.h: loaded scripts, reload, restart after a kill */
+    bool is_dev;             /* hub in the process, watch, friendly errors */
     bool stopping, hub_closing;
     int exit_code;
-    uint64_t serial;            /* of the last event */
-    bus_trace_fn trace;         /* NULL, or what sees which listener took an event (dev) */
-    /* NULL, or: a script's main chunk ended after its load was over (it had waited), or failed then;
-     * and: a live script has nothing left. At the end of a turn. */
+    uint64_t serial;    /* of the last event */
+    bus_trace_fn trace; /* NULL, or what sees which listener took an event (dev) */
+    /* NULL, or: a script's main chunk ended after its load was over (it had waited), or failed
+     * then; and: a live script has nothing left. At the end of a turn. */
     void (*on_boot)(struct app *a, struct seat *s, bool failed);
-    const char *const *allow;   /* values of --allow, NULL-terminated, or NULL */
-    int argc;                   /* words behind `--` */
+    const char *const *allow; /* values of --allow, NULL-terminated, or NULL */
+    int argc;                 /* words behind `--` */
     char **argv;
     /* Asked by the host, answered by the bindings that set these (NULL: nobody is there). The first
      * is conn_sink.auth: whoever answers calls conn_auth_answer. The second is conn_sink.rejoined.
@@ -52,15 +52,16 @@ bool app_open_hub(struct app *a, bool trace, struct ln_err *err);
 /* Every event that passes goes to the page's Events tab while a page looks on. */
 void app_trace_on(struct app *a);
 
-/* Everything but the command line: loop, clients, buses, config. engine_lua is handed in by main. */
+/* Everything but the command line: loop, clients, buses, config. engine_lua is handed in by main.
+ */
 struct app *app_new(void);
-void app_free(struct app *a); /* unloads, closes, turns the loop until nothing is left */
+void app_free(struct app *a);           /* unloads, closes, turns the loop until nothing is left */
 void app_exit(struct app *a, int code); /* a clean stop: unload scripts, close, end the loop */
 
 /* The open connection of that name or URL, or NULL. */
 struct conn *app_find(struct app *a, const char *target);
-/* The same, opened with o when new. NULL with err. A connection opened by URL is named by it, without
- * query and password: names are shown and logged. */
+/* The same, opened with o when new. NULL with err. A connection opened by URL is named by it,
+ * without query and password: names are shown and logged. */
 struct conn *app_connect(struct app *a, const char *target, const struct conn_opts *o,
                          struct ln_err *err);
 /* `target` resolved, without opening: a name of the config ("hub" is always one: the hub of this

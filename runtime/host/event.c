@@ -179,6 +179,7 @@ static size_t topic_count_of(const struct topic *t, const struct seat *seat) {
 
 struct bus *bus_new(void) {
     struct bus *b = ln_new(struct bus);
+    b->named.lent = true;
     return b;
 }
 
@@ -260,7 +261,7 @@ void bus_on(struct bus *b, struct seat *seat, struct listener *l) {
     if (!t) {
         t = topic_new(ln_str(l->name));
         if (l->name)
-            ln_map_set(&b->named, ln_str(l->name), t);
+            ln_map_set(&b->named, (struct ln_str){t->name, t->name_n}, t);
         else
             *(l->kind == EVENT_OUT ? &b->any_out : &b->any_app) = t;
     }

@@ -38,7 +38,7 @@ struct stream {
     uv_poll_t poll;
     struct loop *loop;
     struct common *common;
-    struct stream_cbs cbs;
+    const struct stream_cbs *cbs;
     void *ud;
     int fd;     /* -1: none */
     int events; /* what is polled for */
@@ -122,7 +122,7 @@ static void tell_end(void *ud) {
     struct stream *s = ud;
     struct ln_err *err = s->err;
     s->err = NULL;
-    s->cbs.closed(s->ud, s->phase, err);
+    s->cbs->closed(s->ud, s->phase, err);
     ln_free(err);
     give_back(s->common, &s->out);
     if (s->has_poll) uv_close((uv_handle_t *)&s->poll, free_stream);
@@ -218,7 +218,7 @@ static int flush(struct stream *s) {
     set_blocked(s, false);
     if (s->wants_drained) {
         s->wants_drained = false;
-        if (s->cbs.drained) s->cbs.drained(s->ud);
+        if (s->cbs->drained) s->cbs->drained(s->ud);
     }
     return 0;
 }
@@ -287,7 +287,7 @@ static void read_all(struct stream *s) {
     for (int i = 0; i < READS_PER_TURN; i++) {
         ssize_t got = read_some(s);
         if (got <= 0) return;
-        s->cbs.data(s->ud, s->common->read, (size_t)got);
+        s->cbs->data(s->ud, s->common->read, (size_t)got);
         if (s->ended || s->paused) return;
         /* A short read emptied the socket; asking again would cost a call to hear "nothing". */
         if (got < READ_SIZE && !(s->tls && (got > READ_SIZE / 2 || tls_has_pending(s->tls))))
@@ -322,7 +322,7 @@ static void opened(struct stream *s) {
     s->phase = PHASE_OPEN;
     setup_free(s);
     set_blocked(s, false);
-    s->cbs.open(s->ud);
+    s->cbs->open(s->ud);
     if (!s->ended && s->out.n > 0) stream_send(s);
     /* The server's first bytes may have come with the end of the handshake. */
     if (!s->ended && s->tls && tls_has_pending(s->tls)) {
@@ -428,7 +428,7 @@ static struct stream *new_stream(struct loop *l, const struct stream_cbs *cbs, v
     struct stream *s = ln_new(struct stream);
     s->loop = l;
     s->common = loop_shared(l, &common_key, sizeof *s->common, release_common);
-    s->cbs = *cbs;
+    s->cbs = cbs;
     s->ud = ud;
     s->fd = -1;
     return s;

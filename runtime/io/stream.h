@@ -32,7 +32,7 @@ struct stream_opts {
 };
 
 struct stream;
-struct stream_cbs {
+struct stream_cbs { /* lent for the life of the stream */
     void (*open)(void *ud);
     /* Bytes lent; may be changed in place. Closing the stream from inside is fine. */
     void (*data)(void *ud, char *p, size_t n);

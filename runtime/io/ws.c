@@ -45,7 +45,7 @@ struct end {
 struct ws {
     struct loop *loop;
     struct stream *stream;
-    struct ws_cbs cbs;
+    const struct ws_cbs *cbs;
     void *ud;
     struct ws_parser parser;
     struct upgrade *upgrade;
@@ -80,7 +80,7 @@ static void finish(struct ws *w, enum stream_phase phase) {
     upgrade_free(w);
     ws_parser_free(&w->parser);
     w->state = DONE;
-    w->cbs.closed(w->ud, phase, e->status, code, reason, err);
+    w->cbs->closed(w->ud, phase, e->status, code, reason, err);
     ln_free(e);
     ln_free(w);
 }
@@ -154,8 +154,8 @@ static void on_control(struct ws *w, const struct ws_event *ev) {
     } else if (ev->op == WS_PING) {
         if (w->state == OPEN && stream_queued(w->stream) < PONG_LIMIT)
             ws_send(w, WS_PONG, &ev->data, 1);
-    } else if (w->state == OPEN && w->cbs.pong) {
-        w->cbs.pong(w->ud, ev->data);
+    } else if (w->state == OPEN && w->cbs->pong) {
+        w->cbs->pong(w->ud, ev->data);
     }
 }
 
@@ -187,7 +187,7 @@ static void feed(struct ws *w, char *p, size_t n) {
         if (r == WS_MORE) break;
         if (r == WS_MESSAGE) {
             if (w->state == OPEN)
-                w->cbs.message(w->ud, ev.op == WS_BINARY, (char *)ev.data.p, ev.data.n);
+                w->cbs->message(w->ud, ev.op == WS_BINARY, (char *)ev.data.p, ev.data.n);
         } else if (r == WS_CONTROL) {
             on_control(w, &ev);
         } else {
@@ -287,7 +287,7 @@ static void accepted(struct ws *w, const struct http_head *h) {
     loop_timer_cancel(w->loop, w->timer);
     w->state = OPEN;
     w->was_open = true;
-    w->cbs.open(w->ud, protocol);
+    w->cbs->open(w->ud, protocol);
     feed(w, rest.p + head, rest.n - head);
     ln_buf_free(&rest);
 }
@@ -365,7 +365,7 @@ static void on_data(void *ud, char *p, size_t n) {
 
 static void on_drained(void *ud) {
     struct ws *w = ud;
-    if (w->state == OPEN && w->cbs.drained) w->cbs.drained(w->ud);
+    if (w->state == OPEN && w->cbs->drained) w->cbs->drained(w->ud);
 }
 
 static void on_closed(void *ud, enum stream_phase phase, const struct ln_err *err) {
@@ -398,7 +398,7 @@ struct ws *ws_open(struct loop *l, const struct ws_opts *o, const struct ws_cbs 
     struct stream_opts stream = o->stream;
     struct ln_err err;
     w->loop = l;
-    w->cbs = *cbs;
+    w->cbs = cbs;
     w->ud = ud;
     w->close_timeout_ms = o->close_timeout_ms > 0 ? o->close_timeout_ms : CLOSE_TIMEOUT_MS;
     ws_parser_init(&w->parser, false, o->max_message ? o->max_message : MAX_MESSAGE);

@@ -22,7 +22,7 @@ struct ws_opts {
 };
 
 struct ws;
-struct ws_cbs {
+struct ws_cbs { /* lent for the life of the line */
     void (*open)(void *ud, struct ln_str protocol);
     void (*message)(void *ud, bool binary, char *p, size_t n); /* lent; may be changed in place */
     void (*pong)(void *ud, struct ln_str data);                /* may be NULL */

@@ -11,11 +11,11 @@
 #define LATE_AFTER 10 /* failures in a row until late_max_ms becomes the cap */
 #define MAX_POWER 40  /* 2^40 ms is 35 years: beyond, only the cap counts */
 
-int64_t backoff_next(struct backoff *b, double random) {
+int64_t backoff_next(const struct backoff *b, int *failures, double random) {
     int64_t cap = b->max_ms;
-    if (b->late_max_ms > 0 && b->attempts >= LATE_AFTER) cap = b->late_max_ms;
-    double ms = ldexp((double)b->min_ms, LN_MIN(b->attempts, MAX_POWER));
-    if (b->attempts < INT32_MAX) b->attempts++;
+    if (b->late_max_ms > 0 && *failures >= LATE_AFTER) cap = b->late_max_ms;
+    double ms = ldexp((double)b->min_ms, LN_MIN(*failures, MAX_POWER));
+    if (*failures < INT32_MAX) ++*failures;
     if (b->factor > 0 && b->factor <= 1) {
         double deviation = floor(random * b->factor * ms);
         bool shorter = ((int)floor(random * 10) & 1) == 0;
@@ -24,6 +24,6 @@ int64_t backoff_next(struct backoff *b, double random) {
     return ms < (double)cap ? (int64_t)ms : cap;
 }
 
-void backoff_lost(struct backoff *b, int64_t up_ms) {
-    if (up_ms >= b->stable_ms) b->attempts = 0;
+void backoff_lost(const struct backoff *b, int *failures, int64_t up_ms) {
+    if (up_ms >= b->stable_ms) *failures = 0;
 }

@@ -13,12 +13,11 @@ struct backoff {
     int64_t late_max_ms;    /* the cap after ten failures (30000); 0 = max_ms for ever */
     double factor;          /* randomization: 0.5; outside (0,1] there is no jitter */
     int64_t stable_ms;      /* how long connected before the count begins anew: 10000 */
-    int attempts;           /* failures so far */
 };
 
-/* The next wait in ms for a random number in [0,1), and counts the attempt. */
-int64_t backoff_next(struct backoff *b, double random);
+/* The next wait in ms after so many failures, for a random number in [0,1); counts one more. */
+int64_t backoff_next(const struct backoff *b, int *failures, double random);
 /* The line was up for this long and is lost now: forget earlier failures if it was stable. */
-void backoff_lost(struct backoff *b, int64_t up_ms);
+void backoff_lost(const struct backoff *b, int *failures, int64_t up_ms);
 
 #endif
