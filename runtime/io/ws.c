@@ -20,7 +20,8 @@ enum {
     BODY_WAIT_MS = 1000, /* for the body of a refusal */
     BODY_SHOWN = 200,
     PONG_LIMIT = 64 * 1024, /* bytes queued; a peer that reads nothing gets no pongs either */
-    MAX_HEAD = 16 * 1024
+    MAX_HEAD = 16 * 1024,
+    MAX_INTERIM = 16 /* answers before the final one */
 };
 
 enum state { CONNECTING, UPGRADING, REFUSED, OPEN, CLOSING, DONE };
@@ -30,6 +31,7 @@ struct upgrade { /* only until the line is open */
     char *protocols;
     struct ln_buf text; /* the request, then the answer */
     size_t head;        /* bytes of the answer's head */
+    int interims;       /* answers that were not the final one */
     bool tls;
     uint64_t deadline, since;
 };
@@ -303,6 +305,17 @@ static void bad_answer(struct ws *w, enum http_parse parsed) {
         fail(w, LN_PROTOCOL, "upgrade: the server's answer is not HTTP");
 }
 
+/* Parses the head of the final answer; interim ones (103 Early Hints, say: RFC 9110 15.2) are taken
+ * off before it. */
+static enum http_parse final_head(struct upgrade *u, struct http_head *h) {
+    for (;;) {
+        enum http_parse parsed = http_parse_head(h, true, ln_buf_get(&u->text), &u->head);
+        bool is_interim = parsed == HTTP_OK && h->status < 200 && h->status != 101;
+        if (!is_interim || ++u->interims > MAX_INTERIM) return parsed;
+        ln_buf_consume(&u->text, u->head);
+    }
+}
+
 static void on_answer(struct ws *w, const char *p, size_t n) {
     struct upgrade *u = w->upgrade;
     struct http_head h;
@@ -314,10 +327,12 @@ static void on_answer(struct ws *w, const char *p, size_t n) {
         fail(w, LN_PROTOCOL, "upgrade: injected fault");
         return;
     }
-    enum http_parse parsed = http_parse_head(&h, true, ln_buf_get(&u->text), &u->head);
+    enum http_parse parsed = final_head(u, &h);
     if (parsed == HTTP_MORE) return;
     if (parsed != HTTP_OK) {
         bad_answer(w, parsed);
+    } else if (u->interims > MAX_INTERIM) {
+        fail(w, LN_PROTOCOL, "upgrade: the server sent more than 16 interim answers (HTTP 1xx)");
     } else if (ws_check_response(&h, u->key, u->protocols, &err) == LN_OK) {
         accepted(w, &h);
     } else {

@@ -92,6 +92,36 @@ TEST(every_split_of_a_stream_of_frames_gives_the_same) {
     end(&l);
 }
 
+/* RFC 9110 15.2: a client must take any number of 1xx answers before the final one. */
+TEST(interim_answers_are_passed_over) {
+    struct line l;
+    begin();
+    open_with(&l, options());
+    struct ln_buf bytes = {0}, answer = answer_101("");
+    ln_buf_puts(&bytes, "HTTP/1.1 100 Continue\r\n\r\n"
+                        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+    ln_buf_str(&bytes, ln_buf_get(&answer));
+    frame(&bytes, true, WS_TEXT, "first");
+    ln_buf_free(&answer);
+    serve(&bytes);
+    CHECK_INT(l.opened, 1);
+    CHECK_STR(ln_buf_get(&l.got), "first|");
+    reset(&l);
+    refuse(&l, "HTTP/1.1 103 Early Hints\r\n\r\n", false);
+    CHECK_INT(l.closed, 0);
+    peer_say(&peer, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno");
+    check_error(&l, PHASE_HTTP, LN_UNAUTHORIZED, "upgrade: HTTP 401 Unauthorized: no");
+    reset(&l);
+    ln_buf_clear(&bytes);
+    for (int i = 0; i < 1000; i++) /* without end */
+        ln_buf_puts(&bytes, "HTTP/1.1 100 Continue\r\n\r\n");
+    refuse(&l, ln_buf_cstr(&bytes), false);
+    check_error(&l, PHASE_HTTP, LN_PROTOCOL,
+                "upgrade: the server sent more than 16 interim answers (HTTP 1xx)");
+    ln_buf_free(&bytes);
+    end(&l);
+}
+
 TEST(a_refusal_tells_status_and_body) {
     struct line l;
     begin();
@@ -275,8 +305,8 @@ TEST(a_request_that_cannot_be_sent_is_an_error_not_an_injection) {
 
 TEST_MAIN(T(the_upgrade_sends_what_was_asked_for), T(what_comes_with_the_answer_is_not_lost),
           T(one_byte_at_a_time_is_the_same_line),
-          T(every_split_of_a_stream_of_frames_gives_the_same), T(a_refusal_tells_status_and_body),
-          T(a_refusal_in_chunks_is_put_together),
+          T(every_split_of_a_stream_of_frames_gives_the_same), T(interim_answers_are_passed_over),
+          T(a_refusal_tells_status_and_body), T(a_refusal_in_chunks_is_put_together),
           T(a_body_that_does_not_come_is_not_waited_for_long), T(what_is_no_upgrade_is_told_apart),
           T(a_head_without_end_is_refused_at_16_kib),
           T(the_peer_may_go_or_be_silent_before_it_answers),
