@@ -157,6 +157,25 @@ static const char *standard_reason(int status) {
     return "";
 }
 
+/* Without user, query and fragment: most redirects repeat the query, and tokens stand there. */
+static void add_location(struct ln_buf *why, struct ln_str location) {
+    const char *mark = memmem(location.p, location.n, "://", 3);
+    size_t host = mark ? (size_t)(mark - location.p) + 3 : 0, n = host;
+    while (n < location.n && location.p[n] != '?' && location.p[n] != '#')
+        n++;
+    for (size_t i = host; mark && i < n && location.p[i] != '/'; i++) {
+        if (location.p[i] != '@') continue;
+        ln_printable(why, (struct ln_str){location.p, host}, SHOWN_BYTES);
+        location = (struct ln_str){location.p + i + 1, location.n - i - 1};
+        n -= i + 1;
+        break;
+    }
+    if (n > 0)
+        ln_printable(why, (struct ln_str){location.p, n}, SHOWN_BYTES);
+    else
+        ln_buf_puts(why, "the same path");
+}
+
 static ln_status refused(const struct http_head *h, struct ln_err *err) {
     struct ln_buf why = {0};
     ln_status code = h->status == 401   ? LN_UNAUTHORIZED
@@ -173,7 +192,7 @@ static ln_status refused(const struct http_head *h, struct ln_err *err) {
         ln_buf_fmt(&why, "HTTP %d ", h->status);
         if (h->status < 400 && location.n > 0) {
             ln_buf_puts(&why, "redirected to ");
-            ln_printable(&why, location, SHOWN_BYTES);
+            add_location(&why, location);
             ln_buf_puts(&why, " (redirects are not followed; use that address)");
         } else if (h->reason.n > 0) {
             ln_printable(&why, h->reason, SHOWN_BYTES);

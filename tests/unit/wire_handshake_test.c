@@ -140,6 +140,11 @@ TEST(bad_answers) {
          "HTTP 302 redirected to https://b.example/x (redirects are not followed; use that "
          "address)",
          LN_REFUSED},
+        /* most redirects repeat the query, and tokens stand there */
+        {"HTTP/1.1 301 Moved\r\nLocation: https://u:pw@b.example/x?token=t0p#f\r\n\r\n", NULL,
+         "HTTP 301 redirected to https://b.example/x (redirects", LN_REFUSED},
+        {"HTTP/1.1 302 Found\r\nLocation: ?token=t0p\r\n\r\n", NULL,
+         "HTTP 302 redirected to the same path (redirects", LN_REFUSED},
         {"HTTP/1.1 302 Found\r\n\r\n", NULL, "HTTP 302 Found", LN_REFUSED},
         {"HTTP/1.1 300 X\r\nLocation: /y\r\n\r\n", NULL, "HTTP 300 redirected to /y", LN_REFUSED},
         {"HTTP/1.1 400 X\r\nLocation: /y\r\n\r\n", NULL, "HTTP 400 X", LN_REFUSED},
