@@ -92,16 +92,20 @@ void op_fail(struct op *op, ln_status code, const char *text) {
 
 /* --- sending --- */
 
+/* What may stand around an event's name and arguments: type, attachments, ack, brackets. */
+#define HEAD_BYTES 32
+
 /* A server closes the whole line for a message that is too big: better refused here. */
 static ln_status check_size(const struct conn *c, const struct conn_emit *e, struct ln_err *err) {
     size_t limit = c->line ? c->line->max_payload : 0;
-    size_t biggest = e->name.n + e->args.n;
+    size_t biggest = HEAD_BYTES + strlen(c->nsp) + e->name.n + e->args.n;
     for (size_t i = 0; i < e->bin_count; i++)
         biggest = LN_MAX(biggest, e->bin[i].n);
     if (limit == 0 || biggest <= limit) return LN_OK;
-    return ln_fail(err, LN_INVALID,
-                   "the event has %zu bytes, and the server takes at most %zu in one message",
-                   biggest, limit);
+    return ln_fail(
+        err, LN_INVALID,
+        "the event needs up to %zu bytes, and the server takes at most %zu in one message", biggest,
+        limit);
 }
 
 static void send_now(struct conn *c, const struct conn_emit *e, int64_t ack) {
@@ -240,7 +244,8 @@ static void lost_later(void *conn) {
 }
 
 void emit_lost(struct conn *c) {
-    if (c->emitting > 0) { /* who hears of an outgoing event has disconnected us */
+    if (c->is_closed) return; /* conn_free ends them all */
+    if (c->emitting > 0) {    /* who hears of an outgoing event has disconnected us */
         loop_defer(c->clients->loop, lost_later, c);
         return;
     }
@@ -289,7 +294,13 @@ static ln_status check(const struct conn *c, const struct conn_emit *e, struct l
     return check_size(c, e, err);
 }
 
-static ln_status emit_direct(struct conn *c, const struct conn_emit *e, ln_id *id) {
+static ln_status emit_direct(struct conn *c, const struct conn_emit *e, ln_id *id,
+                             struct ln_err *err) {
+    if (ws_queued(c->line->ws) > KEPT_BYTES) {
+        c->stats.dropped++;
+        return ln_fail(err, LN_FULL, "the server takes what is sent too slowly: %d MiB wait",
+                       KEPT_BYTES >> 20);
+    }
     if (!e->reply) {
         send_now(c, e, SIO_NO_ACK);
         return LN_OK;
@@ -339,7 +350,8 @@ static ln_status emit(struct conn *c, const struct conn_emit *e, ln_id *id, stru
         return drop(c, LN_DROPPED, err, "a volatile emit is dropped while not connected");
     if (is_volatile && ws_queued(c->line->ws) > VOLATILE_BYTES)
         return drop(c, LN_DROPPED, err, "a volatile emit is dropped while the line is slow");
-    if (is_up && (is_now || (c->step == STEP_OPEN && retries == 0))) return emit_direct(c, e, id);
+    if (is_up && (is_now || (c->step == STEP_OPEN && retries == 0)))
+        return emit_direct(c, e, id, err);
     return emit_later(c, e, retries, !is_up, id, err);
 }
 

@@ -23,7 +23,9 @@
 
 enum { HANDLE_CONN = 1, HANDLE_OP = 2 };
 enum {
-    KEPT_BYTES = 16 << 20,     /* of an outbox, or of events that came too early */
+    KEPT_BYTES = 16 << 20, /* of an outbox, of events that came too early; unsent on the line: then
+                              emits fail … */
+    UNSENT_BYTES = 64 << 20,   /* … and then, for what has no caller to tell, the line */
     EARLY_MAX = 1000,          /* events that came before the answer to CONNECT */
     VOLATILE_BYTES = 64 << 10, /* unsent on the line: volatile emits are dropped */
     READY_GUARD_MS = 10000,    /* `connect` handlers may hold rooms and outbox up for so long */

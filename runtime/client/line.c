@@ -218,7 +218,12 @@ size_t line_send(struct line *ln, bool binary, const struct ln_str *pieces, size
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
         bytes += pieces[i].n;
-    if (ln->ws) ws_send(ln->ws, binary ? WS_BINARY : WS_TEXT, pieces, count);
+    if (!ln->ws) return bytes;
+    ws_send(ln->ws, binary ? WS_BINARY : WS_TEXT, pieces, count);
+    if (LN_UNLIKELY(ws_queued(ln->ws) > UNSENT_BYTES))
+        line_fail(ln, "transport error", LN_FULL,
+                  "the server takes what is sent too slowly: more than %d MiB wait",
+                  UNSENT_BYTES >> 20);
     return bytes;
 }
 

@@ -231,6 +231,14 @@ TEST(wrong_use_is_refused_at_once) {
     e = (struct conn_emit){.name = LN_STR("x"), .args = {big, 1000000}, .retries = -1};
     CHECK_INT(conn_emit(c, &e, NULL, &err), LN_INVALID);
     CHECK_HAS(err.text, "the server takes at most 1000000 in one message");
+    /* With room for what stands around it: just as much as it takes, and one more. */
+    e.args.n = 1000000 - 32 - 2;
+    CHECK_INT(conn_emit(c, &e, NULL, &err), LN_OK);
+    e.args.n++;
+    CHECK_INT(conn_emit(c, &e, NULL, &err), LN_INVALID);
+    e.args.n = 1000000;
+    turn();
+    ln_buf_clear(&last()->got);
     conn_disconnect(c, NULL);
     CHECK_INT(conn_emit(c, &e, NULL, &err), LN_OK); /* now nobody knows the server's limit … */
     e.retries = 1;
@@ -241,9 +249,9 @@ TEST(wrong_use_is_refused_at_once) {
     ln_buf_clear(&w.trail);
     conn_connect(c);
     turn();
-    LOG_HAS("emit 'x' is dropped: the event has 1000001 bytes"); /* … until it does */
-    TRAIL("connect(false) r=invalid:the event has 1000001 bytes, and the server takes at most "
-          "1000000 in one message ");
+    LOG_HAS("emit 'x' is dropped: the event needs up to 1000034 bytes"); /* … until it does */
+    TRAIL("connect(false) r=invalid:the event needs up to 1000034 bytes, and the server takes at "
+          "most 1000000 in one message ");
     GOT(last(), "40|");
     CHECK_INT(conn_outbox_size(c), 0);
     ln_free(big);
@@ -283,6 +291,37 @@ TEST(volatile_is_dropped_while_the_line_is_slow) {
     CHECK_INT(emit_flags(c, "v", "", CONN_EMIT_VOLATILE), LN_OK);
     turn();
     GOT(last(), "42[\"v\"]|");
+    ln_free(big);
+    end();
+}
+
+/* A server that takes nothing, or takes it too slowly, for as long as it goes on pinging. */
+TEST(what_a_slow_server_does_not_take_is_bounded) {
+    begin();
+    struct conn *c = connected();
+    struct ln_err err = {0};
+    char *big = ln_alloc(900001);
+    memset(big, '1', 900000);
+    struct conn_emit e = {.name = LN_STR("big"), .args = {big, 900000}, .retries = -1};
+    int accepted = 0;
+    while (accepted < 100 && conn_emit(c, &e, NULL, &err) == LN_OK)
+        accepted++;
+    CHECK(accepted >= 17 && accepted <= 20);
+    CHECK_INT(err.code, LN_FULL);
+    CHECK_HAS(err.text, "the server takes what is sent too slowly: 16 MiB wait");
+    CHECK_INT(conn_stats(c)->dropped, 1);
+    turn(); /* it is there again */
+    CHECK_INT(emit(c, "x", ""), LN_OK);
+    turn();
+    CHECK_HAS(ln_buf_cstr(&last()->got), "|42[\"x\"]|");
+    ln_buf_clear(&w.trail);
+    /* Answers to its own questions, and pongs, have no caller to tell: the line ends. */
+    struct ln_str args = {big, 900000};
+    for (int i = 0; i < 100; i++)
+        conn_ack(c, conn_epoch(c), i, args, NULL, 0);
+    turn();
+    TRAIL("disconnect(\"transport error\") ");
+    LOG_HAS("the server takes what is sent too slowly: more than 64 MiB wait");
     ln_free(big);
     end();
 }
@@ -449,6 +488,22 @@ TEST(a_retry_that_ends_while_it_is_sent) {
     end();
 }
 
+static void act_disconnect_then_close(struct conn *c, struct ln_str name) {
+    if (ln_str_is(name, "q")) conn_disconnect(c, NULL);
+    if (ln_str_is(name, "disconnect")) conn_close(c);
+}
+
+TEST(closed_by_who_hears_of_a_disconnect_while_emitting) {
+    begin();
+    struct conn *c = connected();
+    w.act = act_disconnect_then_close;
+    ask(c, "q", "q");
+    turn();
+    TRAIL(">q() disconnect(\"io client disconnect\") q=disconnected:the connection is closed ");
+    CHECK(conn_find(w.cs, LN_STR("chat")) == NULL);
+    end();
+}
+
 TEST_MAIN(T(acks_find_their_callers), T(acks_time_out), T(many_acks_at_once),
           T(an_ack_that_stays_out_long), T(numbers_go_on_after_a_reconnect),
           T(cancelled_replies_are_not_called), T(replies_may_close_and_emit),
@@ -457,4 +512,6 @@ TEST_MAIN(T(acks_find_their_callers), T(acks_time_out), T(many_acks_at_once),
           T(volatile_is_dropped_while_the_line_is_slow), T(one_in_flight_in_order),
           T(given_up_after_n_more_tries), T(the_head_is_sent_again_after_a_reconnect),
           T(retries_wait_while_disconnected), T(no_retries_for_connect_handlers_and_volatile_emits),
-          T(a_cancelled_retry_is_still_delivered), T(a_retry_that_ends_while_it_is_sent))
+          T(a_cancelled_retry_is_still_delivered), T(a_retry_that_ends_while_it_is_sent),
+          T(what_a_slow_server_does_not_take_is_bounded),
+          T(closed_by_who_hears_of_a_disconnect_while_emitting))
