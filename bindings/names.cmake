@@ -3,9 +3,9 @@
 # `/* conn:on(event, …` in C, `-- room:send(text, …` in Lua.
 set(names "")
 foreach(file IN LISTS FILES)
-  file(STRINGS ${file} lines REGEX "^(/\\*|--) [a-z_0-9]+[.:][a-z_0-9.:]+\\(")
+  file(STRINGS ${file} lines REGEX "^ *(/\\*|--) [a-z_0-9]+[.:][a-z_0-9.:]+\\(")
   foreach(line IN LISTS lines)
-    string(REGEX REPLACE "^(/\\*|--) ([a-z_0-9]+[.:][a-z_0-9.:]+)\\(.*" "\\2" name "${line}")
+    string(REGEX REPLACE "^ *(/\\*|--) ([a-z_0-9]+[.:][a-z_0-9.:]+)\\(.*" "\\2" name "${line}")
     list(APPEND names ${name})
   endforeach()
 endforeach()
