@@ -20,36 +20,41 @@ static const char *const kind_words[] = {"a string",          "a whole number",
                                          "a list of strings", "a whole number of bytes",
                                          "anything"};
 
+#define MILLION 1000000
+#define DAY_MS 86400000
+#define GIB ((int64_t)1 << 30)
+
 static const struct known {
     const char *path; /* `*` stands for one name that the user chooses */
     enum kind kind;
+    int64_t min, max; /* of a number; a duration's in milliseconds */
 } known[] = {
-    {"hub.host", STRING},
-    {"hub.port", INTEGER},
-    {"hub.origins", LIST},
-    {"hub.namespaces", LIST},
-    {"hub.page", BOOLEAN},
-    {"hub.dialect", BOOLEAN},
-    {"hub.max_clients", INTEGER},
-    {"hub.max_rooms", INTEGER},
-    {"hub.max_message", SIZE},
-    {"hub.max_queue", SIZE},
-    {"hub.rate", INTEGER},
-    {"hub.rate_burst", INTEGER},
-    {"hub.ping_interval", DURATION},
-    {"hub.ping_timeout", DURATION},
-    {"hub.connect_timeout", DURATION},
-    {"hub.leave_grace", DURATION},
-    {"hub.history", INTEGER},
-    {"limits.memory", SIZE},
-    {"limits.budget_warn", DURATION},
-    {"limits.budget_kill", DURATION},
-    {"log.level", STRING},
-    {"log.format", STRING},
-    {"log.levels", STRING},
-    {"scripts.*.options.*", ANY},
-    {"scripts.*.allow", LIST},
-    {"connections.*", ANY},
+    {"hub.host", STRING, 0, 0},
+    {"hub.port", INTEGER, 0, 65535},
+    {"hub.origins", LIST, 0, 0},
+    {"hub.namespaces", LIST, 0, 0},
+    {"hub.page", BOOLEAN, 0, 0},
+    {"hub.dialect", BOOLEAN, 0, 0},
+    {"hub.max_clients", INTEGER, 1, MILLION},
+    {"hub.max_rooms", INTEGER, 1, MILLION},
+    {"hub.max_message", SIZE, 1000, GIB},
+    {"hub.max_queue", SIZE, 10000, 4 * GIB},
+    {"hub.rate", INTEGER, 1, MILLION},
+    {"hub.rate_burst", INTEGER, 1, MILLION},
+    {"hub.ping_interval", DURATION, 100, DAY_MS},
+    {"hub.ping_timeout", DURATION, 100, DAY_MS},
+    {"hub.connect_timeout", DURATION, 100, DAY_MS},
+    {"hub.leave_grace", DURATION, 0, DAY_MS},
+    {"hub.history", INTEGER, 0, 10000},
+    {"limits.memory", SIZE, 0, 1024 * GIB},
+    {"limits.budget_warn", DURATION, 0, DAY_MS},
+    {"limits.budget_kill", DURATION, 0, DAY_MS},
+    {"log.level", STRING, 0, 0},
+    {"log.format", STRING, 0, 0},
+    {"log.levels", STRING, 0, 0},
+    {"scripts.*.options.*", ANY, 0, 0},
+    {"scripts.*.allow", LIST, 0, 0},
+    {"connections.*", ANY, 0, 0},
 };
 
 struct value {
@@ -236,9 +241,19 @@ char *config_text(const struct config *c, const char *path) {
     return NULL;
 }
 
+static bool is_list(struct ln_str json) {
+    if (ln_json_peek(json) == LN_JSON_OBJECT) return json.n == 2; /* Lua's {} */
+    if (ln_json_peek(json) != LN_JSON_ARRAY) return false;
+    size_t pos = 0;
+    struct ln_str item;
+    while (ln_json_each(json, &pos, NULL, &item))
+        if (ln_json_peek(item) != LN_JSON_STRING) return false;
+    return true;
+}
+
 char **config_list(const struct config *c, const char *path) {
     struct ln_str json = config_get(c, path), item;
-    if (ln_json_peek(json) != LN_JSON_ARRAY) return NULL;
+    if (!is_list(json)) return NULL;
     size_t n = 0, pos = 0;
     char **list = ln_alloc(sizeof *list);
     while (ln_json_each(json, &pos, NULL, &item)) {
@@ -258,29 +273,19 @@ void config_list_free(char **list) {
     ln_free(list);
 }
 
-static bool is_list(struct ln_str json) {
-    if (ln_json_peek(json) == LN_JSON_OBJECT) return json.n == 2; /* Lua's {} */
-    if (ln_json_peek(json) != LN_JSON_ARRAY) return false;
-    size_t pos = 0;
-    struct ln_str item;
-    while (ln_json_each(json, &pos, NULL, &item))
-        if (ln_json_peek(item) != LN_JSON_STRING) return false;
-    return true;
-}
-
-static bool is_of(enum kind kind, struct ln_str json) {
+static bool is_of(const struct known *k, struct ln_str json) {
     enum ln_json_type t = ln_json_peek(json);
     int64_t n;
-    switch (kind) {
+    switch (k->kind) {
     case STRING:
         return t == LN_JSON_STRING;
     case INTEGER:
     case SIZE:
-        return ln_json_int(json, &n) && n >= 0;
+        return ln_json_int(json, &n) && n >= k->min && n <= k->max;
     case BOOLEAN:
         return t == LN_JSON_TRUE || t == LN_JSON_FALSE;
     case DURATION:
-        return json_duration(json, &n);
+        return json_duration(json, &n) && n >= k->min && n <= k->max;
     case LIST:
         return is_list(json);
     case ANY:
@@ -289,8 +294,23 @@ static bool is_of(enum kind kind, struct ln_str json) {
     return true;
 }
 
-/* The nearest known option to a wrong path, its starred part replaced by the user's own name. */
+/* "a whole number from 0 to 65535" */
+static void wants(const struct known *k, struct ln_buf *out) {
+    char min[32], max[32];
+    ln_buf_puts(out, kind_words[k->kind]);
+    if (k->kind == DURATION)
+        ln_buf_fmt(out, ", from %s to %s", ln_duration_text(k->min, min, sizeof min),
+                   ln_duration_text(k->max, max, sizeof max));
+    else if (k->max > 0)
+        ln_buf_fmt(out, " from %lld to %lld", (long long)k->min, (long long)k->max);
+}
+
+/* What may be meant by a wrong path: the nearest known option, mostly. */
 static void suggest(const char *path, struct ln_buf *out) {
+    if (strncmp(path, "connections.", 12) == 0 || strncmp(path, "scripts.", 8) == 0) {
+        ln_buf_puts(out, " (the name of a connection or script holds no dot)");
+        return;
+    }
     const char *names[LN_COUNT(known) + 1];
     for (size_t i = 0; i < LN_COUNT(known); i++)
         names[i] = known[i].path;
@@ -311,9 +331,12 @@ bool config_check(const struct config *c, struct ln_err *err) {
             ln_buf_free(&near);
             return false;
         }
-        if (!is_of(k->kind, json)) {
+        if (!is_of(k, json)) {
+            struct ln_buf words = {0};
+            wants(k, &words);
             ln_fail(err, LN_INVALID, "%s: option '%s' must be %s, not %.*s", origin, path,
-                    kind_words[k->kind], (int)LN_MIN(json.n, 60), json.p);
+                    ln_buf_cstr(&words), (int)LN_MIN(json.n, 60), json.p);
+            ln_buf_free(&words);
             return false;
         }
         if (strncmp(path, "connections.", 12) == 0) {
@@ -356,6 +379,25 @@ bool config_from_env(struct config *c, char **environ_, struct ln_err *err) {
     return true;
 }
 
+/* "a, b" as a list; what is empty between commas is none. */
+static void add_list(struct ln_buf *json, struct ln_str text) {
+    ln_buf_putc(json, '[');
+    for (size_t at = 0; at < text.n;) {
+        const char *comma = memchr(text.p + at, ',', text.n - at);
+        size_t end = comma ? (size_t)(comma - text.p) : text.n, next = end + 1;
+        while (at < end && text.p[at] == ' ')
+            at++;
+        while (end > at && text.p[end - 1] == ' ')
+            end--;
+        if (end > at) {
+            if (json->n > 1) ln_buf_putc(json, ',');
+            ln_json_quote(json, (struct ln_str){text.p + at, end - at});
+        }
+        at = next;
+    }
+    ln_buf_putc(json, ']');
+}
+
 bool config_set_text(struct config *c, const char *path, struct ln_str text,
                      enum config_level level, const char *origin, struct ln_err *err) {
     const struct known *k = known_of(path);
@@ -368,14 +410,7 @@ bool config_set_text(struct config *c, const char *path, struct ln_str text,
     }
     struct ln_buf json = {0};
     if (k->kind == LIST) {
-        ln_buf_putc(&json, '[');
-        for (size_t from = 0, at = 0; at <= text.n && text.n; at++) {
-            if (at < text.n && text.p[at] != ',') continue;
-            if (from) ln_buf_putc(&json, ',');
-            ln_json_quote(&json, (struct ln_str){text.p + from, at - from});
-            from = at + 1;
-        }
-        ln_buf_putc(&json, ']');
+        add_list(&json, text);
     } else if (k->kind == STRING || !ln_json_valid(text, NULL)) {
         ln_json_quote(&json, text); /* a duration such as 10s, or a word: the check will tell */
     } else {

@@ -15,6 +15,7 @@ struct option {
     const char *name;
     const char *wants; /* for the error: "must be …" */
     bool (*set)(struct conn_opts *o, struct ln_str json, struct ln_err *err);
+    bool is_private; /* may hold a secret: a wrong value is not repeated */
 };
 
 static bool set_text(char **to, struct ln_str json) {
@@ -251,33 +252,33 @@ static bool set_later(struct conn_opts *o, struct ln_str json, struct ln_err *er
 }
 
 static const struct option options[] = {
-    {"url", "a string", set_url},
-    {"protocol", "\"auto\", \"socketio\", \"pusher\" or \"ws\"", set_protocol},
-    {"path", "a string such as \"/socket.io/\"", set_path},
-    {"auth", "a table or a function", set_auth},
-    {"query", "a table of strings", set_query},
-    {"headers", "a table of strings", set_headers},
-    {"transports", "a list such as {\"websocket\"}", set_transports},
-    {"autoconnect", "true or false", set_autoconnect},
-    {"reconnection", "true or false", set_reconnection},
-    {"reconnection_attempts", "a whole number", set_attempts},
-    {"reconnection_delay", "a duration such as 1 or \"500ms\"", set_delay},
-    {"reconnection_delay_max", "a duration such as 5 or \"30s\"", set_delay_max},
-    {"randomization_factor", "a number from 0 to 1", set_factor},
-    {"timeout", "a duration such as 20 or \"20s\"", set_timeout},
-    {"ack_timeout", "a duration such as 10 or \"10s\"", set_ack_timeout},
-    {"retries", "a whole number from 0 to 1000", set_retries},
-    {"tls", "a table", set_tls},
-    {"offline", "a table", set_offline},
-    {"history", "a whole number from 0 to 100000", set_history},
-    {"dialect", "a name or a table", set_dialect},
-    {"heartbeat", "", set_later},
-    {"proxy", "", set_later},
-    {"compress", "", set_later},
-    {"rate", "", set_later},
-    {"dedupe", "", set_later},
-    {"codec", "", set_later},
-    {"refresh", "", set_later},
+    {"url", "a string", set_url, true},
+    {"protocol", "\"auto\", \"socketio\", \"pusher\" or \"ws\"", set_protocol, false},
+    {"path", "a string such as \"/socket.io/\"", set_path, false},
+    {"auth", "a table or a function", set_auth, true},
+    {"query", "a table of strings", set_query, true},
+    {"headers", "a table of strings", set_headers, true},
+    {"transports", "a list such as {\"websocket\"}", set_transports, false},
+    {"autoconnect", "true or false", set_autoconnect, false},
+    {"reconnection", "true or false", set_reconnection, false},
+    {"reconnection_attempts", "a whole number", set_attempts, false},
+    {"reconnection_delay", "a duration such as 1 or \"500ms\"", set_delay, false},
+    {"reconnection_delay_max", "a duration such as 5 or \"30s\"", set_delay_max, false},
+    {"randomization_factor", "a number from 0 to 1", set_factor, false},
+    {"timeout", "a duration such as 20 or \"20s\"", set_timeout, false},
+    {"ack_timeout", "a duration such as 10 or \"10s\"", set_ack_timeout, false},
+    {"retries", "a whole number from 0 to 1000", set_retries, false},
+    {"tls", "a table", set_tls, false},
+    {"offline", "a table", set_offline, false},
+    {"history", "a whole number from 0 to 100000", set_history, false},
+    {"dialect", "a name or a table", set_dialect, false},
+    {"heartbeat", "", set_later, false},
+    {"proxy", "", set_later, false},
+    {"compress", "", set_later, false},
+    {"rate", "", set_later, false},
+    {"dedupe", "", set_later, false},
+    {"codec", "", set_later, false},
+    {"refresh", "", set_later, false},
 };
 
 static const struct option *option_of(struct ln_str key) {
@@ -286,13 +287,28 @@ static const struct option *option_of(struct ln_str key) {
     return NULL;
 }
 
+/* What a value is, where the value itself may be a secret. */
+static const char *type_words(struct ln_str json) {
+    switch (ln_json_peek(json)) {
+    case LN_JSON_STRING:
+        return "a string";
+    case LN_JSON_ARRAY:
+        return "a list";
+    case LN_JSON_OBJECT:
+        return "a table";
+    case LN_JSON_NUMBER:
+        return "a number";
+    default:
+        return "true, false or nothing";
+    }
+}
+
 bool conn_opts_from_json(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
     size_t pos = 0;
     struct ln_str key, value;
     if (ln_json_peek(json) == LN_JSON_STRING) return set_text(&o->url, json); /* name = "ws://…" */
     if (ln_json_peek(json) != LN_JSON_OBJECT) {
-        ln_fail(err, LN_INVALID, "the options must be a table, not %.*s", (int)LN_MIN(json.n, 40),
-                json.p ? json.p : "nothing");
+        ln_fail(err, LN_INVALID, "the options must be a table, not %s", type_words(json));
         return false;
     }
     while (ln_json_each(json, &pos, &key, &value)) {
@@ -312,6 +328,9 @@ bool conn_opts_from_json(struct conn_opts *o, struct ln_str json, struct ln_err 
             ln_fail(err, LN_INVALID, "option '%s' %s", opt->name, why.text);
         } else if (why.text[0]) {
             ln_fail(err, LN_INVALID, "%s", why.text);
+        } else if (opt->is_private) {
+            ln_fail(err, LN_INVALID, "option '%s' must be %s, not %s", opt->name, opt->wants,
+                    type_words(value));
         } else {
             ln_fail(err, LN_INVALID, "option '%s' must be %s, not %.*s", opt->name, opt->wants,
                     (int)LN_MIN(value.n, 40), value.p);
