@@ -15,9 +15,11 @@
 static bool read_all(const char *path, struct ln_buf *out) {
     FILE *f = fopen(path, "r");
     if (!f) return false;
-    size_t n = fread(ln_buf_room(out, SECRET_MAX), 1, SECRET_MAX, f);
-    out->n += n;
+    size_t n = fread(ln_buf_room(out, SECRET_MAX + 1), 1, SECRET_MAX + 1, f);
+    bool ok = n <= SECRET_MAX && !ferror(f); /* a folder, say; half a secret is none */
     fclose(f);
+    if (!ok) return false;
+    out->n += n;
     /* An editor's or echo's last newline is no part of a secret. */
     while (out->n && (out->p[out->n - 1] == '\n' || out->p[out->n - 1] == '\r'))
         out->n--;
@@ -74,7 +76,8 @@ static bool look(const char *name, struct ln_buf *out, struct ln_err *err) {
     value = getenv(file_name);
     if (value) {
         if (read_all(value, out)) return true;
-        ln_fail(err, LN_NOT_FOUND, "%s names a file that cannot be read: %s", file_name, value);
+        ln_fail(err, LN_NOT_FOUND, "%s names a file that cannot be read (or has over 64 KiB): %s",
+                file_name, value);
         return false;
     }
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");
