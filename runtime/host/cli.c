@@ -151,6 +151,10 @@ int cli_parse(struct cli *cli, int argc, char **argv) {
             return usage(NULL, "too many words at '%s'", argv[i]);
         }
     }
+    const char *color = cli_value(cli, "color");
+    if (color && strcmp(color, "auto") != 0 && strcmp(color, "always") != 0 &&
+        strcmp(color, "never") != 0)
+        return usage(NULL, "--color is auto, always or never, not '%s'", color);
     if (cli_value(cli, "help") || cli_value(cli, "version")) return EXIT_OK;
     if (cli->word_count < cli->verb->min_words) {
         fprintf(stderr, "linnet: usage: linnet %s %s\n", cli->verb->name, cli->verb->words);
