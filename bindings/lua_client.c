@@ -52,7 +52,9 @@ static int l_client_emit(lua_State *L) {
 
 struct client_wait {
     struct app *app;
-    ln_id wait; /* 0: nobody waits any more */
+    ln_id wait;      /* 0: nobody waits any more */
+    bool is_sending; /* an answer now means that the line broke under the send */
+    bool is_over;
 };
 
 static void wait_cancel(void *ud) {
@@ -78,6 +80,10 @@ static int reply_push(lua_State *L, void *ud) {
 static void on_reply(void *ud, struct ln_str args, const struct ln_err *err) {
     struct client_wait w = *(struct client_wait *)ud;
     struct client_reply r = {args, err};
+    if (w.is_sending) {
+        ((struct client_wait *)ud)->is_over = true;
+        return;
+    }
     ln_free(ud);
     if (w.wait) lua_call_wake(w.app, w.wait, reply_push, &r);
 }
@@ -92,12 +98,20 @@ static int l_client_emit_with_ack(lua_State *L) {
     if (lua_call_held(L)) return lua_call_hold(L, l_client_emit_with_ack);
     lua_call_can_wait(L);
     out_encode(L, &out, fn, 3, lua_gettop(L));
+    if (out.bins.n) {
+        out_done(L, &out);
+        return arg_fail(L, "%s: binary values go with client:emit only", fn);
+    }
     struct client_wait *w = ln_new(struct client_wait);
     w->app = app_of(L);
+    w->is_sending = true;
     ln_status s = hub_emit_ack(h, id, name, ln_buf_get(out.text), 10000, on_reply, w);
+    w->is_sending = false;
     out_done(L, &out);
-    if (s != LN_OK) {
+    if (s != LN_OK || w->is_over) {
         ln_free(w);
+        if (s == LN_FULL)
+            return lua_push_err(L, LN_FULL, "the client has too many questions to answer");
         return gone(L);
     }
     w->wait = lua_call_wait_id(L, wait_cancel, w, "emit_with_ack");

@@ -156,6 +156,29 @@ describe("the hub", function()
       world.raises [[ linnet.hub { prot = 1 } ]])
   end)
 
+  it("asks one client so many things and no more, and nothing with attachments", function()
+    world.run [[
+      local hub = linnet.hub()
+      hub:on("go", function(client)
+        local codes = {}
+        for i = 1, 2000 do
+          linnet.spawn(function()
+            local _, err = client:emit_with_ack("never", i)
+            codes[err.code] = (codes[err.code] or 0) + 1
+          end)
+        end
+        linnet.sleep(20)
+        print(codes.full > 0, codes.timeout > 0, codes.full + codes.timeout)
+        print(pcall(client.emit_with_ack, client, "q", linnet.binary("x")))
+      end)
+    ]]
+    client [[ chat:emit("go") ]]
+    rig.advance(25)
+    local said = world.said()
+    assert.equal("true\ttrue\t2000", said[1])
+    assert.matches("binary values go with client:emit only", said[2])
+  end)
+
   it("misuse raises with names", function()
     assert.matches("no method 'emti' on Hub %(did you mean 'emit'", world.raises [[ linnet.hub():emti() ]])
     assert.matches("hub:on: the handler must be a function", world.raises [[ linnet.hub():on("x") ]])
