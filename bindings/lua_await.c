@@ -40,9 +40,7 @@ static void wl_drop(struct seat_item *it) {
 }
 
 static void wl_release(struct listener *l) {
-    struct wait_listener *wl = LN_CONTAINER(l, struct wait_listener, l);
-    ln_free(l->name);
-    ln_free(wl);
+    ln_free(LN_CONTAINER(l, struct wait_listener, l));
 }
 
 /* Everything but the coroutine. */
@@ -189,7 +187,7 @@ int await_event(lua_State *L, const struct await *a) {
     w->push = a->push;
     w->wl = wl;
     wl->w = w;
-    wl->l.name = a->name.p ? ln_str_dup(a->name) : NULL;
+    wl->l.name = a->name.p;
     wl->l.kind = EVENT_APP;
     wl->l.fn = on_event;
     wl->l.release = wl_release;

@@ -191,7 +191,6 @@ static void on_release(struct listener *l) {
         ln_free(more->nsp);
         ln_free(more);
     }
-    ln_free(ll->l.name);
     ln_free(ll);
 }
 
@@ -239,7 +238,7 @@ struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, in
 
 void listener_start(struct bus *b, struct lua_listener *ll, struct ln_str name,
                     enum event_kind kind, ln_id *handle) {
-    ll->l.name = name.p ? ln_str_dup(name) : NULL;
+    ll->l.name = name.p;
     ll->l.kind = kind;
     bus_on(b, ll->script->seat, &ll->l);
     ll->l.item.drop = on_drop;

@@ -55,7 +55,7 @@ struct dispatch {
  * options that are known here. */
 struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, int opts,
                                    const char *const *names, ln_id **handle);
-/* Registers it: fills the handle. name NULL: every event. */
+/* Registers it: fills the handle. name (a C string) NULL: every event. */
 void listener_start(struct bus *b, struct lua_listener *ll, struct ln_str name,
                     enum event_kind kind, ln_id *handle);
 /* Cancels this script's listeners of a bus: of one name (NULL p: all), one function (index, 0:

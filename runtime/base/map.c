@@ -10,7 +10,8 @@
 #include "base/crypt.h"
 #include "base/mem.h"
 
-#define CAP_MIN 2 /* most maps stay small, and there is one for each connection */
+#define CAP_MIN 2   /* most maps stay small, and each connection has some */
+#define CAP_PLAIN 8 /* up to here the entries are looked through, without an index */
 
 static uint64_t rotl(uint64_t x, int by) {
     return x << by | x >> (64 - by);
@@ -74,8 +75,12 @@ void ln_map_free(struct ln_map *m) {
 }
 
 static struct ln_map_entry *find(const struct ln_map *m, struct ln_str key, uint32_t hash) {
+    for (size_t i = 0; !m->index && i < m->used; i++) {
+        struct ln_map_entry *e = &m->entries[i];
+        if (e->hash == hash && e->key && ln_str_eq((struct ln_str){e->key, e->n}, key)) return e;
+    }
     size_t mask = (size_t)m->cap * 2 - 1;
-    for (size_t i = hash & mask; m->index[i]; i = (i + 1) & mask) {
+    for (size_t i = hash & mask; m->index && m->index[i]; i = (i + 1) & mask) {
         struct ln_map_entry *e = &m->entries[m->index[i] - 1];
         if (e->hash == hash && e->key && ln_str_eq((struct ln_str){e->key, e->n}, key)) return e;
     }
@@ -89,6 +94,7 @@ void *ln_map_get(const struct ln_map *m, struct ln_str key) {
 }
 
 static void index_add(struct ln_map *m, size_t entry) {
+    if (!m->index) return;
     size_t mask = (size_t)m->cap * 2 - 1;
     size_t i = m->entries[entry].hash & mask;
     while (m->index[i])
@@ -101,12 +107,11 @@ static void rebuild(struct ln_map *m) {
     uint32_t cap = CAP_MIN;
     while (cap < m->count * 2)
         cap *= 2;
-    struct ln_map next = {ln_realloc(NULL, cap * sizeof *m->entries),
-                          ln_alloc((size_t)cap * 2 * sizeof *m->index),
-                          0,
-                          m->count,
-                          cap,
-                          m->lent};
+    struct ln_map next = {.entries = ln_realloc(NULL, cap * sizeof *m->entries),
+                          .count = m->count,
+                          .cap = cap & INT32_MAX,
+                          .lent = m->lent};
+    if (cap > CAP_PLAIN) next.index = ln_alloc((size_t)cap * 2 * sizeof *m->index);
     for (size_t i = 0; i < m->used; i++) {
         if (!m->entries[i].key) continue;
         next.entries[next.used] = m->entries[i];

@@ -19,9 +19,10 @@ struct ln_map_entry {
  * that replaces another brings its own key. */
 struct ln_map {
     struct ln_map_entry *entries; /* dense, in insertion order */
-    uint32_t *index;              /* entry number + 1; 0 = free */
-    uint32_t used, count, cap;    /* entries used (with holes), live, allocated */
-    bool lent;
+    uint32_t *index;              /* entry number + 1; 0 = free. NULL while the map is small */
+    uint32_t used, count;         /* entries used (with holes), live */
+    uint32_t cap : 31;            /* allocated */
+    uint32_t lent : 1;
 };
 
 void ln_map_free(struct ln_map *m); /* keys only; values are the caller's */

@@ -265,12 +265,12 @@ static ln_status on_any(struct listener *l, struct event *ev) {
 }
 
 static void release(struct listener *l) {
-    ln_free(l->name); /* the rest is part of struct tool */
+    (void)l; /* part of struct tool */
 }
 
 static void listen_to(struct tool *t, struct listener *l, const char *name,
                       ln_status (*fn)(struct listener *, struct event *)) {
-    l->name = name ? ln_strdup(name) : NULL;
+    l->name = name;
     l->fn = fn;
     l->release = release;
     bus_on(app_bus(t->app, t->conn), t->seat, l);

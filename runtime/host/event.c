@@ -218,8 +218,9 @@ static void detach(struct listener *l) {
     struct bus *b = l->bus;
     l->dead = true;
     if (!b) return;
-    l->bus = NULL;
     struct topic *t = topic_of(b, l);
+    l->bus = NULL;
+    l->name = NULL;
     b->count--;
     array_remove(t, l);
     if (b->is_freed || t == b->any_app || t == b->any_out || t->array->n > 0) return;
@@ -256,7 +257,10 @@ void bus_on(struct bus *b, struct seat *seat, struct listener *l) {
     l->dead = b->is_freed;
     l->bus = b->is_freed ? NULL : b;
     seat_own(seat, &l->item, "listener", bus_listener_drop);
-    if (l->dead) return;
+    if (l->dead) {
+        l->name = NULL;
+        return;
+    }
     struct topic *t = topic_of(b, l);
     if (!t) {
         t = topic_new(ln_str(l->name));
@@ -267,6 +271,7 @@ void bus_on(struct bus *b, struct seat *seat, struct listener *l) {
     }
     struct array *a = array_own(t, 1);
     a->v[a->n++] = l;
+    if (l->name) l->name = t->name;
     l->refs++;
     b->count++;
     warn_habits(b, t, seat, l);

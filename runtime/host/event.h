@@ -33,8 +33,9 @@ void bus_free(struct bus *b); /* listeners go dead; safe while it is walked */
 struct listener {
     struct seat_item item; /* owned by the seat; item.id is the handle's id */
     struct bus *bus;
-    char *name; /* NULL: any */
-    int refs;   /* arrays and walks that still hold it */
+    /* NULL: any. Lent to bus_on, which puts its own in its place; NULL again when it is off. */
+    const char *name;
+    int refs; /* arrays and walks that still hold it */
     unsigned char
         kind; /* enum event_kind: APP and LIFECYCLE are one for named ones; any: APP or OUT */
     bool once, dead;

@@ -51,7 +51,7 @@ static struct ear *ear_new(char letter, const char *name) {
     struct ear *e = ln_new(struct ear);
     e->letter = letter;
     e->name = name;
-    e->l.name = (char *)(uintptr_t)name; /* not owned in this test */
+    e->l.name = name;
     e->l.fn = ear_call;
     e->l.release = ear_release;
     return e;
