@@ -11,6 +11,7 @@
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -170,6 +171,8 @@ static struct seat *seat_of(lua_State *L, const char *wanted) {
 }
 
 static void write_file(lua_State *L, const char *path, const char *text) {
+    const char *slash = strrchr(path, '/');
+    if (slash) mkdir(lua_pushlstring(L, path, (size_t)(slash - path)), 0777);
     FILE *f = fopen(path, "w");
     if (!f || fputs(text, f) < 0) luaL_error(L, "%s cannot be written", path);
     fclose(f);
