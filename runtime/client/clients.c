@@ -36,8 +36,27 @@ void clients_release(struct clients *cs) {
     free_if_over(cs);
 }
 
+static void tell_quiet(void *ud) {
+    struct clients *cs = ud;
+    loop_fn fn = cs->quiet;
+    cs->quiet = NULL;
+    if (fn) fn(cs->quiet_ud);
+}
+
+/* A line has gone. */
+void clients_check_quiet(struct clients *cs) {
+    if (cs->quiet && ln_list_empty(&cs->all_lines)) tell_quiet(cs);
+}
+
+void clients_quiet(struct clients *cs, loop_fn fn, void *ud) {
+    cs->quiet = fn;
+    cs->quiet_ud = ud;
+    if (ln_list_empty(&cs->all_lines)) loop_defer(cs->loop, tell_quiet, cs);
+}
+
 void clients_free(struct clients *cs) {
     if (!cs || cs->closing) return;
+    cs->quiet = NULL;
     size_t i = 0;
     struct conn *c;
     while (clients_each(cs, &i, &c))

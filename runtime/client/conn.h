@@ -106,6 +106,9 @@ struct clients *clients_new(struct loop *l, const struct conn_sink *sink, void *
 /* Closes all without events, then frees at the end of the turn's callbacks; the loop must still
  * turn (loop_free does). */
 void clients_free(struct clients *cs);
+/* fn(ud), once, when no line is left: what was sent has been taken, and every close frame answered
+ * or waited for long enough. Never from here. For the end, after all were disconnected. */
+void clients_quiet(struct clients *cs, loop_fn fn, void *ud);
 bool clients_each(struct clients *cs, size_t *i, struct conn **c); /* *i begins at 0 */
 /* Tests: lines go over descriptors that are connected already (one end of a socket pair) instead of
  * dialling. dial returns one for each attempt (then it is the line's), or 0: dial. NULL stops. */

@@ -44,6 +44,8 @@ struct clients {
     struct ln_list all_lines;
     int (*dial)(void *ud, struct conn *c);
     void *dial_ud;
+    loop_fn quiet; /* NULL, or called when all_lines becomes empty */
+    void *quiet_ud;
     ln_id last_ticket;
     size_t alive; /* conns and lines whose memory is not free yet */
     bool closing;
@@ -151,6 +153,7 @@ struct conn {
 };
 
 /* --- clients.c --- */
+void clients_check_quiet(struct clients *cs);
 void clients_hold(struct clients *cs); /* a conn or line more … */
 /* Options and what follows from them: copies o, and takes nsp over. */
 void conn_take_opts(struct conn *c, const struct conn_opts *o, char *nsp,

@@ -110,6 +110,7 @@ static void free_line(void *line) {
     ln_map_free(&ln->by_nsp);
     ln_free(ln->loss);
     ln_free(ln);
+    clients_check_quiet(cs);
     clients_release(cs);
 }
 

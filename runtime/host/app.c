@@ -110,23 +110,28 @@ static void stop_loop(void *ud) {
     loop_stop(((struct app *)ud)->loop);
 }
 
+static void said_goodbye(void *ud) {
+    struct app *a = ud;
+    if (--a->goodbyes == 0) loop_timer(a->loop, 0, stop_loop, a);
+}
+
 static void hub_gone(void *ud) {
     struct app *a = ud;
     a->hub = NULL;
-    loop_timer(a->loop, 0, stop_loop, a);
+    said_goodbye(a);
 }
 
-/* The loop stops when the hub's clients have hung up, or after a while. */
 static void close_hub(struct app *a) {
     if (a->hub_closing) return;
     a->hub_closing = true;
-    loop_timer(a->loop, STOP_MS, stop_loop, a);
+    a->goodbyes++;
     hub_close(a->hub, hub_gone, a);
 }
 
 void app_free(struct app *a) {
     scripts_free(a->scripts);
     if (a->hub && !a->hub_closing) { /* it never ran: the settings were wrong, say */
+        loop_timer(a->loop, STOP_MS, stop_loop, a);
         close_hub(a);
         loop_run(a->loop);
     }
@@ -153,11 +158,11 @@ static void stop_scripts(void *ud) {
     scripts_stop(a->scripts);
     for (size_t i = 0; clients_each(a->clients, &i, &c);)
         conn_disconnect(c, NULL);
-    /* What was said at the end leaves within this turn. */
-    if (a->hub)
-        close_hub(a);
-    else
-        loop_timer(a->loop, 0, stop_loop, a);
+    /* What was said at the end is taken by the peers first, and the hub's clients hang up. */
+    loop_timer(a->loop, STOP_MS, stop_loop, a);
+    a->goodbyes++;
+    clients_quiet(a->clients, said_goodbye, a);
+    if (a->hub) close_hub(a);
 }
 
 /* Later, never from here: who asks may be a script, even one that is just being loaded. */

@@ -75,6 +75,8 @@ bool app_open_hub(struct app *a, bool trace, struct ln_err *err) {
     o.max_rooms = (int)config_int(c, "hub.max_rooms", o.max_rooms);
     o.max_message = (size_t)config_int(c, "hub.max_message", (int64_t)o.max_message);
     o.max_queue = (size_t)config_int(c, "hub.max_queue", (int64_t)o.max_queue);
+    /* One message always fits, whatever is set: else it would put out everybody whom it goes to. */
+    o.max_queue = LN_MAX(o.max_queue, o.max_message * 2);
     o.rate = (int)config_int(c, "hub.rate", o.rate);
     o.rate_burst = (int)config_int(c, "hub.rate_burst", o.rate_burst);
     o.ping_interval_ms = config_ms(c, "hub.ping_interval", o.ping_interval_ms);

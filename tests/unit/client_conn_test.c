@@ -510,7 +510,7 @@ TEST(closing_everything_while_a_line_opens_and_one_waits) {
     TRAIL("");
 }
 
-TEST(new_options_for_a_living_connection) {
+TEST(new_options_for_a_living_connection), T(quiet_comes_when_every_close_frame_is_answered) {
     begin();
     struct conn *c = connected();
     struct conn_opts o = options("ws://chat.example");
@@ -538,6 +538,38 @@ TEST(new_options_for_a_living_connection) {
     end();
 }
 
+static void count(void *ud) {
+    ++*(int *)ud;
+}
+
+TEST(quiet_comes_when_every_close_frame_is_answered) {
+    int told = 0;
+    begin();
+    clients_quiet(w.cs, count, &told);
+    CHECK_INT(told, 0);
+    turn();
+    CHECK_INT(told, 1); /* nobody was there */
+    struct conn *c = connected();
+    conn_disconnect(c, NULL);
+    clients_quiet(w.cs, count, &told);
+    CHECK(loop_settle(w.loop, 0)); /* the server has not read it yet */
+    CHECK_INT(told, 1);
+    turn();
+    CHECK_INT(told, 2);
+    conn_connect(c);
+    turn();
+    conn_disconnect(c, NULL);
+    clients_quiet(w.cs, count, &told);
+    loop_advance(w.loop, 2000); /* one that never answers is not waited for */
+    CHECK_INT(told, 3);
+    conn_connect(c);
+    turn();
+    conn_disconnect(c, NULL);
+    clients_quiet(w.cs, count, &told);
+    end(); /* not behind the end */
+    CHECK_INT(told, 3);
+}
+
 TEST_MAIN(T(connects_and_tells), T(does_not_connect_when_not_asked_to),
           T(disconnect_before_the_start_wins), T(comes_back_after_a_loss),
           T(disconnects_and_stays_down), T(a_wish_to_leave_cancels_an_attempt_and_a_wait),
@@ -550,4 +582,4 @@ TEST_MAIN(T(connects_and_tells), T(does_not_connect_when_not_asked_to),
           T(one_is_kicked_the_others_stay), T(a_hundred_namespaces_on_one_line),
           T(a_handler_of_one_loss_stops_the_others), T(closed_inside_each_kind_of_event),
           T(a_name_is_free_again_at_once), T(closing_everything_while_a_line_opens_and_one_waits),
-          T(new_options_for_a_living_connection))
+          T(new_options_for_a_living_connection), T(quiet_comes_when_every_close_frame_is_answered))
