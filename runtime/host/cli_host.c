@@ -77,8 +77,10 @@ bool cli_open_hub(struct cli *cli, struct app *a, bool trace, struct ln_err *err
 static void print_hub(struct cli *cli, struct app *a) {
     char *host = config_text(a->config, "hub.host");
     const char *bold = cli->color ? "\x1b[1m" : "", *plain = cli->color ? "\x1b[0m" : "";
-    printf("  hub     %shttp://%s:%d%s      Socket.IO, WebSocket - open this page to chat\n", bold,
-           host ? host : "127.0.0.1", hub_port(a->hub), plain);
+    bool brackets = host && strchr(host, ':');
+    printf("  hub     %shttp://%s%s%s:%d%s      Socket.IO, WebSocket - open this page to chat\n",
+           bold, brackets ? "[" : "", host ? host : "127.0.0.1", brackets ? "]" : "",
+           hub_port(a->hub), plain);
     ln_free(host);
     fflush(stdout);
 }
@@ -190,14 +192,17 @@ int verb_run(struct cli *cli, struct app *a) {
         return EXIT_USAGE;
     }
     a->allow = (const char *const *)cli_values(cli, "allow");
+    char *typed = NULL; /* before the signals are the loop's: an interrupt ends the typing */
+    for (int i = 0; i < cli->word_count && !typed; i++)
+        if (strcmp(cli->words[i], "-") == 0) typed = read_stdin();
     cli_signals(cli, a);
     for (int i = 0; cli_value_at(cli, "execute", i); i++)
         load(cli, a, texts[LN_MIN(i, 3)], cli_value_at(cli, "execute", i), &failed);
     for (int i = 0; i < cli->word_count && !a->stopping; i++) {
-        char *text = strcmp(cli->words[i], "-") == 0 ? read_stdin() : NULL;
-        load(cli, a, text ? "stdin" : cli->words[i], text, &failed);
-        ln_free(text);
+        bool is_typed = strcmp(cli->words[i], "-") == 0;
+        load(cli, a, is_typed ? "stdin" : cli->words[i], is_typed ? typed : NULL, &failed);
     }
+    ln_free(typed);
     if (cli_value(cli, "watch") && scripts_watch(a->scripts, &err) != LN_OK)
         ln_log(LN_WARN, "linnet", "%s", err.text);
     a->on_boot = on_boot;

@@ -31,7 +31,14 @@ static const char *level_of(const struct event *ev) {
     return "info";
 }
 
-void print_event(const struct event *ev, bool json, bool color) {
+/* False: nobody takes it; errno says why. */
+static bool put_out(struct ln_buf *text) {
+    bool ok = fwrite(text->p, 1, text->n, stdout) == text->n && fflush(stdout) == 0;
+    ln_buf_free(text);
+    return ok;
+}
+
+bool print_event(const struct event *ev, bool json, bool color) {
     struct ln_buf line = {0};
     const char *level = level_of(ev);
     bool own = ev->kind == EVENT_LIFECYCLE;
@@ -56,9 +63,7 @@ void print_event(const struct event *ev, bool json, bool color) {
         if (ev->bin_count) ln_buf_fmt(&line, "  + %zu binary", ev->bin_count);
     }
     ln_buf_putc(&line, '\n');
-    fwrite(line.p, 1, line.n, stdout);
-    fflush(stdout);
-    ln_buf_free(&line);
+    return put_out(&line);
 }
 
 static void indent(struct ln_buf *out, int depth) {
@@ -98,7 +103,7 @@ static void pretty(struct ln_buf *out, struct ln_str json) {
     }
 }
 
-void print_answer(struct ln_str args, bool for_people) {
+bool print_answer(struct ln_str args, bool for_people) {
     struct ln_buf list = {0}, text = {0};
     struct ln_str value, one = {0};
     size_t pos = 0, n = 0;
@@ -121,8 +126,6 @@ void print_answer(struct ln_str args, bool for_people) {
         ln_buf_str(&text, all);
         ln_buf_putc(&text, '\n');
     }
-    fwrite(text.p, 1, text.n, stdout);
-    fflush(stdout);
-    ln_buf_free(&text);
     ln_buf_free(&list);
+    return put_out(&text);
 }

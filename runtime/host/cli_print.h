@@ -8,8 +8,9 @@
 #include "base/text.h"
 #include "client/conn.h"
 
-void print_event(const struct event *ev, bool json, bool color);
+/* Both: false with errno when standard output takes no more. */
+bool print_event(const struct event *ev, bool json, bool color);
 /* The arguments of an answer: one value as it is, several as an array. */
-void print_answer(struct ln_str args, bool for_people);
+bool print_answer(struct ln_str args, bool for_people);
 
 #endif

@@ -3,6 +3,7 @@
  * The one-shot verbs: listen, emit and call. They use a connection as a script does, with listeners
  * on its bus, but from C.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,7 +20,7 @@ struct tool {
     struct conn *conn;
     struct seat *seat;
     struct listener any;    /* the peer's events */
-    struct listener own[5]; /* the connection's: see own_names */
+    struct listener own[4]; /* the connection's: see own_names */
     bool json, no_retry, wants_answer, is_listen, was_up;
     int64_t left; /* events still to show; -1: no end */
 };
@@ -125,6 +126,14 @@ static void finish(struct tool *t, int code) {
     app_exit(t->app, code);
 }
 
+/* Nobody takes the output: a pipe whose reader has gone is a quiet end (`linnet listen … | head`).
+ */
+static void output_failed(struct tool *t) {
+    if (t->app->stopping) return;
+    if (errno != EPIPE) fprintf(stderr, "linnet: standard output: %s\n", strerror(errno));
+    finish(t, errno == EPIPE ? EXIT_OK : EXIT_FAILED);
+}
+
 /* A word of the command line as JSON: valid JSON as it is, anything else is a string. */
 static void add_word(struct ln_buf *args, const char *word) {
     if (args->n) ln_buf_putc(args, ',');
@@ -152,7 +161,7 @@ static void answered(void *ud, struct ln_str args, const struct ln_str *bin, siz
         finish(t, err->code == LN_TIMEOUT ? EXIT_TIMED_OUT : EXIT_GAVE_UP);
         return;
     }
-    print_answer(args, t->cli->out_is_terminal);
+    if (!print_answer(args, t->cli->out_is_terminal)) output_failed(t);
     finish(t, EXIT_OK);
 }
 
@@ -220,13 +229,15 @@ static void on_lifecycle(struct tool *t, struct event *ev) {
         } else {
             send_words(t);
         }
-    } else if (ln_str_is(ev->name, "connect_error")) {
-        if (t->no_retry) finish(t, code_of_error(ev->args));
-    } else if (ln_str_is(ev->name, "disconnect") && t->no_retry) {
-        finish(t, EXIT_GAVE_UP);
-    } else if (ln_str_is(ev->name, "state") && ln_str_starts(ev->args, "\"failed\"")) {
-        finish(t, t->was_up ? EXIT_GAVE_UP : EXIT_REFUSED);
+        return;
     }
+    /* The server put us out, or the attempts are used up: nothing will come any more. */
+    enum conn_state state = conn_state(t->conn);
+    bool is_over = t->no_retry || state == CONN_IDLE || state == CONN_FAILED;
+    if (ln_str_is(ev->name, "connect_error") && is_over)
+        finish(t, t->was_up ? EXIT_GAVE_UP : code_of_error(ev->args));
+    else if (ln_str_is(ev->name, "disconnect") && is_over)
+        finish(t, EXIT_GAVE_UP);
 }
 
 static bool is_shown(struct tool *t, const struct event *ev) {
@@ -240,11 +251,12 @@ static bool is_shown(struct tool *t, const struct event *ev) {
     return false;
 }
 
-static const char *const own_names[] = {"connect", "disconnect", "connect_error", "state", "gap"};
+static const char *const own_names[] = {"connect", "disconnect", "connect_error", "gap"};
 
 static ln_status on_own(struct listener *l, struct event *ev) {
     struct tool *t = l->item.seat->impl;
-    if (is_shown(t, ev) && t->left != 0) print_event(ev, t->json, t->cli->color);
+    if (is_shown(t, ev) && t->left != 0 && !print_event(ev, t->json, t->cli->color))
+        output_failed(t);
     on_lifecycle(t, ev);
     return LN_OK;
 }
@@ -258,7 +270,7 @@ static ln_status on_any(struct listener *l, struct event *ev) {
     ln_buf_free(&list);
     if (!valid) return LN_PROTOCOL;
     if (is_shown(t, ev) && t->left != 0) {
-        print_event(ev, t->json, t->cli->color);
+        if (!print_event(ev, t->json, t->cli->color)) output_failed(t);
         if (t->left > 0 && --t->left == 0) finish(t, EXIT_OK);
     }
     return LN_OK;

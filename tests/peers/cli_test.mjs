@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The command line: messages, streams, exit codes, signals, settings, reload. cli_test.mjs LINNET [NAME]
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, writeFileSync, readFileSync, rmSync, existsSync, mkdirSync } from "node:fs";
+import { mkdtempSync, writeFileSync, readFileSync, rmSync, existsSync, mkdirSync, readdirSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createServer } from "node:net";
+import { connect as connectTo, createServer } from "node:net";
 import { test, equal, ok, within, start, hub, main } from "./lib.mjs";
 
 const linnet = process.argv[2];
@@ -124,7 +124,7 @@ test("grants: what is missing is said exactly", () => {
 test("settings: file, line, option and the nearest name", () => {
   const cases = [
     ["hub = {\n  prot = 1,\n}\n", /linnet\.cfg\.lua:2: unknown option 'hub\.prot' \(did you mean 'hub\.port'\?\)/],
-    ["hub = { port = 'x' }\n", /linnet\.cfg\.lua:1: option 'hub\.port' must be a whole number, not "x"/],
+    ["hub = { port = 'x' }\n", /linnet\.cfg\.lua:1: option 'hub\.port' must be a whole number from 0 to 65535, not "x"/],
     ["hub = {\n", /linnet\.cfg\.lua:\d+: .*expected/],
     ["connections = { school = { ulr = 'ws://x' } }\n", /linnet\.cfg\.lua:1: connection 'school': unknown option 'ulr' \(did you mean 'url'\?\)/],
     ["connections = { school = { } }\n", /connection 'school' has no url/],
@@ -196,6 +196,81 @@ test("exit codes of lines that do not come up", async () => {
   const p = await start(linnet, ["call", `ws://127.0.0.1:${silent.address().port}`, "x", "--timeout", "300ms"], null, { env });
   equal(await p.exited, 124, "a server that accepts and says nothing");
   silent.close();
+});
+
+test("listen ends quietly when nobody reads its output any more", async () => {
+  const h = await hub(linnet);
+  const p = await start(linnet, ["listen", h.url, "--join", "lobby"], /"event":"connect"/, { env });
+  p.child.stdout.destroy();
+  const script = `local c = linnet.connect('${h.url}') assert(c:join('lobby')) linnet.every(0.05, function() c:room('lobby'):send('x') end)`;
+  const mouth = await start(linnet, ["-e", script], null, { env });
+  equal(await within(p.exited, "listen to end"), 0);
+  await mouth.end();
+  ok(!/linnet: /.test(p.err()), `no words: ${p.err()}`);
+  equal(await h.end(), 0);
+});
+
+test("exit codes of lines that give up by themselves", async () => {
+  const port = await closed();
+  const cwd = folder({ "linnet.cfg.lua": `connections = { gone = { url = "ws://127.0.0.1:${port}", reconnection = false } }\n` });
+  const gone = run(["listen", "gone"], { cwd });
+  equal(gone.code, 69, gone.all);
+  says(gone, /TCP: connection refused/i);
+  const dir = folder({ "door.lua": `local linnet = require "linnet"
+local h = linnet.hub { port = 0 }
+h:use(function(client, auth) if auth.token == "no" then return nil, "unauthorized" end return true end)
+h:on("connect", function(client) if client.user and client.user.name == "bad" then linnet.after(0.05, function() client:disconnect() end) end end)
+print("port " .. h.port)` });
+  const door = await start(linnet, ["run", "door.lua"], /port (\d+)/, { cwd: dir, env });
+  const url = `ws://127.0.0.1:${door.match[1]}`;
+  const refused = run(["listen", url, "--auth", '{"token":"no"}']);
+  equal(refused.code, 77, refused.all);
+  const out = run(["listen", url, "--name", "bad"]);
+  equal(out.code, 75, `put out by the server: ${out.all}`);
+  equal(await door.end(), 0);
+});
+
+test("an interrupt while the script is typed ends linnet", async () => {
+  const p = await start(linnet, ["-"], null, { env });
+  const has = (what) => readdirSync(`/proc/${p.child.pid}/fd`).some((n) => readlinkSync(`/proc/${p.child.pid}/fd/${n}`).includes(what));
+  await until(() => has("eventpoll") && /State:\s+S/.test(readFileSync(`/proc/${p.child.pid}/status`, "utf8")), "linnet to wait for the text");
+  equal(await p.end("SIGINT"), "SIGINT");
+});
+
+test("what was emitted arrives, though the script exits at once and the server reads late", async () => {
+  const h = await hub(linnet, ["--set", "hub.max_message=20000000"]);
+  const size = 12000000;
+  const slow = createServer((client) => { // a line that is not read for a while, then all of it
+    const up = connectTo(h.port, "127.0.0.1");
+    up.on("data", (d) => client.write(d));
+    let waits = false;
+    client.on("data", (d) => {
+      up.write(d);
+      if (waits || !d.toString("latin1").includes("GET ")) return;
+      waits = true;
+      setTimeout(() => { client.pause(); setTimeout(() => client.resume(), 700); }, 150);
+    });
+    client.on("end", () => up.end());
+    up.on("end", () => client.end());
+    for (const s of [client, up]) s.on("error", () => {});
+  });
+  await new Promise((go) => slow.listen(0, "127.0.0.1", go));
+  const ear = await start(linnet, ["listen", h.url, "--join", "lobby", "--count", "1", "--event", "message"], /"event":"connect"/, { env });
+  await until(() => JSON.parse(run(["call", h.url, "rooms"]).out).rooms.length > 0, "the listener in the room");
+  const script = `local c = linnet.connect('ws://127.0.0.1:${slow.address().port}') assert(c:join('lobby')) linnet.sleep(0.2) c:emit('message', { room = 'lobby', text = ('x'):rep(${size}) }) linnet.exit(0)`;
+  const p = await start(linnet, ["-e", script], null, { env });
+  equal(await within(p.exited, "the script to end"), 0, p.err());
+  await within(ear.exited, "the message to arrive");
+  const message = ear.out().trim().split("\n").map((l) => JSON.parse(l)).find((l) => l.event === "message");
+  equal(message.args[0].text.length, size);
+  slow.close();
+  equal(await h.end(), 0);
+});
+
+test("the hub: an IPv6 address stands in brackets", async () => {
+  const p = await start(linnet, ["hub", "--host", "::1", "--port", "0"], /http:\/\/\[::1\]:\d+/, { env });
+  equal(run(["call", p.match[0].replace("http", "ws"), "rooms"]).code, 0);
+  equal(await p.end(), 0);
 });
 
 test("the hub: a taken port is said in words", async () => {
