@@ -510,7 +510,7 @@ TEST(closing_everything_while_a_line_opens_and_one_waits) {
     TRAIL("");
 }
 
-TEST(new_options_for_a_living_connection), T(quiet_comes_when_every_close_frame_is_answered) {
+TEST(new_options_for_a_living_connection) {
     begin();
     struct conn *c = connected();
     struct conn_opts o = options("ws://chat.example");
