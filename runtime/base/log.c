@@ -193,8 +193,7 @@ bool ln_log_on(enum ln_log_level level, const char *tag) {
     return level < LN_OFF && level >= (logger.tag_count ? level_of(tag) : logger.level);
 }
 
-/* Adds s to out with every secret as ***. */
-static void redact(struct ln_buf *out, struct ln_str s) {
+void ln_log_redact(struct ln_buf *out, struct ln_str s) {
     size_t from = 0, i = 0;
     while (i < s.n) {
         size_t k = 0;
@@ -239,13 +238,13 @@ static void deliver_redacted(const struct log_record *r) {
     struct ln_buf clean = {0};
     size_t *ends = ln_alloc((r->n * 2 + 1) * sizeof *ends);
     struct ln_log_field *fields = ln_alloc(r->n * sizeof *fields);
-    redact(&clean, r->msg);
+    ln_log_redact(&clean, r->msg);
     ends[0] = clean.n;
     for (size_t i = 0; i < r->n; i++) {
-        redact(&clean, ln_str(r->fields[i].key));
+        ln_log_redact(&clean, ln_str(r->fields[i].key));
         ln_buf_putc(&clean, 0);
         ends[i * 2 + 1] = clean.n;
-        redact(&clean, r->fields[i].text);
+        ln_log_redact(&clean, r->fields[i].text);
         ends[i * 2 + 2] = clean.n;
     }
     /* Only now does the buffer stay where it is. */

@@ -9,6 +9,8 @@
 
 #include "base/ln.h"
 
+struct ln_buf;
+
 enum ln_log_level { LN_TRACE, LN_DEBUG, LN_INFO, LN_WARN, LN_ERROR, LN_OFF };
 enum ln_log_format { LN_LOG_AUTO, LN_LOG_TEXT, LN_LOG_JSON, LN_LOG_JOURNAL };
 
@@ -27,6 +29,8 @@ void ln_log_setup(enum ln_log_level level, enum ln_log_format format, bool color
 bool ln_log_levels(const char *spec, struct ln_err *err);
 void ln_log_to(ln_log_sink sink, void *ud); /* NULL restores stderr */
 void ln_log_hide(struct ln_str secret);     /* copied; short ones (< 4 bytes) are ignored */
+/* Adds s to out with what is hidden as ***: for whatever else is shown, as the Events tab. */
+void ln_log_redact(struct ln_buf *out, struct ln_str s);
 void ln_log_close(void);                    /* frees hidden secrets and levels */
 bool ln_log_level_parse(struct ln_str s, enum ln_log_level *out);
 const char *ln_log_level_name(enum ln_log_level level);

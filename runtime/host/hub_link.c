@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #define TRACE_TEXT 200 /* bytes of the arguments that a record shows */
@@ -93,9 +94,14 @@ bool app_open_hub(struct app *a, bool trace, struct ln_err *err) {
 
 /* --- the Events tab --- */
 
+/* Secrets are taken out before a text is cut; ln_json_quote mends what is left half of a character.
+ */
 static void quote(struct ln_buf *out, const char *key, struct ln_str text) {
+    struct ln_buf shown = {0};
+    ln_log_redact(&shown, text);
     ln_buf_fmt(out, ",\"%s\":", key);
-    ln_json_quote(out, text);
+    ln_json_quote(out, (struct ln_str){shown.p, LN_MIN(shown.n, TRACE_TEXT)});
+    ln_buf_free(&shown);
 }
 
 /* The room that an event speaks of, when its first argument says so. */
@@ -111,13 +117,11 @@ static void add_room(struct ln_buf *out, struct ln_str args) {
 static void record(struct app *a, const char *dir, struct conn *c, struct ln_str name,
                    struct ln_str args, const char *by) {
     struct ln_buf json = {0};
-    /* Cut at a character's border: ln_json_quote mends what is left half. */
-    struct ln_str text = {args.p, LN_MIN(args.n, TRACE_TEXT)};
     ln_buf_fmt(&json, "{\"t\":%lld,\"dir\":\"%s\",\"size\":%zu", (long long)ln_wall_ms(), dir,
                args.n);
     quote(&json, "conn", ln_str(conn_name(c)));
     quote(&json, "name", name);
-    quote(&json, "text", text);
+    quote(&json, "text", args);
     if (by && *by) quote(&json, "by", ln_str(by));
     add_room(&json, args);
     ln_buf_putc(&json, '}');

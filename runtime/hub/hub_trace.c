@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/text.h"
 
 #define TEXT_CHARS 200
@@ -26,9 +27,13 @@ static struct ln_str first_chars(struct ln_str s, size_t chars) {
     return (struct ln_str){s.p, i};
 }
 
+/* Secrets are taken out before a text is cut: half a token is a secret, too. */
 static void add(struct ln_buf *out, const char *key, struct ln_str text) {
+    struct ln_buf shown = {0};
+    ln_log_redact(&shown, text);
     ln_buf_fmt(out, ",\"%s\":", key);
-    ln_json_quote(out, text);
+    ln_json_quote(out, first_chars(ln_buf_get(&shown), TEXT_CHARS));
+    ln_buf_free(&shown);
 }
 
 void hub_trace_event(struct hub *h, const char *dir, const struct hub_client *c, struct ln_str name,
@@ -46,7 +51,7 @@ void hub_trace_event(struct hub *h, const char *dir, const struct hub_client *c,
         ln_buf_str(&json, said);
     }
     if (c && c->user) add(&json, "user", ln_str(c->user->name));
-    add(&json, "text", first_chars(args, TEXT_CHARS));
+    add(&json, "text", args);
     ln_buf_putc(&json, '}');
     hub_trace(h, ln_buf_get(&json));
     ln_buf_free(&json);

@@ -6,6 +6,7 @@
 #include "hubclient.h"
 
 #include "base/json.h"
+#include "base/log.h"
 
 static void start(void) {
     struct hub_opts o = test_opts();
@@ -489,8 +490,31 @@ TEST(events_tab) {
     hub_stop();
 }
 
+TEST(a_trace_shows_no_secrets) {
+    struct web page;
+    char said[700], token[301];
+    start();
+    raw_client(&page, "?name=page");
+    memset(token, 'S', 300); /* longer than what a record shows */
+    token[300] = 0;
+    ln_log_hide(ln_str(token));
+    say(&page, "{\"event\":\"trace\",\"data\":{\"on\":true}}");
+    snprintf(said, sizeof said, "{\"event\":\"login\",\"data\":{\"token\":\"%s\"}}", token);
+    say(&page, said);
+    CHECK_FRAME(&page,
+                "\"name\":\"login\",\"user\":\"page\",\"text\":\"{\\\"token\\\":\\\"***\\\"}\"}");
+    hub_emit(hub, &(struct hub_target){0}, ln_str(token), LN_STR("\"x\""), NULL, 0);
+    web_turn(&page);
+    web_next(&page); /* the event itself */
+    CHECK_FRAME(&page, "\"name\":\"***\"");
+    ln_log_close();
+    web_free(&page);
+    hub_stop();
+}
+
 TEST_MAIN(T(session_says_who_one_is), T(join_and_leave), T(messages_pass_on_what_they_carry),
           T(refusals_have_codes_and_words), T(typing_read_and_presence),
           T(history_is_kept_and_ends), T(leaving_by_every_way_has_its_reason),
           T(who_comes_back_in_time_neither_left_nor_joined), T(one_id_on_two_lines_is_one_member),
-          T(scripts_hear_of_what_the_dialect_took), T(joining_has_limits), T(events_tab))
+          T(scripts_hear_of_what_the_dialect_took), T(joining_has_limits), T(events_tab),
+          T(a_trace_shows_no_secrets))
