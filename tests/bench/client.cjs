@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The same work in socket.io-client, for Node and Bun. client.cjs PORT MODE SIZE COUNT [LINES]
+// The same work in socket.io-client, for Node and Bun: client.cjs PORT MODE SIZE COUNT [LINES] [CERT]
+// (the certificate is trusted by NODE_EXTRA_CA_CERTS). The modes are those of client.lua.
 const { io } = require("socket.io-client");
 const [port, mode, size, count, lines = 1] = process.argv.slice(2).map((v, i) => (i === 1 ? v : Number(v)));
-const url = `http://127.0.0.1:${port}`;
+const url = `${process.argv[7] ? "https" : "http"}://127.0.0.1:${port}`;
 const options = { transports: ["websocket"], auth: { pid: process.pid } };
 
-function work(socket) {
+function work(socket, names) {
   let n = 0, sum = 0;
-  socket.on("message", (m) => { n++; sum += m.text.length + m.n; });
+  for (const name of names) socket.on(name, (m) => { n++; sum += m.text.length + m.n; });
   socket.on("end", () => socket.emit("done", { n, sum }));
 }
 const text = "the quick brown fox jumps over the lazy dog ".repeat(Math.ceil(size / 44)).slice(0, Math.max(1, size - 90));
@@ -44,7 +45,7 @@ if (mode === "emit") {
     const socket = io(url, { ...options, forceNew: true, auth: i === 0 ? options.auth : {} });
     if (i === 0) first = socket;
     socket.on("message", (m) => { n++; sum += m.text.length + m.n; });
-    socket.on("end", () => first.emit("done", { n, sum }));
+    if (mode === "wake") socket.on("end", () => first.emit("done", { n, sum }));
     socket.on("connect", () => {
       up++;
       if (up === total && mode === "idle") setTimeout(() => first.emit("done", { n: up }), 500);
@@ -53,5 +54,8 @@ if (mode === "emit") {
   };
   for (let i = 0; i < Math.min(100, total); i++) open(i);
 } else {
-  work(io(url, options));
+  const numbered = (k) => Array.from({ length: k }, (_, i) => `e${String(i).padStart(5, "0")}`);
+  const names = mode === "names" ? numbered(lines) : ["message"];
+  if (mode === "others") names.push(...numbered(lines - 1));
+  work(io(url, options), names);
 }

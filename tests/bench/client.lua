@@ -1,18 +1,38 @@
--- client.lua: the same work in linnet.   linnet run client.lua -- PORT MODE SIZE COUNT [LINES]
+-- client.lua: the same work in linnet.   linnet run client.lua -- PORT MODE SIZE COUNT [LINES] [CERT]
+--   inbound others names start   LINES: how many names are listened to
+--   emit rtt
+--   idle wake                    LINES: how many lines
+--   reload                       as inbound, and what was counted outlives a reload
 local linnet = require "linnet"
-local port, mode, size, count, lines = table.unpack(linnet.args)
+local port, mode, size, count, lines, cert = table.unpack(linnet.args)
 size, count, lines = tonumber(size), tonumber(count), tonumber(lines or 1)
-local url = "http://127.0.0.1:" .. port
+local url = (cert and "https" or "http") .. "://127.0.0.1:" .. port
 local pid = tonumber(linnet.env("BENCH_PID"))
+local options = { auth = { pid = pid }, tls = cert and { ca = cert } or nil }
 
-local function counting(chat, first)
+-- Listens to names; at the end it tells what it counted. Of several scripts the first one's word is
+-- what is compared (the others are copies whose names begin with "more").
+local function counting(chat, names)
   local n, sum = 0, 0
-  chat:on("message", function(m) n = n + 1; sum = sum + #m.text + m.n end)
-  chat:on("end", function() (first or chat):emit("done", { n = n, sum = sum }) end)
+  for _, name in ipairs(names) do
+    chat:on(name, function(m) n = n + 1; sum = sum + #m.text + m.n end)
+  end
+  local answer = linnet.script.name:match("^more") and "mine" or "done"
+  chat:on("end", function()
+    if answer == "done" then linnet.sleep("20ms") end -- the others first
+    chat:emit(answer, { n = n, sum = sum })
+  end)
+  return function() return { n = n, sum = sum } end, function(saved) n, sum = saved.n, saved.sum end
+end
+
+local function numbered(n)
+  local names = {}
+  for i = 1, n do names[i] = ("e%05d"):format(i - 1) end
+  return names
 end
 
 if mode == "emit" then
-  local chat = linnet.connect(url, { auth = { pid = pid } })
+  local chat = linnet.connect(url, options)
   local text = ("the quick brown fox jumps over the lazy dog "):rep(size // 44 + 1):sub(1, math.max(1, size - 90))
   chat:on("connect", function()
     for i = 0, count - 1 do
@@ -22,7 +42,7 @@ if mode == "emit" then
     chat:emit("done", { n = count })
   end)
 elseif mode == "rtt" then
-  local chat = linnet.connect(url, { auth = { pid = pid } })
+  local chat = linnet.connect(url, options)
   chat:on("connect", function()
     local times = {}
     for i = 1, count do
@@ -44,7 +64,9 @@ elseif mode == "idle" or mode == "wake" then
     local chat = linnet.connect(url .. "/?n=" .. i, { auth = i == 0 and { pid = pid } or {} })
     first = first or chat
     chat:on("message", function(m) n = n + 1; sum = sum + #m.text + m.n end)
-    chat:on("end", function() first:emit("done", { n = n, sum = sum }) end)
+    if mode == "wake" then
+      chat:on("end", function() first:emit("done", { n = n, sum = sum }) end)
+    end
     chat:on("connect", function()
       up = up + 1
       if up == total and mode == "idle" then
@@ -54,6 +76,15 @@ elseif mode == "idle" or mode == "wake" then
     end)
   end
   for i = 0, math.min(100, total) - 1 do open(i) end
+elseif mode == "reload" then
+  local get, set = counting(linnet.connect(url, options), { "message" })
+  return { name = "client", save = get, restore = function(_, saved) set(saved) end }
 else
-  counting(linnet.connect(url, { auth = { pid = pid } }))
+  local chat = linnet.connect(url, options)
+  local names = { "message" }
+  if mode == "names" then names = numbered(lines) end
+  if mode == "others" then
+    for _, name in ipairs(numbered(lines - 1)) do names[#names + 1] = name end
+  end
+  counting(chat, names)
 end

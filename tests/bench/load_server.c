@@ -5,13 +5,15 @@
  * client tells its process id when it connects, and its CPU time (all threads) is read from /proc
  * at the first and the last event. One JSON object a run goes to standard output.
  *
- *   load_server PORT MODE SIZE COUNT [RATE] [LINES]
- *   inbound  COUNT events of SIZE bytes, as fast as the client takes them; it answers `done`
+ *   load_server PORT MODE SIZE COUNT [RATE] [LINES] [NAMES] [CERT KEY]
+ *   inbound  COUNT events of SIZE bytes, as fast as the client takes them; it answers `done`.
+ *            With NAMES above 1 each is named otherwise, in turn: e00000 e00001 …
  *   emit     the client emits COUNT events of SIZE bytes, then `done`
  *   rtt      the client asks COUNT times for an acknowledgement, then `done` with its latencies
  *   idle     COUNT connections; `done` when all are there, then they are held
  *   wake     COUNT events, RATE a second, spread over LINES connections
  *   start    tells when the first client was connected
+ * With CERT and KEY it speaks TLS.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -19,6 +21,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,16 +36,19 @@ enum { MAX_FDS = 20000, BATCH = 262144 };
 
 struct peer {
     int fd;
-    bool upgraded, joined;
+    bool upgraded, joined, writing; /* writing: polled for room, too */
+    SSL *tls;                       /* NULL: plain */
     struct ln_buf in, out;
     struct ws_parser parser;
 };
 
 static struct peer *peers[MAX_FDS];
 static int peer_list[MAX_FDS], peer_count, joined_count;
-static int epoll_fd, size, rate, lines, client_pid;
+static int epoll_fd, size, rate, lines, names, client_pid;
+static SSL_CTX *tls_ctx;
 static long count, sent, received;
 static const char *mode;
+static bool is_inbound;
 static uint64_t cpu_start, wall_start;
 static struct ln_buf event_frame, batch; /* one event, and as many as fit a batch */
 static long batch_events;
@@ -84,17 +90,36 @@ static long memory_of(int pid, const char *key) {
 }
 
 static void want(struct peer *p, bool writing) {
+    if (writing == p->writing) return;
+    p->writing = writing;
     struct epoll_event ev = {.events = EPOLLIN | (writing ? EPOLLOUT : 0), .data.fd = p->fd};
     epoll_ctl(epoll_fd, EPOLL_CTL_MOD, p->fd, &ev);
 }
 
+/* Both as read and send: below 0 with EAGAIN when it must wait. */
+static ssize_t tls_result(struct peer *p, int n) {
+    if (n > 0) return n;
+    int why = SSL_get_error(p->tls, n);
+    errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EPIPE;
+    return why == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static ssize_t take(struct peer *p, void *to, size_t n) {
+    return p->tls ? tls_result(p, SSL_read(p->tls, to, (int)n)) : read(p->fd, to, n);
+}
+
+static ssize_t give(struct peer *p) {
+    if (!p->tls) return send(p->fd, p->out.p, p->out.n, MSG_NOSIGNAL);
+    return tls_result(p, SSL_write(p->tls, p->out.p, (int)LN_MIN(p->out.n, (size_t)BATCH)));
+}
+
 static void flush(struct peer *p) {
     while (p->out.n) {
-        ssize_t n = send(p->fd, p->out.p, p->out.n, MSG_NOSIGNAL);
-        if (n < 0) break;
+        ssize_t n = give(p);
+        if (n <= 0) break;
         ln_buf_consume(&p->out, (size_t)n);
     }
-    want(p, p->out.n > 0 || (p->joined && strcmp(mode, "inbound") == 0 && sent < count));
+    want(p, p->out.n > 0 || (p->joined && is_inbound && sent < count));
 }
 
 static void send_text(struct peer *p, const char *text) {
@@ -103,23 +128,31 @@ static void send_text(struct peer *p, const char *text) {
 }
 
 /* A chat message of about `size` bytes, the same for every client under test. */
-static void make_event(void) {
+static void make_event(const char *name) {
+    static const char whole[] =
+        "\"id\":\"m-1000001\",\"room\":\"lobby\",\"sender\":{\"id\":\"u-17\","
+        "\"name\":\"Kari\"},\"time\":1732060800,";
     struct ln_buf text = {0};
-    ln_buf_puts(
-        &text,
-        "42[\"message\",{\"id\":\"m-1000001\",\"room\":\"lobby\",\"sender\":{\"id\":\"u-17\","
-        "\"name\":\"Kari\"},\"n\":7,\"text\":\"");
-    int rest = size - (int)text.n - 24;
+    ln_buf_fmt(&text, "42[\"%s\",{%s\"n\":7,\"text\":\"", name, size < 150 ? "" : whole);
+    int rest = size - (int)text.n - 3;
     for (int i = 0; i < rest; i++)
         ln_buf_putc(&text, "the quick brown fox jumps "[i % 26]);
-    ln_buf_puts(&text, "\",\"time\":1732060800}]");
+    ln_buf_puts(&text, "\"}]");
     struct ln_str piece = ln_buf_get(&text);
+    ln_buf_clear(&event_frame);
     ws_write(&event_frame, false, true, WS_TEXT, &piece, 1);
+    ln_buf_free(&text);
+}
+
+static void make_batch(void) {
+    char name[16];
+    make_event("message");
     do {
+        snprintf(name, sizeof name, "e%05ld", batch_events % names);
+        if (names > 1) make_event(name);
         ln_buf_str(&batch, ln_buf_get(&event_frame));
         batch_events++;
-    } while (batch.n + event_frame.n < BATCH && batch_events < count);
-    ln_buf_free(&text);
+    } while (batch_events < count && (batch_events % names || batch.n + event_frame.n < BATCH));
 }
 
 static void start_clock(void) {
@@ -158,7 +191,7 @@ static void joined(struct peer *p, struct ln_str packet) {
         wall_start = now_ns();
         report("null");
     }
-    if (strcmp(mode, "inbound") == 0) {
+    if (is_inbound) {
         flush(p);
         start_clock();
         pump(p);
@@ -224,6 +257,7 @@ static void drop(struct peer *p) {
         break;
     }
     close(p->fd);
+    SSL_free(p->tls);
     peers[p->fd] = NULL;
     ln_buf_free(&p->in);
     ln_buf_free(&p->out);
@@ -245,14 +279,16 @@ static void frames_in(struct peer *p, char *data, size_t n) {
 
 static bool readable(struct peer *p) {
     static char data[BATCH];
-    ssize_t n = read(p->fd, data, sizeof data);
-    if (n <= 0) return n < 0 && errno == EAGAIN;
-    if (p->upgraded) {
-        frames_in(p, data, (size_t)n);
-    } else {
-        ln_buf_add(&p->in, data, (size_t)n);
-        upgrade(p);
-    }
+    do {
+        ssize_t n = take(p, data, sizeof data);
+        if (n <= 0) return n < 0 && errno == EAGAIN;
+        if (p->upgraded) {
+            frames_in(p, data, (size_t)n);
+        } else {
+            ln_buf_add(&p->in, data, (size_t)n);
+            upgrade(p);
+        }
+    } while (p->tls && SSL_has_pending(p->tls));
     flush(p);
     return true;
 }
@@ -267,6 +303,11 @@ static void add_peer(int fd) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     peers[fd] = calloc(1, sizeof *peers[fd]);
     peers[fd]->fd = fd;
+    if (tls_ctx) {
+        peers[fd]->tls = SSL_new(tls_ctx);
+        SSL_set_fd(peers[fd]->tls, fd);
+        SSL_set_accept_state(peers[fd]->tls);
+    }
     peer_list[peer_count++] = fd;
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev);
 }
@@ -299,9 +340,20 @@ static int listen_on(int port) {
     return fd;
 }
 
+static void use_tls(const char *cert, const char *key) {
+    tls_ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_set_mode(tls_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (SSL_CTX_use_certificate_file(tls_ctx, cert, SSL_FILETYPE_PEM) == 1 &&
+        SSL_CTX_use_PrivateKey_file(tls_ctx, key, SSL_FILETYPE_PEM) == 1)
+        return;
+    fprintf(stderr, "load_server: %s or %s cannot be used\n", cert, key);
+    exit(1);
+}
+
 int main(int argc, char **argv) {
     if (argc < 5) {
-        fprintf(stderr, "usage: load_server PORT MODE SIZE COUNT [RATE] [LINES]\n");
+        fprintf(stderr,
+                "usage: load_server PORT MODE SIZE COUNT [RATE] [LINES] [NAMES] [CERT KEY]\n");
         return 2;
     }
     mode = argv[2];
@@ -309,8 +361,13 @@ int main(int argc, char **argv) {
     count = atol(argv[4]);
     rate = argc > 5 ? atoi(argv[5]) : 1000;
     lines = argc > 6 ? atoi(argv[6]) : 1;
+    names = argc > 7 ? LN_MAX(atoi(argv[7]), 1) : 1;
+    if (argc > 9) use_tls(argv[8], argv[9]);
+    is_inbound = strcmp(mode, "inbound") == 0;
+    /* Where it is waited for, it does not sleep: its wake-up is nobody's time but its own. */
+    bool spins = strcmp(mode, "wake") == 0 || strcmp(mode, "rtt") == 0;
     signal(SIGPIPE, SIG_IGN);
-    make_event();
+    make_batch();
     int listener = listen_on(atoi(argv[1]));
     epoll_fd = epoll_create1(0);
     struct epoll_event ev = {.events = EPOLLIN, .data.fd = listener}, got[256];
@@ -318,7 +375,7 @@ int main(int argc, char **argv) {
     printf("ready\n");
     fflush(stdout);
     for (;;) {
-        int n = epoll_wait(epoll_fd, got, 256, strcmp(mode, "wake") == 0 ? 0 : -1);
+        int n = epoll_wait(epoll_fd, got, 256, spins ? 0 : -1);
         for (int i = 0; i < n; i++) {
             int fd = got[i].data.fd;
             if (fd == listener) {
@@ -332,7 +389,7 @@ int main(int argc, char **argv) {
                 drop(p);
                 continue;
             }
-            if (strcmp(mode, "inbound") == 0 && p->joined)
+            if (is_inbound && p->joined)
                 pump(p);
             else if (got[i].events & EPOLLOUT)
                 flush(p);

@@ -1,107 +1,78 @@
 // SPDX-License-Identifier: MIT
-// Runs every suite for every client in turn, several rounds, and prints one table: medians with
-// minimum and maximum, and the ratio to linnet. The load server has a core of its own and measures
-// the client from outside. A run whose count or checksum differs from the others' is refused.
-import { spawn } from "node:child_process";
-import { writeFileSync, existsSync } from "node:fs";
-import { availableParallelism } from "node:os";
+// run.mjs [--quick] [--only TEXT] [--rounds N] [--json] | --count [--record | --notice]
+// Every suite for every client in turn, several rounds, one table: medians with minimum and
+// maximum, and the ratio to linnet. What counted otherwise than it should is refused.
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { countInstructions } from "./count.mjs";
+import { clientNames, run } from "./measure.mjs";
+import { suitesFor } from "./suites.mjs";
 
 const args = process.argv.slice(2);
-const quick = args.includes("--quick");
-const only = args.includes("--only") ? args[args.indexOf("--only") + 1] : null;
-const rounds = quick ? 2 : 5;
-const scale = quick ? 0.2 : 1;
-const here = "tests/bench";
-const pinned = availableParallelism() > 1;
-const pin = (cpu, command) => (pinned ? ["taskset", "-c", String(cpu), ...command] : command);
+const has = (flag) => args.includes(flag);
+const after = (flag) => (has(flag) ? args[args.indexOf(flag) + 1] : null);
+const quick = has("--quick"), json = has("--json"), only = after("--only");
+const rounds = Number(after("--rounds") ?? (quick ? 2 : 5));
+const say = json ? () => {} : console.log;
 
-const clients = {
-  linnet: (a) => ["sh", "-c", 'BENCH_PID=$$ exec build/linnet run -q --allow=env:BENCH_PID tests/bench/client.lua -- "$@"', "sh", ...a],
-  node: (a) => ["node", `${here}/client.cjs`, ...a],
-  bun: (a) => [`${here}/node_modules/.bin/bun`, `${here}/client.cjs`, ...a],
-};
-if (!existsSync(`${here}/node_modules/.bin/bun`)) delete clients.bun;
-
-const n = (x) => Math.max(10, Math.round(x * scale));
-const suites = [
-  { name: "inbound 60 B", mode: "inbound", size: 110, count: n(300000), unit: "ns/event", value: perEvent },
-  { name: "inbound 240 B", mode: "inbound", size: 240, count: n(300000), unit: "ns/event", value: perEvent },
-  { name: "inbound 2 KB", mode: "inbound", size: 2048, count: n(100000), unit: "ns/event", value: perEvent },
-  { name: "emit 240 B", mode: "emit", size: 240, count: n(100000), unit: "ns/event", value: perEvent },
-  { name: "ack round trip p50", mode: "rtt", size: 60, count: n(10000), unit: "us", value: (r) => r.done.p50 / 1000 },
-  { name: "ack round trip p99", mode: "rtt", size: 60, count: n(10000), unit: "us", value: (r) => r.done.p99 / 1000 },
-  { name: "start to connected", mode: "start", size: 60, count: 1, unit: "ms", value: (r, t) => (r.now_ns - t) / 1e6 },
-  { name: "resident memory", mode: "idle", size: 60, count: 1, unit: "MB", value: (r) => r.rss_kb / 1024 },
-  { name: "private memory", mode: "idle", size: 60, count: 1, unit: "MB", value: (r) => r.private_kb / 1024 },
-  { name: "100 idle lines", mode: "idle", size: 60, count: 100, unit: "MB private", value: (r) => r.private_kb / 1024, once: true },
-  { name: "1,000 idle lines", mode: "idle", size: 60, count: 1000, unit: "MB private", value: (r) => r.private_kb / 1024, once: true },
-  { name: "10,000 idle lines", mode: "idle", size: 60, count: 10000, unit: "MB private", value: (r) => r.private_kb / 1024, once: true, slow: true },
-  { name: "single events, 1 line", mode: "wake", size: 240, count: n(6000), rate: 2000, lines: 1, unit: "ns/event", value: perEvent },
-  { name: "single events, 1,000 lines", mode: "wake", size: 240, count: n(6000), rate: 2000, lines: 1000, unit: "ns/event", value: perEvent, once: true },
-];
-function perEvent(r) { return r.cpu_ns / r.count; }
-
-let port = 20000 + (process.pid % 20000);
-function lines(stream, each) {
-  let rest = "";
-  stream.on("data", (d) => {
-    rest += d;
-    for (let i; (i = rest.indexOf("\n")) >= 0; rest = rest.slice(i + 1)) each(rest.slice(0, i));
-  });
-}
-
-function run(client, suite) {
-  return new Promise((resolve, reject) => {
-    const p = ++port;
-    const serverArgs = [p, suite.mode, suite.size, suite.count, suite.rate ?? 1000, suite.lines ?? 1].map(String);
-    const server = spawn(...split(pin(1, ["build/load_server", ...serverArgs])));
-    let child, started, errors = "";
-    const end = (fn, value) => { clearTimeout(timer); child?.kill("SIGKILL"); server.kill("SIGKILL"); fn(value); };
-    const timer = setTimeout(() => end(reject, new Error(`${client} ${suite.name}: no end within 120 s\n${errors}`)), 120000);
-    lines(server.stdout, (line) => {
-      if (line === "ready") {
-        started = Number(process.hrtime.bigint());
-        child = spawn(...split(pin(0, clients[client]([p, suite.mode, suite.size, suite.count, suite.lines ?? 1].map(String)))));
-        child.stderr.on("data", (d) => (errors += d));
-        child.on("exit", (code) => code && end(reject, new Error(`${client} ${suite.name}: exit ${code}\n${errors}`)));
-      } else {
-        const r = JSON.parse(line);
-        end(resolve, { value: suite.value(r, started), sum: r.done?.sum, n: r.done?.n });
-      }
-    });
-  });
-}
-const split = ([cmd, ...rest]) => [cmd, rest, { stdio: ["ignore", "pipe", "pipe"] }];
-const median = (v) => [...v].sort((a, b) => a - b)[v.length >> 1];
+const median = (v) => { const s = [...v].sort((a, b) => a - b), h = s.length >> 1; return s.length % 2 ? s[h] : (s[h - 1] + s[h]) / 2; };
 const show = (x) => (x >= 1000 ? Math.round(x).toLocaleString("en") : x.toPrecision(3));
+const ratio = (row, c) => (row[c] && row.linnet ? (row[c].median / row.linnet.median).toFixed(2) : "-");
 
-const results = [];
-console.log(`${"".padEnd(28)}${Object.keys(clients).map((c) => c.padStart(26)).join("")}   node/linnet  bun/linnet`);
-for (const suite of suites) {
-  if (only && !suite.name.includes(only)) continue;
-  if (quick && suite.slow) continue;
-  const values = Object.fromEntries(Object.keys(clients).map((c) => [c, []]));
-  const sums = new Set();
+function print(row) {
+  let text = `${row.name} (${row.unit})`.padEnd(46);
+  for (const c of clientNames)
+    text += (row[c] ? `${show(row[c].median)} (${show(row[c].min)}-${show(row[c].max)})` : "-").padStart(24);
+  say(`${text}  ${ratio(row, "node").padStart(6)}  ${ratio(row, "bun").padStart(6)}`);
+}
+
+/* The reports of all rounds, by client; null when the clients do not agree. */
+async function reportsOf(suite) {
+  const reports = Object.fromEntries(clientNames.map((c) => [c, []]));
+  const counts = new Set();
   for (let round = 0; round < (suite.once ? 1 : rounds); round++) {
-    for (const client of Object.keys(clients)) {
+    for (const client of clientNames.filter((c) => (suite.of ?? clientNames).includes(c))) {
       try {
         const r = await run(client, suite);
-        values[client].push(r.value);
-        if (r.n !== undefined) sums.add(`${r.n}/${r.sum}`);
-      } catch (e) { console.error(String(e.message)); }
+        reports[client].push(r);
+        if (r.report.done) counts.add(`${r.report.done.n} events, sum ${r.report.done.sum ?? 0}`);
+        if (r.report.done && r.report.done.n !== suite.count) counts.add(`${suite.count} were sent`);
+        if (suite.scripts && suite.mode === "inbound" && r.report.received < suite.scripts - 1) counts.add("a script was silent");
+        if (suite.reloads && r.report.reloads.length < suite.reloads / 2) counts.add(`${r.report.reloads.length} reloads only`);
+      } catch (e) { console.error(e.message); process.exitCode = 1; }
     }
   }
-  if (sums.size > 1) { console.error(`${suite.name}: the clients disagree (${[...sums]}): not compared`); process.exitCode = 1; continue; }
-  const row = { name: suite.name, unit: suite.unit };
-  let text = `${suite.name} (${suite.unit})`.padEnd(28);
-  for (const c of Object.keys(clients)) {
-    if (!values[c].length) { text += "-".padStart(26); continue; }
-    row[c] = { median: median(values[c]), min: Math.min(...values[c]), max: Math.max(...values[c]) };
-    text += `${show(row[c].median)} (${show(row[c].min)}-${show(row[c].max)})`.padStart(26);
-  }
-  const ratio = (c) => (row[c] && row.linnet ? (row[c].median / row.linnet.median).toFixed(2) : "-");
-  console.log(`${text}   ${ratio("node").padStart(11)}  ${ratio("bun").padStart(10)}`);
-  results.push(row);
+  if (counts.size <= 1) return reports;
+  console.error(`${suite.name}: the counts differ (${[...counts].join("; ")}): not compared`);
+  process.exitCode = 1;
+  return null;
 }
-writeFileSync("build/bench.json", JSON.stringify(results, null, 1));
-console.log("also in build/bench.json; ratios above 1: linnet needs less");
+
+const commit = () => { try { return execFileSync("git", ["rev-parse", "--short", "HEAD"], { stdio: ["ignore", "pipe", "ignore"] }).toString().trim(); } catch { return null; } };
+
+async function main() {
+  const rows = [];
+  say(`${"".padEnd(46)}${clientNames.map((c) => c.padStart(24)).join("")}    node     bun  (times linnet's)`);
+  for (const suite of suitesFor(quick ? 0.2 : 1)) {
+    if ((only && !suite.name.includes(only)) || (quick && suite.slow)) continue;
+    const reports = await reportsOf(suite);
+    if (!reports) continue;
+    for (const part of [suite, ...(suite.same ?? [])]) {
+      const row = { name: part.name, unit: part.unit };
+      for (const [c, all] of Object.entries(reports)) {
+        if (!all.length) continue;
+        const values = all.map((r) => part.value(r.report, r.started));
+        row[c] = { median: median(values), min: Math.min(...values), max: Math.max(...values) };
+      }
+      rows.push(row);
+      print(row);
+    }
+  }
+  const result = { date: new Date().toISOString(), commit: commit(), cpu: cpus()[0]?.model, cores: cpus().length, rounds, quick, rows };
+  writeFileSync("build/bench.json", JSON.stringify(result, null, 1));
+  if (json) console.log(JSON.stringify(result, null, 1));
+  else say("also in build/bench.json; ratios above 1: linnet needs less");
+}
+
+await (has("--count") ? countInstructions({ record: has("--record"), notice: has("--notice") }) : main());
