@@ -172,17 +172,6 @@ static void on_boot(struct app *a, struct seat *seat, bool failed) {
         on_empty(a);
 }
 
-static void watch_for_the_end(struct app *a) {
-    size_t i = 0;
-    struct seat *seat;
-    const char *path;
-    while (scripts_each(a->scripts, &i, &seat, &path)) {
-        seat->on_empty = on_empty;
-        seat->on_empty_ud = a;
-    }
-    on_empty(a);
-}
-
 int verb_run(struct cli *cli, struct app *a) {
     static const char *const texts[] = {"-e", "-e (2)", "-e (3)", "-e (4)"};
     bool failed = false, only_text = cli->word_count == 0;
@@ -206,7 +195,10 @@ int verb_run(struct cli *cli, struct app *a) {
     if (cli_value(cli, "watch") && scripts_watch(a->scripts, &err) != LN_OK)
         ln_log(LN_WARN, "linnet", "%s", err.text);
     a->on_boot = on_boot;
-    if (only_text) watch_for_the_end(a);
+    if (only_text) {
+        scripts_on_empty(a->scripts, on_empty, a);
+        on_empty(a);
+    }
     loop_run(a->loop);
     ln_free((void *)(uintptr_t)a->allow);
     return a->exit_code;

@@ -187,6 +187,21 @@ static struct seat *entry_load(struct entry *e, struct ln_err *err) {
     return l.seat;
 }
 
+static void heed_empty(struct scripts *ss, struct seat *seat) {
+    seat->on_empty = ss->on_empty;
+    seat->on_empty_ud = ss->on_empty_ud;
+    if (ss->on_empty && seat->item_count == 0) ss->on_empty(ss->on_empty_ud);
+}
+
+void scripts_on_empty(struct scripts *ss, void (*fn)(void *ud), void *ud) {
+    ss->on_empty = fn;
+    ss->on_empty_ud = ud;
+    LN_LIST_EACH (&ss->entries, node, next) {
+        struct entry *e = LN_CONTAINER(node, struct entry, node);
+        if (e->seat) heed_empty(ss, e->seat);
+    }
+}
+
 static void swap(struct entry *e, struct seat *seat, struct ln_buf *saved) {
     struct seat *old = e->seat;
     struct ln_err err;
@@ -199,6 +214,7 @@ static void swap(struct entry *e, struct seat *seat, struct ln_buf *saved) {
     if (saved && saved->n && e->seat == seat && !e->engine->restore(seat, ln_buf_get(saved), &err))
         ln_log(LN_ERROR, "linnet", "%s: restore: %s", e->path, err.text);
     if (old) e->engine->unload(old, UNLOAD_RELOAD);
+    if (e->seat == seat) heed_empty(e->scripts, seat);
 }
 
 /* The old version's `save`; false with err when it failed. */

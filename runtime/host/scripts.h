@@ -28,6 +28,8 @@ ln_status scripts_watch(struct scripts *ss, struct ln_err *err);
 void scripts_killed(struct scripts *ss, struct seat *seat, const char *why);
 /* Unloads all, newest first. */
 void scripts_stop(struct scripts *ss);
+/* fn is seat.on_empty of every version that runs, now and later. */
+void scripts_on_empty(struct scripts *ss, void (*fn)(void *ud), void *ud);
 bool scripts_each(struct scripts *ss, size_t *i, struct seat **seat, const char **path);
 size_t scripts_count(const struct scripts *ss);
 /* A file that script `seat` is about to read (require): reload when it changes. */

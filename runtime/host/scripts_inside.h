@@ -50,6 +50,8 @@ struct scripts {
     int engine_count;
     struct entry *loading; /* the innermost load at work */
     unsigned round;
+    void (*on_empty)(void *ud); /* for every seat */
+    void *on_empty_ud;
     bool is_watching;
     int starting;     /* starts at work, one inside the other: nothing may be freed below them */
     ln_id stop;       /* timer: they were asked to stop meanwhile */

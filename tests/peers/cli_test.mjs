@@ -230,6 +230,14 @@ print("port " .. h.port)` });
   equal(await door.end(), 0);
 });
 
+test("a text that was reloaded ends when its work is done, too", async () => {
+  const p = await start(linnet, ["-e", "print('up') linnet.after(0.5, function() print('done') end)"], /up/, { env });
+  p.child.kill("SIGHUP");
+  await until(() => /reloaded/.test(p.err()), "the reload");
+  equal(await within(p.exited, "the text to end"), 0);
+  ok(/done/.test(p.err() + p.out()), "its work was done");
+});
+
 test("an interrupt while the script is typed ends linnet", async () => {
   const p = await start(linnet, ["-"], null, { env });
   const has = (what) => readdirSync(`/proc/${p.child.pid}/fd`).some((n) => readlinkSync(`/proc/${p.child.pid}/fd/${n}`).includes(what));
