@@ -325,8 +325,8 @@ static bool try_port(const struct server_opts *o, struct ln_err *err) {
         return false;
     }
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    bool good = fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1) == 0;
+    bool good = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1) == 0;
     if (!good && errno == EADDRINUSE) {
         ln_fail(err, LN_REFUSED, "port %d is taken by another program; --port picks another",
                 o->port);

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/crypt.h"
@@ -571,6 +572,15 @@ TEST(listening_for_real_and_a_port_that_is_taken) {
     o.host = "not an address";
     CHECK(server_open(l, &o, &cbs, &f, &err) == NULL);
     CHECK_HAS(err.text, "not an address");
+    struct rlimit full, none;
+    getrlimit(RLIMIT_NOFILE, &full);
+    none = full;
+    none.rlim_cur = 3; /* all of them are taken */
+    o.host = "127.0.0.1";
+    setrlimit(RLIMIT_NOFILE, &none);
+    CHECK(server_open(l, &o, &cbs, &f, &err) == NULL);
+    setrlimit(RLIMIT_NOFILE, &full);
+    CHECK_HAS(err.text, "Too many open files");
     web_free(&w);
     stop();
 }
