@@ -6,6 +6,7 @@
 #include "host/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -356,8 +357,19 @@ static int run_with_app(struct cli *cli, char **env) {
     return status;
 }
 
+/* A standard stream that is closed is opened on nothing: else the first socket would get its number,
+ * and the log would be sent to a server. */
+static void hold_standard_streams(void) {
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) close(fd);
+}
+
 int cli_main(int argc, char **argv, char **env, const struct cli_lua *lua) {
     struct cli cli = {.lua = lua};
+    hold_standard_streams();
     const char *fault = getenv("LINNET_FAULT");
     if (fault) ln_fault_set(fault);
     int status = cli_parse(&cli, argc, argv);

@@ -275,6 +275,12 @@ test("what was emitted arrives, though the script exits at once and the server r
   equal(await h.end(), 0);
 });
 
+test("closed standard streams are no place for a socket", async () => {
+  const p = await start("sh", ["-c", 'exec "$0" hub --port 0 <&- 2>&-', linnet], /http:/, { env });
+  for (const fd of [0, 2]) equal(readlinkSync(`/proc/${p.child.pid}/fd/${fd}`), "/dev/null", `descriptor ${fd}`);
+  equal(await p.end(), 0);
+});
+
 test("the hub: an IPv6 address stands in brackets", async () => {
   const p = await start(linnet, ["hub", "--host", "::1", "--port", "0"], /http:\/\/\[::1\]:\d+/, { env });
   equal(run(["call", p.match[0].replace("http", "ws"), "rooms"]).code, 0);
