@@ -21,7 +21,7 @@ export const linnetWords = (suite, args, before = []) => {
   const scripts = [`${here}/client.lua`];
   mkdirSync("build/bench", { recursive: true });
   for (let i = 1; i < (suite.scripts ?? 1); i++) {
-    copyFileSync(scripts[0], `build/bench/more${i}.lua`);
+    copyFileSync(`${here}/more.lua`, `build/bench/more${i}.lua`);
     scripts.push(`build/bench/more${i}.lua`);
   }
   return [...before, linnet, "run", ...(suite.reloads ? [] : ["-q"]), "--allow=env:BENCH_PID", ...scripts, "--", ...args];
