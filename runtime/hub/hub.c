@@ -20,7 +20,7 @@ void hub_opts_init(struct hub_opts *o) {
                            .max_message = 1000000,
                            .max_queue = (size_t)4 << 20,
                            .rate = 50,
-                           .rate_burst = 200,
+                           .rate_burst = 1200, /* a whole outbox and its rooms, after a reconnect */
                            .ping_interval_ms = 25000,
                            .ping_timeout_ms = 20000,
                            .connect_timeout_ms = 45000,

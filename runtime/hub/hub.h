@@ -30,7 +30,7 @@ struct hub_opts {
     int max_rooms;        /* 1000; a client joins at most 100 */
     size_t max_message;   /* bytes: 1000000, told to clients as maxPayload */
     size_t max_queue;     /* bytes for one slow reader: 4 MiB, then it is dropped */
-    int rate, rate_burst; /* events a second per client: 50, burst 200; over it: an error */
+    int rate, rate_burst; /* events a second per client: 50, burst 1200; over it: an error */
     int64_t ping_interval_ms, ping_timeout_ms, connect_timeout_ms; /* 25000 20000 45000 */
     size_t history;                                                /* messages kept per room: 100 */
     int64_t leave_grace_ms; /* a page refresh is no leaving: 2000 */

@@ -275,6 +275,24 @@ test("what was emitted arrives, though the script exits at once and the server r
   equal(await h.end(), 0);
 });
 
+test("an outbox that was filled while the hub was down arrives whole", async () => {
+  const port = await closed();
+  const script = `
+    local c = linnet.connect('ws://127.0.0.1:${port}', { reconnection_delay = '100ms' })
+    for i = 1, 1000 do assert(c:emit('n', i)) end
+    local got = 0
+    linnet.after(0.3, function()
+      linnet.hub { port = ${port} }:on('n', function(client, i)
+        got = got + 1
+        if i ~= got then print('got', i, 'wanted', got) linnet.exit(1) end
+        if got == 1000 then linnet.exit(0) end
+      end)
+    end)
+    linnet.after(15, function() print('only', got) linnet.exit(1) end)`;
+  const r = run(["-e", script]);
+  equal(r.code, 0, r.all);
+});
+
 test("closed standard streams are no place for a socket", async () => {
   const p = await start("sh", ["-c", 'exec "$0" hub --port 0 <&- 2>&-', linnet], /http:/, { env });
   for (const fd of [0, 2]) equal(readlinkSync(`/proc/${p.child.pid}/fd/${fd}`), "/dev/null", `descriptor ${fd}`);

@@ -39,7 +39,9 @@ static size_t heap(void) {
 
 TEST(flood_is_answered_then_cut) {
     struct web w;
-    start(test_opts());
+    struct hub_opts o = test_opts();
+    o.rate_burst = 200;
+    start(o);
     sio_client(&w, "");
     for (int i = 0; i < 199; i++) /* with the CONNECT it is the burst, which is free */
         web_text(&w, "42[\"x\"]");
@@ -77,7 +79,9 @@ TEST(flood_is_answered_then_cut) {
 
 TEST(floods_of_other_packets_are_cut_too) {
     struct web w;
-    start(test_opts());
+    struct hub_opts o = test_opts();
+    o.rate_burst = 200;
+    start(o);
     hub_line(&w, SIO);
     for (int i = 0; i < 900; i++)
         web_text(&w, "40/nowhere");
