@@ -2,6 +2,7 @@
 // Interoperability, proved against the real thing. peers_test.mjs LINNET [PART OF A NAME]
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocketServer, WebSocket } from "ws";
@@ -173,6 +174,37 @@ test("100,000 numbered events over a real line, through 60 reloads, every fourth
   equal(await script.end(), 0);
   rmSync(dir, { recursive: true });
   await new Promise((r) => server.close(r));
+});
+
+test("wss:// on npm socket.io: its own CA, an unknown one, another name, and --insecure said aloud", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "linnet-tls-"));
+  const openssl = (...args) => equal(spawnSync("openssl", args, { cwd: dir }).status, 0, `openssl ${args[0]}`);
+  openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test CA");
+  openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "csr.pem", "-subj", "/CN=localhost");
+  writeFileSync(join(dir, "ext"), "subjectAltName=DNS:localhost\n");
+  openssl("x509", "-req", "-in", "csr.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "cert.pem", "-days", "2", "-extfile", "ext");
+  const https = createServer({ key: readFileSync(join(dir, "key.pem")), cert: readFileSync(join(dir, "cert.pem")) });
+  const server = new Server(https, { transports: ["websocket"] });
+  server.on("connection", (s) => s.on("sum", (a, b, ack) => ack(a + b)));
+  await new Promise((r) => https.listen(0, r));
+  const url = `wss://localhost:${https.address().port}`;
+  const call = async (...args) => {
+    const p = await start(linnet, ["call", ...args]);
+    return { code: await within(p.exited, "linnet call"), out: p.out().trim(), err: p.err() };
+  };
+  const good = await call(url, "sum", "2", "40", "--ca", join(dir, "ca.pem"));
+  equal([good.code, good.out], [0, "42"], good.err);
+  const unknown = await call(url, "sum", "2", "40");
+  equal(unknown.code, 69);
+  ok(/TLS: .*tls\.ca/.test(unknown.err), `an unknown CA names the option: ${unknown.err}`);
+  const name = await call(url.replace("localhost", "127.0.0.1"), "sum", "2", "40", "--ca", join(dir, "ca.pem"));
+  equal(name.code, 69);
+  ok(/TLS: .*localhost/.test(name.err), `another name is told: ${name.err}`);
+  const insecure = await call(url, "sum", "2", "40", "--insecure");
+  equal([insecure.code, insecure.out], [0, "42"], insecure.err);
+  ok(/not verified|insecure/i.test(insecure.err), `no verification is said aloud: ${insecure.err}`);
+  await new Promise((r) => server.close(r));
+  rmSync(dir, { recursive: true });
 });
 
 // --- frames exchanged with npm ws, both roles ---
