@@ -31,7 +31,7 @@ void ln_log_to(ln_log_sink sink, void *ud); /* NULL restores stderr */
 void ln_log_hide(struct ln_str secret);     /* copied; short ones (< 4 bytes) are ignored */
 /* Adds s to out with what is hidden as ***: for whatever else is shown, as the Events tab. */
 void ln_log_redact(struct ln_buf *out, struct ln_str s);
-void ln_log_close(void);                    /* frees hidden secrets and levels */
+void ln_log_close(void); /* frees hidden secrets and levels */
 bool ln_log_level_parse(struct ln_str s, enum ln_log_level *out);
 const char *ln_log_level_name(enum ln_log_level level);
 

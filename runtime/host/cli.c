@@ -357,8 +357,8 @@ static int run_with_app(struct cli *cli, char **env) {
     return status;
 }
 
-/* A standard stream that is closed is opened on nothing: else the first socket would get its number,
- * and the log would be sent to a server. */
+/* A standard stream that is closed is opened on nothing: else the first socket would get its
+ * number, and the log would be sent to a server. */
 static void hold_standard_streams(void) {
     int fd;
     do {
