@@ -317,6 +317,8 @@ static int use_conn(lua_State *L, struct asked *q, struct conn_opts **holder) {
         *holder = NULL;
         if (!is_trial) reconfigure(u);
     }
+    opts_free(*holder); /* copied, or not wanted: not left to the collector */
+    *holder = NULL;
     conn_push(L, c);
     return 1;
 }

@@ -131,9 +131,7 @@ struct conn *conn_open(struct clients *cs, const char *name, const struct conn_o
     c->stats.last_error = "";
     c->auth_reason = "first";
     ln_list_init(&c->line_node);
-    ln_list_init(&c->queue);
-    ln_list_init(&c->retry);
-    ln_list_init(&c->sent);
+    emit_init(c);
     conn_take_opts(c, o, nsp, proto);
     c->handle = ln_slot_put(&cs->slots, c, HANDLE_CONN);
     ln_map_set(&cs->names, ln_str(c->name), c);
@@ -161,8 +159,7 @@ void conn_free(void *conn) {
     emit_close(c);
     rooms_free(c);
     msgs_free(&c->early);
-    if (c->history) msgs_free(c->history);
-    ln_free(c->history);
+    msgs_free(&c->history);
     size_t i = 0;
     struct ln_str name;
     void *count;
@@ -171,7 +168,7 @@ void conn_free(void *conn) {
     ln_map_free(&c->counts);
     conn_opts_free(&c->opts);
     if (c->stats.errors > 0) ln_free((char *)(uintptr_t)c->stats.last_error);
-    ln_free(c->acks);
+    emit_free(c);
     ln_free(c->answered);
     ln_free(c->sid);
     nsp_free(c);

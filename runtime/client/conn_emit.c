@@ -8,34 +8,55 @@
 #include "base/clock.h"
 #include "client/line.h"
 
+static struct sending no_emits = {.queue = {&no_emits.queue, &no_emits.queue},
+                                  .retry = {&no_emits.retry, &no_emits.retry},
+                                  .sent = {&no_emits.sent, &no_emits.sent}};
+
+void emit_init(struct conn *c) {
+    c->out = &no_emits;
+}
+
+void emit_free(struct conn *c) {
+    if (c->out == &no_emits) return;
+    ln_free(c->out->acks);
+    ln_free(c->out);
+}
+
+static void first_emit(struct conn *c) {
+    c->out = ln_new(struct sending);
+    ln_list_init(&c->out->queue);
+    ln_list_init(&c->out->retry);
+    ln_list_init(&c->out->sent);
+}
+
 /* --- the table of acks: number -> op, chained --- */
 
 static void acks_grow(struct conn *c) {
-    size_t cap = c->acks_cap ? c->acks_cap * 2 : 8;
+    size_t cap = c->out->acks_cap ? c->out->acks_cap * 2 : 8;
     struct op **next = ln_alloc(cap * sizeof *next);
-    for (size_t i = 0; i < c->acks_cap; i++)
-        for (struct op *op = c->acks[i], *after; op; op = after) {
+    for (size_t i = 0; i < c->out->acks_cap; i++)
+        for (struct op *op = c->out->acks[i], *after; op; op = after) {
             after = op->chain;
             op->chain = next[(size_t)op->ack & (cap - 1)];
             next[(size_t)op->ack & (cap - 1)] = op;
         }
-    ln_free(c->acks);
-    c->acks = next;
-    c->acks_cap = cap;
+    ln_free(c->out->acks);
+    c->out->acks = next;
+    c->out->acks_cap = cap;
 }
 
 static void acks_add(struct op *op) {
     struct conn *c = op->conn;
-    if (c->acks_count == c->acks_cap) acks_grow(c);
-    op->ack = c->next_ack++; /* never begins anew: late answers to old numbers find nobody */
-    struct op **place = &c->acks[(size_t)op->ack & (c->acks_cap - 1)];
+    if (c->out->acks_count == c->out->acks_cap) acks_grow(c);
+    op->ack = c->out->next_ack++; /* never begins anew: late answers to old numbers find nobody */
+    struct op **place = &c->out->acks[(size_t)op->ack & (c->out->acks_cap - 1)];
     op->chain = *place;
     *place = op;
-    c->acks_count++;
+    c->out->acks_count++;
 }
 
 static struct op *acks_find(struct conn *c, int64_t ack) {
-    struct op *op = c->acks_cap ? c->acks[(size_t)ack & (c->acks_cap - 1)] : NULL;
+    struct op *op = c->out->acks_cap ? c->out->acks[(size_t)ack & (c->out->acks_cap - 1)] : NULL;
     while (op && op->ack != ack)
         op = op->chain;
     return op;
@@ -44,12 +65,12 @@ static struct op *acks_find(struct conn *c, int64_t ack) {
 static void acks_remove(struct op *op) {
     struct conn *c = op->conn;
     if (op->ack < 0) return;
-    struct op **at = &c->acks[(size_t)op->ack & (c->acks_cap - 1)];
+    struct op **at = &c->out->acks[(size_t)op->ack & (c->out->acks_cap - 1)];
     while (*at != op)
         at = &(*at)->chain;
     *at = op->chain;
     op->ack = -1;
-    c->acks_count--;
+    c->out->acks_count--;
 }
 
 /* --- ops --- */
@@ -151,7 +172,7 @@ static void on_op_timeout(void *ud);
 static void await_ack(struct op *op) {
     acks_add(op);
     op->sent_ns = ln_mono_ns();
-    if (!op->is_retry) ln_list_push(&op->conn->sent, &op->node);
+    if (!op->is_retry) ln_list_push(&op->conn->out->sent, &op->node);
     if (op->timeout_ms > 0 && !op->timer)
         op->timer = loop_timer(op->conn->clients->loop, op->timeout_ms, on_op_timeout, op);
 }
@@ -178,8 +199,8 @@ void emit_kept(struct op *op) {
 static void retry_go(struct conn *c) {
     struct op *op;
     do {
-        if (c->step != STEP_OPEN || !conn_is_up(c) || ln_list_empty(&c->retry)) return;
-        op = LN_CONTAINER(c->retry.next, struct op, node);
+        if (c->step != STEP_OPEN || !conn_is_up(c) || ln_list_empty(&c->out->retry)) return;
+        op = LN_CONTAINER(c->out->retry.next, struct op, node);
         if (op->ack >= 0) return;
     } while (is_unfit(op));
     op->tries++;
@@ -244,28 +265,28 @@ static void lost_later(void *conn) {
 }
 
 void emit_lost(struct conn *c) {
-    if (c->is_closed) return; /* conn_free ends them all */
-    if (c->emitting > 0) {    /* who hears of an outgoing event has disconnected us */
+    if (c->is_closed) return;   /* conn_free ends them all */
+    if (c->out->emitting > 0) { /* who hears of an outgoing event has disconnected us */
         loop_defer(c->clients->loop, lost_later, c);
         return;
     }
     static const char text[] = "socket has been disconnected";
-    while (!ln_list_empty(&c->sent))
-        op_fail(LN_CONTAINER(c->sent.next, struct op, node), LN_DISCONNECTED, text);
-    if (!ln_list_empty(&c->retry)) {
-        struct op *head = LN_CONTAINER(c->retry.next, struct op, node);
+    while (!ln_list_empty(&c->out->sent))
+        op_fail(LN_CONTAINER(c->out->sent.next, struct op, node), LN_DISCONNECTED, text);
+    if (!ln_list_empty(&c->out->retry)) {
+        struct op *head = LN_CONTAINER(c->out->retry.next, struct op, node);
         if (head->ack >= 0) retry_missed(head, LN_DISCONNECTED, text);
     }
     outbox_lost(c);
 }
 
 void emit_close(struct conn *c) {
-    struct ln_list *const lists[] = {&c->sent, &c->queue, &c->retry};
+    struct ln_list *const lists[] = {&c->out->sent, &c->out->queue, &c->out->retry};
     for (size_t i = 0; i < LN_COUNT(lists); i++)
         while (!ln_list_empty(lists[i]))
             op_fail(LN_CONTAINER(lists[i]->next, struct op, node), LN_DISCONNECTED,
                     "the connection is closed");
-    loop_timer_cancel(c->clients->loop, c->ttl_timer);
+    loop_timer_cancel(c->clients->loop, c->out->ttl_timer);
 }
 
 void conn_emit_cancel(struct conn *c, ln_id id) {
@@ -358,9 +379,10 @@ static ln_status emit(struct conn *c, const struct conn_emit *e, ln_id *id, stru
 ln_status conn_emit(struct conn *c, const struct conn_emit *e, ln_id *op, struct ln_err *err) {
     ln_id unused, *id = op ? op : &unused;
     *id = 0;
-    c->emitting++;
+    if (LN_UNLIKELY(c->out == &no_emits)) first_emit(c);
+    c->out->emitting++;
     ln_status status = emit(c, e, id, err);
-    c->emitting--;
+    c->out->emitting--;
     return status;
 }
 

@@ -29,8 +29,9 @@ static void keep_early(struct conn *c, struct ln_str name, const struct sio_pack
                        const struct ln_str *bin, size_t bin_count) {
     struct msg *m = msg_new(name, pkt->args, bin, bin_count);
     m->ack = pkt->ack;
-    msgs_push(&c->early, m);
-    if (c->early.count <= EARLY_MAX && c->early.bytes <= KEPT_BYTES) return;
+    if (!c->early) c->early = ln_new(struct msgs);
+    msgs_push(c->early, m);
+    if (c->early->count <= EARLY_MAX && c->early->bytes <= KEPT_BYTES) return;
     line_fail(c->line, "transport error", LN_FULL,
               "more than %d events or %d MiB came for '%s' before the server answered CONNECT",
               EARLY_MAX, KEPT_BYTES >> 20, c->nsp);
@@ -39,10 +40,11 @@ static void keep_early(struct conn *c, struct ln_str name, const struct sio_pack
 void conn_deliver_early(struct conn *c) {
     struct msg *m;
     uint64_t epoch = c->epoch;
-    while (c->epoch == epoch && (m = msgs_take(&c->early))) {
+    while (c->epoch == epoch && c->early && (m = msgs_take(c->early))) {
         tell_event(c, m->name, m->args, m->bin, m->bin_count, m->ack);
         ln_free(m);
     }
+    if (c->epoch == epoch) msgs_free(&c->early);
 }
 
 void conn_event(struct conn *c, const struct sio_packet *pkt, const struct ln_str *bin,

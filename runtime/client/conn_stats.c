@@ -57,10 +57,12 @@ struct msg *msgs_take(struct msgs *q) {
     return m;
 }
 
-void msgs_free(struct msgs *q) {
+void msgs_free(struct msgs **q) {
     struct msg *m;
-    while ((m = msgs_take(q)))
+    while (*q && (m = msgs_take(*q)))
         ln_free(m);
+    ln_free(*q);
+    *q = NULL;
 }
 
 /* --- counts --- */

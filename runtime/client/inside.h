@@ -67,7 +67,7 @@ struct msgs { /* a queue of them */
 };
 void msgs_push(struct msgs *q, struct msg *m);
 struct msg *msgs_take(struct msgs *q); /* the first, or NULL */
-void msgs_free(struct msgs *q);
+void msgs_free(struct msgs **q);       /* and the queue itself; NULL: none */
 
 /* An emit that is not over: it waits in the outbox, in the retry queue, or for its ack. */
 struct op {
@@ -86,6 +86,17 @@ struct op {
     bool is_retry;
     bool is_kept; /* in queue or retry, counted there */
     bool asks;    /* for an ack */
+};
+
+/* Emits of a connection. Those that never emit share one that is empty and stays so. */
+struct sending {
+    struct ln_list queue, retry, sent; /* struct op */
+    size_t kept, kept_bytes;           /* in queue and retry */
+    int emitting;                      /* conn_emit is at work: replies must wait */
+    ln_id ttl_timer;
+    struct op **acks; /* by number */
+    size_t acks_cap, acks_count;
+    int64_t next_ack;
 };
 
 /* Where a connection is on its way. The outside sees conn_state. */
@@ -126,27 +137,21 @@ struct conn {
     uint64_t turns; /* grows with every change of state: has a callback changed it meanwhile? */
     ln_id timer;    /* of the present step or state */
     int attempt;    /* retries in a row */
+    int refusals;   /* CONNECT_ERRORs in a row */
+    int failures;   /* in a row, that are not the line's */
     int64_t waited_ms;
-    int refusals; /* CONNECT_ERRORs in a row */
     const char *auth_reason;
     ln_id ticket; /* of the auth question that is open; 0: none */
     uint64_t begun_ms;
-    int failures; /* in a row, that are not the line's */
     char *sid;
 
-    struct ln_list queue, retry, sent; /* struct op */
-    size_t kept, kept_bytes;           /* in queue and retry */
-    int emitting;                      /* conn_emit is at work: replies must wait */
-    ln_id ttl_timer;
-    struct op **acks; /* by number */
-    size_t acks_cap, acks_count;
-    int64_t next_ack;
-    int64_t *answered; /* numbers of acks that were answered, by their low bits */
+    struct sending *out; /* its own from the first emit on */
+    int64_t *answered;   /* numbers of acks that were answered, by their low bits */
 
     struct ln_map rooms; /* name -> struct room */
     size_t rooms_asked;
 
-    struct msgs early, *history; /* history: NULL until a script reads it */
+    struct msgs *early, *history; /* NULL until something comes early; until a script reads it */
     struct conn_stats stats;
     struct ln_map counts;
     struct event_count *last_count;
@@ -199,6 +204,8 @@ void conn_enter(struct conn *c); /* the line is up: asks for auth if need be, th
 void conn_deliver_early(struct conn *c);
 
 /* --- conn_emit.c --- */
+void emit_init(struct conn *c);
+void emit_free(struct conn *c);
 void emit_open(struct conn *c);  /* everything may leave: the retry queue goes on */
 void emit_lost(struct conn *c);  /* emits in flight fail or go back to the retry queue */
 void emit_close(struct conn *c); /* all emits end */

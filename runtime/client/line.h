@@ -32,8 +32,10 @@ struct line {
     const struct proto *proto;
     struct line *older; /* the one before with the same key */
     unsigned char key[32];
-    bool is_listed; /* in clients.lines: new connections may come */
+    int failures; /* in a row */
     enum line_state state;
+    bool is_listed;       /* in clients.lines: new connections may come */
+    bool is_lost;         /* failed: the end of the transport follows in this turn */
     struct ws *ws;        /* NULL: none */
     struct ln_list conns; /* conn.line_node */
     struct conn *root;    /* the one of namespace "/" */
@@ -43,11 +45,9 @@ struct line {
     int64_t dead_after_ms; /* without a ping from the server */
     int64_t dead_wall_ms;  /* when that is, by the wall clock: goes on while a laptop sleeps */
     uint64_t checked_ms;
-    int failures; /* in a row */
     int64_t waited_ms;
     uint64_t begun_ms, joined_ms; /* this attempt; the first namespace connected (0: none yet) */
     size_t max_payload;           /* what the server takes in one message; 0: not told */
-    bool is_lost;                 /* failed: the end of the transport follows in this turn */
     struct line_loss *loss;       /* why; NULL while nothing is wrong */
     void *priv;                   /* the protocol's */
 };

@@ -34,8 +34,8 @@ struct bus {
     struct ln_map named;             /* name -> struct topic */
     struct topic *any_app, *any_out; /* NULL: nobody so far */
     struct topic *last;              /* the topic found last: most events repeat the name before */
-    size_t count;
-    int depth;
+    uint32_t count;
+    int16_t depth;
     bool is_freed, nested_told;
     const struct event *current; /* what is being told now */
     bus_trace_fn trace;

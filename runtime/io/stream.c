@@ -40,12 +40,12 @@ struct stream {
     struct common *common;
     const struct stream_cbs *cbs;
     void *ud;
-    int fd;     /* -1: none */
-    int events; /* what is polled for */
+    int fd; /* -1: none */
     uint8_t phase;
-    bool has_poll, paused, ended, is_dialled;
-    bool flush_due, blocked; /* blocked: the kernel takes no more for now */
-    bool read_due, wants_drained;
+    uint8_t events; /* what is polled for */
+    bool has_poll : 1, paused : 1, ended : 1, is_dialled : 1, flush_due : 1;
+    bool blocked : 1; /* the kernel takes no more for now */
+    bool read_due : 1, wants_drained : 1;
     struct ln_buf out;
     struct tls *tls;
     struct setup *setup; /* until open */
@@ -172,7 +172,7 @@ static void lost(struct stream *s, int error) {
 static void update_poll(struct stream *s) {
     int events = (s->paused ? 0 : UV_READABLE) | (s->blocked ? UV_WRITABLE : 0);
     if (s->ended || !s->has_poll || events == s->events) return;
-    s->events = events;
+    s->events = (uint8_t)events;
     if (events)
         uv_poll_start(&s->poll, events, on_poll);
     else

@@ -44,12 +44,12 @@ struct ws_event {
 };
 
 struct ws_parser {
-    bool is_server;        /* a server requires masks, a client refuses them (5.1) */
     size_t max_message;    /* bytes of one message, fragments joined; over it: 1009 */
     struct ln_buf partial; /* an incomplete frame's bytes, as they came */
     struct ln_buf message; /* fragments, unmasked */
-    uint8_t message_op;    /* 0: no fragmented message is open */
     uint32_t utf8;         /* state over fragment borders (8.1) */
+    uint8_t message_op;    /* 0: no fragmented message is open */
+    bool is_server;        /* a server requires masks, a client refuses them (5.1) */
     bool closed, broken;
 };
 
