@@ -98,8 +98,8 @@ void conn_begin(struct conn *c, const char *auth_reason) {
 }
 
 void conn_off_line(struct conn *c) {
-    c->step = STEP_OFF;
     line_detach(c);
+    c->step = STEP_OFF;
 }
 
 /* The namespace was up and is no more. */

@@ -17,6 +17,7 @@ static void on_enter_timeout(void *ud) {
         ln_fail(&err, LN_TIMEOUT, "auth: the auth function gave no answer within %s", text);
         conn_failed_try(c, &err, "auth");
     } else {
+        line_unlist(c->line); /* the next attempt is made where no answer is owed */
         ln_fail(&err, LN_TIMEOUT, "namespace: the server did not answer CONNECT for '%s' within %s",
                 c->nsp, text);
         conn_failed_try(c, &err, "namespace");
@@ -32,6 +33,7 @@ void conn_enter(struct conn *c) {
     struct clients *cs = c->clients;
     int64_t took = (int64_t)(loop_now_ms(cs->loop) - c->begun_ms);
     conn_timer(c, LN_MAX(c->opts.timeout_ms - took, 1), on_enter_timeout);
+    if (line_owes(c->line, ln_str(c->nsp))) return; /* again when it has come */
     if (!c->opts.auth_asked) {
         ask_in(c, ln_str(c->opts.auth));
         return;
@@ -68,7 +70,6 @@ static int64_t slow_wait(const struct conn *c) {
 static void enter_again(struct conn *c, const struct ln_err *err, struct ln_str data) {
     struct line *ln = c->line;
     uint64_t turns = ++c->turns;
-    c->step = STEP_OFF;
     conn_tell_error(c, err, "namespace", data);
     if (c->turns != turns || c->line != ln || ln->is_lost) return;
     c->begun_ms = loop_now_ms(c->clients->loop);
@@ -85,6 +86,7 @@ void conn_refused(struct conn *c, ln_status code, struct ln_str message, struct 
     ln_printable(&shown, message.n ? message : LN_STR("no reason given"), 200);
     conn_timer_stop(c);
     conn_count_error(c, &err);
+    c->step = STEP_OFF;
     c->ticket = 0;
     c->refusals++;
     c->auth_reason = "unauthorized";

@@ -115,6 +115,17 @@ static void decline(struct line *ln, const struct sio_packet *p) {
     line_send(ln, false, &text, 1);
 }
 
+/* The answer to the CONNECT of somebody who has left: who came meanwhile asks for himself now, with
+ * his own auth payload. */
+static void on_owed(struct line *ln, struct conn *c, const struct sio_packet *p) {
+    struct ln_buf sid = {0};
+    if (p->type == SIO_CONNECT && ln_json_text(ln_json_get(p->data, "sid"), &sid)) decline(ln, p);
+    ln_buf_free(&sid);
+    if (!c) return;
+    msgs_free(&c->early);
+    conn_enter(c);
+}
+
 static void on_connect(struct line *ln, struct conn *c, const struct sio_packet *p) {
     struct ln_buf sid = {0};
     bool has_sid = ln_json_text(ln_json_get(p->data, "sid"), &sid) && sid.n > 0;
@@ -198,6 +209,12 @@ static struct ln_str inside(struct ln_str array) {
 static void on_packet(struct line *ln, const struct sio_packet *p, const struct ln_str *bin,
                       size_t bin_count) {
     struct conn *c = line_conn(ln, p->nsp);
+    bool answers =
+        p->type == SIO_CONNECT || p->type == SIO_CONNECT_ERROR || p->type == SIO_DISCONNECT;
+    if (answers && line_owed_came(ln, p->nsp)) {
+        on_owed(ln, c, p);
+        return;
+    }
     if (p->type == SIO_CONNECT) {
         on_connect(ln, c, p);
         return;

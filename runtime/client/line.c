@@ -47,12 +47,19 @@ struct conn *line_conn(const struct line *ln, struct ln_str nsp) {
     return nsp.n == 1 ? ln->root : ln_map_get(&ln->by_nsp, nsp);
 }
 
+bool line_owes(const struct line *ln, struct ln_str nsp) {
+    return LN_UNLIKELY(ln->owed.count > 0) && ln_map_get(&ln->owed, nsp);
+}
+
+bool line_owed_came(struct line *ln, struct ln_str nsp) {
+    return LN_UNLIKELY(ln->owed.count > 0) && ln_map_remove(&ln->owed, nsp);
+}
+
 static struct ln_str key_str(const struct line *ln) {
     return (struct ln_str){(const char *)ln->key, sizeof ln->key};
 }
 
-/* New connections go elsewhere from now on. */
-static void unlist(struct line *ln) {
+void line_unlist(struct line *ln) {
     if (!ln->is_listed) return;
     ln->is_listed = false;
     struct ln_map *lines = &ln->clients->lines;
@@ -108,6 +115,7 @@ static void free_line(void *line) {
     struct clients *cs = ln->clients;
     ln_list_remove(&ln->node);
     ln_map_free(&ln->by_nsp);
+    ln_map_free(&ln->owed);
     ln_free(ln->loss);
     ln_free(ln);
     clients_check_quiet(cs);
@@ -125,7 +133,7 @@ void line_abort(struct line *ln) {
 
 /* Nobody rides any more. */
 static void line_end(struct line *ln) {
-    unlist(ln);
+    line_unlist(ln);
     stop_timers(ln);
     ln->state = LINE_ENDING;
     if (!ln->ws)
@@ -140,6 +148,7 @@ void line_detach(struct conn *c) {
     struct line *ln = c->line;
     if (!ln) return;
     c->line = NULL;
+    if (c->step == STEP_ASKED && ln->ws) ln_map_set(&ln->owed, ln_str(c->nsp), ln);
     ln_list_remove(&c->line_node);
     if (c->nsp[1])
         ln_map_remove(&ln->by_nsp, ln_str(c->nsp));
@@ -309,7 +318,7 @@ static void line_lost(struct line *ln) {
         ln->timer = loop_timer(ln->clients->loop, why.delay_ms, try_again, ln);
     } else {
         ln->state = LINE_WAITING;
-        unlist(ln); /* each connection leaves as it hears of it; the last one ends the line */
+        line_unlist(ln); /* each connection leaves as it hears of it; the last one ends the line */
     }
     each_conn(ln, tell_lost, &why);
 }
@@ -318,6 +327,7 @@ void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
                  struct ln_str reason, const struct ln_err *err) {
     ln->ws = NULL;
     ln->proto->line_closed(ln);
+    ln_map_free(&ln->owed);
     stop_timers(ln);
     if (ln->state == LINE_ENDING) {
         loop_defer(ln->clients->loop, free_line, ln);

@@ -40,6 +40,7 @@ struct line {
     struct ln_list conns; /* conn.line_node */
     struct conn *root;    /* the one of namespace "/" */
     struct ln_map by_nsp; /* the others */
+    struct ln_map owed;   /* namespaces that were left before the server answered their CONNECT */
     ln_id timer;          /* handshake, or the next attempt */
     ln_id heartbeat;
     int64_t dead_after_ms; /* without a ping from the server */
@@ -57,6 +58,12 @@ struct line {
 struct line *line_attach(struct conn *c);
 void line_detach(struct conn *c);
 struct conn *line_conn(const struct line *ln, struct ln_str nsp); /* NULL: nobody */
+/* Newcomers, and those who come back, go elsewhere from now on. */
+void line_unlist(struct line *ln);
+/* True when the server's answer to an earlier CONNECT for it is still to come: until then there is
+ * no second one, for which servers end the whole line. */
+bool line_owes(const struct line *ln, struct ln_str nsp);
+bool line_owed_came(struct line *ln, struct ln_str nsp); /* the answer: true when it was owed */
 /* A waiting line tries at once. */
 void line_try_now(struct line *ln);
 

@@ -353,6 +353,111 @@ TEST(a_namespace_that_nobody_is_in_is_left) {
     end();
 }
 
+/* A namespace `a` of a line shared with another one: left before the answer, and wanted again. */
+static struct conn *left_and_wanted_again(struct conn_opts o) {
+    begin();
+    w.joins = false;
+    struct conn *a = open_with("a", o);
+    open_url("b", "ws://chat.example/b");
+    turn();
+    say(last(), "40/b,{\"sid\":\"b\"}");
+    turn();
+    ln_buf_clear(&last()->got);
+    conn_disconnect(a, NULL);
+    conn_connect(a);
+    turn();
+    ln_buf_clear(&w.trail);
+    GOT(last(), ""); /* a second CONNECT would end the line for all */
+    CHECK_INT(conn_state(a), CONN_CONNECTING);
+    return a;
+}
+
+TEST(connect_is_never_sent_twice) {
+    struct conn *a = left_and_wanted_again(options("ws://chat.example/a"));
+    say(last(), "42/a,[\"of the first\"]");
+    say(last(), "40/a,{\"sid\":\"first\"}");
+    turn();
+    GOT(last(), "41/a,|40/a,|");
+    say(last(), "40/a,{\"sid\":\"second\"}");
+    turn();
+    TRAIL("connect(true) ");
+    CHECK_STR(ln_str(conn_id(a)), "second");
+    conn_disconnect(a, NULL); /* nothing is owed any more: the usual way */
+    conn_connect(a);
+    turn();
+    GOT(last(), "41/a,|40/a,|");
+    CHECK_INT(w.lines, 1);
+    end();
+}
+
+TEST(a_refusal_answers_the_first_connect_too) {
+    static const char *const answers[] = {"44/a,{\"message\":\"no\"}", "41/a,", "40/a,"};
+    for (size_t i = 0; i < LN_COUNT(answers); i++) {
+        struct conn *a = left_and_wanted_again(options("ws://chat.example/a"));
+        say(last(), answers[i]);
+        turn();
+        TRAIL(""); /* it was not this attempt that was refused */
+        GOT(last(), "40/a,|");
+        say(last(), "40/a,{\"sid\":\"second\"}");
+        turn();
+        CHECK_INT(conn_state(a), CONN_CONNECTED);
+        end();
+    }
+}
+
+static void answer_two(struct conn *c, ln_id ticket) {
+    conn_auth_answer(c, ticket, LN_STR("{\"n\":2}"), NULL);
+}
+
+TEST(auth_is_asked_when_connect_can_be_sent) {
+    struct conn_opts o = options("ws://chat.example/a");
+    begin();
+    w.joins = false;
+    w.on_auth = answer_two;
+    o.auth_asked = true;
+    struct conn *a = open_with("a", o);
+    open_url("b", "ws://chat.example/b");
+    turn();
+    conn_reconnect(a);
+    turn();
+    CHECK_INT(w.asked, 1);
+    GOT(last(), "40/a,{\"n\":2}|40/b,|");
+    say(last(), "40/a,{\"sid\":\"first\"}");
+    turn();
+    CHECK_INT(w.asked, 2);
+    GOT(last(), "41/a,|40/a,{\"n\":2}|");
+    end();
+}
+
+/* Who hears nothing for the whole time limit tries elsewhere: there the answer is not owed. */
+TEST(a_connect_that_is_never_answered_is_sent_on_another_line) {
+    struct conn *a = left_and_wanted_again(options("ws://chat.example/a"));
+    advance(20000);
+    CHECK_HAS(ln_buf_cstr(&w.trail), "did not answer CONNECT for '/a' within 20 s");
+    GOT(w.line[0], "");
+    advance(1000);
+    CHECK_INT(w.lines, 2);
+    GOT(w.line[1], "40/a,|");
+    say(w.line[0], "40/a,{\"sid\":\"late\"}");
+    turn();
+    GOT(w.line[0], "41/a,|");
+    say(w.line[1], "40/a,{\"sid\":\"new\"}");
+    turn();
+    CHECK_STR(ln_str(conn_id(a)), "new");
+    CHECK_INT(conn_state(conn_find(w.cs, LN_STR("b"))), CONN_CONNECTED);
+    end();
+}
+
+TEST(a_new_transport_owes_nothing) {
+    struct conn *a = left_and_wanted_again(options("ws://chat.example/a"));
+    hang_up(last());
+    w.joins = true;
+    advance(1000);
+    CHECK_INT(w.lines, 2);
+    CHECK_INT(conn_state(a), CONN_CONNECTED);
+    end();
+}
+
 TEST(a_second_answer_renews_the_id) {
     begin();
     struct conn *c = connected();
@@ -386,5 +491,8 @@ TEST_MAIN(T(events_arrive_as_they_are), T(what_nobody_wants_is_counted_only),
           T(attachments_are_bounded), T(closed_while_a_binary_event_is_told), T(what_we_send),
           T(answers_to_acks_go_out_once), T(early_events_are_told_at_connect),
           T(early_events_are_bounded), T(a_v2_server_is_named),
-          T(a_namespace_that_nobody_is_in_is_left), T(a_second_answer_renews_the_id),
+          T(a_namespace_that_nobody_is_in_is_left), T(connect_is_never_sent_twice),
+          T(a_refusal_answers_the_first_connect_too), T(auth_is_asked_when_connect_can_be_sent),
+          T(a_connect_that_is_never_answered_is_sent_on_another_line),
+          T(a_new_transport_owes_nothing), T(a_second_answer_renews_the_id),
           T(ended_before_it_was_answered))
