@@ -273,7 +273,7 @@ static int session_push(lua_State *L, struct lua_listener *ll, struct event *ev)
     (void)ll;
     struct conn_use *u = conn_use_of(L, ev->conn);
     push_first(L, ev->args);
-    push_first(L, u ? u->share->session_before : (struct ln_str){0});
+    push_first(L, u && u->share->session ? u->share->session->before : (struct ln_str){0});
     return 2;
 }
 

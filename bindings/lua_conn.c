@@ -151,7 +151,7 @@ static void push_history(lua_State *L, struct conn *c) {
 /* The last `session` of this connection; of it the field `user` when key is given. */
 static void push_session(lua_State *L, struct conn *c, const char *key) {
     struct conn_use *u = conn_use_of(L, c);
-    struct ln_str args = u ? u->share->session : (struct ln_str){0};
+    struct ln_str args = u && u->share->session ? u->share->session->last : (struct ln_str){0};
     int n = args.n ? lua_json_decode_args(L, args, NULL, 0, NULL) : 0;
     if (n < 1) {
         lua_pushnil(L);

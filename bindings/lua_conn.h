@@ -23,13 +23,15 @@ void conn_view_push(lua_State *L, const struct conn_view *v);
 
 /* --- lua_share.c --- */
 
+struct session_args { /* raw, owned; p NULL: none */
+    struct ln_str last, before;
+};
 struct conn_share { /* a connection and the scripts that use it */
     struct app *app;
     struct bus *bus; /* the connection's; leads to this struct */
     ln_id conn;
     struct ln_list uses;
-    struct ln_str session; /* raw arguments of the last event `session`, owned; p NULL: none */
-    struct ln_str session_before;
+    struct session_args *session; /* NULL: there was no event `session` */
 };
 struct conn_use { /* one script's use; a seat item "connection" */
     struct seat_item item;

@@ -15,9 +15,11 @@
 /* What the last `session` said, for scripts that come later. */
 static void on_session(void *ud, const struct event *ev) {
     struct conn_share *sh = ud;
-    ln_free((char *)(uintptr_t)sh->session_before.p);
-    sh->session_before = sh->session;
-    sh->session = (struct ln_str){ln_str_dup(ev->args), ev->args.n};
+    if (!sh->session) sh->session = ln_new(struct session_args);
+    struct session_args *s = sh->session;
+    ln_free((char *)(uintptr_t)s->before.p);
+    s->before = s->last;
+    s->last = (struct ln_str){ln_str_dup(ev->args), ev->args.n};
 }
 
 static const struct bus_tap session_tap = {"session", on_session};
@@ -39,8 +41,11 @@ static struct conn_share *share_new(struct app *a, struct conn *c) {
 static void share_end(struct conn_share *sh) {
     struct conn *c = conn_of_handle(sh->app->clients, sh->conn);
     bus_tap(sh->bus, NULL, NULL);
-    ln_free((char *)(uintptr_t)sh->session.p);
-    ln_free((char *)(uintptr_t)sh->session_before.p);
+    if (sh->session) {
+        ln_free((char *)(uintptr_t)sh->session->last.p);
+        ln_free((char *)(uintptr_t)sh->session->before.p);
+        ln_free(sh->session);
+    }
     ln_free(sh);
     if (c) conn_close(c);
 }

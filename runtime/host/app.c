@@ -100,6 +100,7 @@ struct app *app_new(void) {
     a->config = config_new();
     a->clients = clients_new(a->loop, &sink, a);
     a->hub_bus = bus_new();
+    a->targets.lent = true;
     a->scripts = scripts_new(a);
     return a;
 }
@@ -232,6 +233,15 @@ struct conn *app_find(struct app *a, const char *target) {
     return conn_find(a->clients, ln_str(name ? name : target));
 }
 
+/* One block of both: the name, which is the value, and behind it the target, which is the key. */
+static void note_target(struct app *a, const char *target, const char *name) {
+    size_t n = strlen(name) + 1, t = strlen(target) + 1;
+    char *both = ln_alloc(n + t);
+    memcpy(both, name, n);
+    memcpy(both + n, target, t);
+    ln_free(ln_map_set(&a->targets, (struct ln_str){both + n, t - 1}, both));
+}
+
 struct conn *app_connect(struct app *a, const char *target, const struct conn_opts *o,
                          struct ln_err *err) {
     struct conn *c = app_find(a, target);
@@ -239,9 +249,7 @@ struct conn *app_connect(struct app *a, const char *target, const struct conn_op
     char *name = is_url(target) ? shown_name(a, target) : NULL;
     c = conn_open(a->clients, name ? name : target, o, err);
     if (c) app_bus(a, c);
-    if (c && name && strcmp(name, target) != 0)
-        ln_free(ln_map_set(&a->targets, ln_str(target), name));
-    else
-        ln_free(name);
+    if (c && name && strcmp(name, target) != 0) note_target(a, target, name);
+    ln_free(name);
     return c;
 }
