@@ -102,36 +102,48 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *i) {
     return give(cli, o, o->value ? value : "");
 }
 
-/* Which verb the words ask for: the first word, `run` for a file, or for -e alone. *first is where
- * its arguments begin. */
-static int find_verb(struct cli *cli, int argc, char **argv, int *first) {
-    *first = 1;
-    cli->verb = verb_of("help");
-    if (argc < 2) return EXIT_OK;
-    const char *word = argv[1];
-    if (word[0] == '-' && word[1]) {
-        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) return EXIT_OK;
-        cli->verb = verb_of("run");
-        return EXIT_OK;
-    }
+/* The verb that the first word asks for: its own, or `run` for a file. */
+static int verb_of_word(struct cli *cli, const char *word) {
+    size_t n = strlen(word);
     const struct verb *v = verb_of(word);
     if (v) {
         cli->verb = v;
-        *first = 2;
+        cli->names_verb = true;
         return EXIT_OK;
     }
-    size_t n = strlen(word);
     if ((n > 4 && strcmp(word + n - 4, ".lua") == 0) || strcmp(word, "-") == 0 ||
-        access(word, R_OK) == 0) {
-        cli->verb = verb_of("run");
+        access(word, R_OK) == 0)
         return EXIT_OK;
-    }
     const char *names[32];
     int count = 0;
     for (const struct verb *k = cli_verbs; k->name && count < 31; k++)
         names[count++] = k->name;
     names[count] = NULL;
     return usage(ln_nearest(ln_str(word), names), "'%s' is neither a verb nor a file", word);
+}
+
+static bool is_global(const char *arg) {
+    if (arg[1] == '-') return find_long(cli_global, arg + 2, strcspn(arg + 2, "="));
+    return find_short(cli_global, arg[1]);
+}
+
+/* Takes the options before the verb and finds the verb: the first word's, or `run` for what only
+ * run takes (-e). *i is where the verb's own arguments begin. */
+static int find_verb(struct cli *cli, int argc, char **argv, int *i) {
+    cli->verb = verb_of("run");
+    for (*i = 1; *i < argc; ++*i) {
+        const char *arg = argv[*i];
+        if (arg[0] != '-' || !arg[1]) {
+            int status = verb_of_word(cli, arg);
+            *i += cli->names_verb;
+            return status;
+        }
+        if (!is_global(arg)) return EXIT_OK;
+        int status = parse_option(cli, argc, argv, i);
+        if (status != EXIT_OK) return status;
+    }
+    if (argc < 2 || cli_value(cli, "help")) cli->verb = verb_of("help");
+    return EXIT_OK;
 }
 
 int cli_parse(struct cli *cli, int argc, char **argv) {
@@ -379,7 +391,7 @@ int cli_main(int argc, char **argv, char **env, const struct cli_lua *lua) {
     if (cli_value(&cli, "version")) {
         status = verb_version(&cli, NULL);
     } else if (cli_value(&cli, "help")) {
-        cli_help(&cli, argc > 1 && verb_of(argv[1]) ? cli.verb : NULL);
+        cli_help(&cli, cli.names_verb ? cli.verb : NULL);
     } else {
         status = cli.verb->needs_app ? run_with_app(&cli, env) : cli.verb->run(&cli, NULL);
     }

@@ -34,6 +34,7 @@ struct cli_lua { /* the bindings, as main.c hands them in */
 struct cli {
     const struct cli_lua *lua;
     const struct verb *verb;
+    bool names_verb;            /* it was written out */
     const char *words[CLI_MAX]; /* what is no option */
     int word_count;
     char **rest; /* behind `--` */

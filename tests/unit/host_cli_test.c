@@ -60,6 +60,33 @@ TEST(verbs) {
     check_verb("listen|--help", "listen", 0); /* help needs no words */
 }
 
+/* What every verb takes may stand before the verb as well. */
+TEST(options_before_the_verb) {
+    check_verb("-q|hub", "hub", 0);
+    CHECK(cli_value(&cli, "quiet") != NULL);
+    check_verb("-v|dev", "dev", 0);
+    check_verb("-vv|--config|x.lua|--set|a.b=1|run|a.lua", "run", 1);
+    CHECK_STR(ln_str(cli_value(&cli, "config")), "x.lua");
+    CHECK(cli_value_at(&cli, "verbose", 1) != NULL);
+    check_verb("--color=never|listen|hub|-n2", "listen", 1);
+    CHECK_STR(ln_str(cli_value(&cli, "color")), "never");
+    CHECK_STR(ln_str(cli_value(&cli, "count")), "2");
+    check_verb("-c|hub|hub", "hub", 0); /* the first is the value */
+    check_verb("-q|-e|x = 1", "run", 0);
+    CHECK(!cli.names_verb);
+    CHECK_STR(ln_str(cli_value(&cli, "execute")), "x = 1");
+    check_verb("-q|-e|x = 1|hub", "run", 1);
+    check_verb("-q|bot.lua|hub", "run", 2);
+    check_verb("-q|-", "run", 1);
+    check_verb("-q|--|hub", "run", 0);
+    check_verb("-q|--watch|bot.lua", "run", 1);
+    check_verb("--help|dev", "dev", 0);
+    CHECK(cli.names_verb);
+    check_verb("-v|--help", "help", 0);
+    check_verb("-v|--version", "run", 0);
+    check_verb("-v|help|dev", "help", 1);
+}
+
 TEST(options_in_every_form) {
     CHECK_INT(parse("listen|hub|-n5|--join=a|-j|b|--join|c|-vv|--json"), EXIT_OK);
     CHECK_STR(ln_str(cli_value(&cli, "count")), "5");
@@ -98,6 +125,12 @@ TEST(what_is_refused) {
         const char *line, *says;
     } cases[] = {
         {"lisen|hub", "'lisen' is neither a verb nor a file (did you mean 'listen'?)"},
+        {"-q|lisen|hub", "'lisen' is neither a verb nor a file (did you mean 'listen'?)"},
+        {"-q|hub|extra", "one word too many: 'extra'"},
+        {"-q|listen", "usage: linnet listen URL|NAME"},
+        {"-vq|hub", "unknown option '-vq'"},
+        {"--quite|hub", "unknown option '--quite' (did you mean '--quiet'?)"},
+        {"--config", "option '--config' needs a value"},
         {"hub|--prot=1", "unknown option '--prot=1' (did you mean '--port'?)"},
         {"hub|--=1", "unknown option '--=1'"},
         {"hub|-z", "unknown option '-z'"},
@@ -132,5 +165,5 @@ TEST(more_than_it_can_keep) {
     ln_buf_free(&line);
 }
 
-TEST_MAIN(T(verbs), T(options_in_every_form), T(two_dashes_end_the_options), T(what_is_refused),
-          T(more_than_it_can_keep))
+TEST_MAIN(T(verbs), T(options_before_the_verb), T(options_in_every_form),
+          T(two_dashes_end_the_options), T(what_is_refused), T(more_than_it_can_keep))
