@@ -187,17 +187,17 @@ void lua_call_cancel(struct app *app, ln_id task) {
         t->is_cancelled = true;
         return;
     }
-    struct lua_call c = t->own;
-    struct script *s = t->script;
     task_wait_end(t, true);
+    t->state = TASK_RUNS; /* its __close code may come here again */
     task_close(t);
-    if (c.done && !t->was_done) {
+    t->reusable = false;
+    if (t->own.done && !t->was_done) {
         struct ln_err err = {LN_CANCELLED, "the task was cancelled"};
         t->was_done = true;
-        call_done(s, &c, &err);
+        call_done(t->script, &t->own, &err);
     }
-    it = seat_item_of(&app->slots, task, "task"); /* its __close code may have ended it */
-    if (it) seat_drop(it);
+    t->state = TASK_ENDED;
+    task_release(t);
 }
 
 static int push_reloaded(lua_State *L, void *ud) {
