@@ -31,6 +31,7 @@ struct conn_share { /* a connection and the scripts that use it */
     struct bus *bus; /* the connection's; leads to this struct */
     ln_id conn;
     struct ln_list uses;
+    char *beside;                 /* the target, when another connection has its name; else NULL */
     struct session_args *session; /* NULL: there was no event `session` */
 };
 struct conn_use { /* one script's use; a seat item "connection" */

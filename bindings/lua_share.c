@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * Who uses which connection. A connection belongs to the host by its name; each script that asked
- * for it has a use, a seat item. The last use that goes closes the connection; on a reload the new
- * version has its use before the old one loses its own, so nothing closes. What a trial load wants
- * (a new line, other options) happens when it goes live.
+ * for it has a use, a seat item. It is shared by those who want the same options; who wants others
+ * gets one beside it. The last use that goes closes the connection; on a reload the new version has
+ * its use before the old one loses its own, so nothing closes. What a trial load wants (a new line,
+ * other options) happens when it goes live.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -41,6 +42,7 @@ static struct conn_share *share_new(struct app *a, struct conn *c) {
 static void share_end(struct conn_share *sh) {
     struct conn *c = conn_of_handle(sh->app->clients, sh->conn);
     bus_tap(sh->bus, NULL, NULL);
+    ln_free(sh->beside);
     if (sh->session) {
         ln_free((char *)(uintptr_t)sh->session->last.p);
         ln_free((char *)(uintptr_t)sh->session->before.p);
@@ -209,7 +211,9 @@ struct asked { /* what a script asks for */
     const char *target;
     struct conn_opts *opts;
     int auth, dialect; /* stack indices, or 0 */
-    bool has_opts, autoconnect;
+    bool has_opts;     /* any at all */
+    bool has_line;     /* one that the line depends on */
+    bool autoconnect;
 };
 
 /* A userdata that frees options when something raises before they found their owner. */
@@ -244,6 +248,7 @@ static void read_opts(lua_State *L, int idx, struct asked *q) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
         q->has_opts = true;
         if (strcmp(key, "dialect") == 0) continue;
+        if (strcmp(key, "autoconnect") != 0) q->has_line = true;
         if (strcmp(key, "auth") == 0 && lua_isfunction(L, -1)) continue;
         if (lua_isfunction(L, -1))
             arg_fail(L, "linnet.connect: option '%s' must be a table here, not a function", key);
@@ -267,16 +272,55 @@ static void read_opts(lua_State *L, int idx, struct asked *q) {
     }
 }
 
-/* Another script (not an older version of this one) that uses the connection, or NULL. */
-static const struct seat *other_user(lua_State *L, struct conn *c) {
-    const struct seat *me = script_of(L)->seat;
-    struct conn_share *sh = conn_share_of(app_of(L), c);
-    if (!sh) return NULL;
-    LN_LIST_EACH (&sh->uses, node, next) {
-        const struct seat *s = LN_CONTAINER(node, struct conn_use, by_share)->script->seat;
-        if (strcmp(s->path, me->path) != 0) return s;
+/* --- which connection serves --- */
+
+/* How well one serves, the best last: not at all; it is an older version's of this script alone and
+ * may change its options; it is there for all; it is what was asked for. */
+enum fit { FITS_NOT, FITS_CHANGED, FITS_SHARED, FITS };
+
+/* A script's own auth function is never the same as another script's. */
+static enum fit fit_of(lua_State *L, const struct asked *q, struct conn *c, bool is_plain) {
+    const struct script *me = script_of(L);
+    const struct conn_share *sh = conn_share_of(app_of(L), c);
+    const struct conn_opts *opts = conn_options(c);
+    bool is_mine = false, has_others = false, asks = q->auth != 0;
+    if (sh) {
+        LN_LIST_EACH (&sh->uses, node, next) {
+            const struct conn_use *u = LN_CONTAINER(node, struct conn_use, by_share);
+            if (u->script == me) {
+                is_mine = true;
+                if (u->changed) opts = u->changed;
+            } else if (strcmp(u->script->seat->path, me->seat->path) != 0) {
+                has_others = true;
+                asks = asks || u->auth != LUA_NOREF;
+            }
+        }
     }
-    return NULL;
+    if (!q->has_line && is_mine) return FITS;
+    if (!q->has_line && has_others) return is_plain ? FITS_SHARED : FITS_NOT;
+    q->opts->autoconnect = opts->autoconnect; /* a wish for the opening only */
+    if (conn_opts_same(opts, q->opts) && !(has_others && asks)) return FITS;
+    return is_mine || has_others ? FITS_NOT : FITS_CHANGED;
+}
+
+/* The best one of the target, or NULL: a new one is needed. */
+static struct conn *serving(lua_State *L, const struct asked *q, enum fit *best) {
+    struct app *a = app_of(L);
+    struct conn *plain = app_find(a, q->target), *found = NULL, *c;
+    *best = FITS_NOT;
+    if (plain) {
+        *best = fit_of(L, q, plain, true);
+        if (*best != FITS_NOT) found = plain;
+    }
+    for (size_t i = 0; *best != FITS && clients_each(a->clients, &i, &c);) {
+        const struct conn_share *sh = conn_share_of(a, c);
+        if (!sh || !sh->beside || strcmp(sh->beside, q->target) != 0) continue;
+        enum fit fit = fit_of(L, q, c, false);
+        if (fit <= *best) continue;
+        *best = fit;
+        found = c;
+    }
+    return found;
 }
 
 static void set_ref(lua_State *L, struct conn_use *u, int *ref, int idx) {
@@ -285,33 +329,33 @@ static void set_ref(lua_State *L, struct conn_use *u, int *ref, int idx) {
     if (idx) *ref = arg_ref(L, idx);
 }
 
+/* A new one: under the target's own name, or beside the one that has it. */
+static struct conn *open_conn(lua_State *L, const struct asked *q, bool *is_beside) {
+    const struct script *s = script_of(L);
+    struct ln_err err;
+    *is_beside = app_find(s->app, q->target) != NULL;
+    struct conn *c = *is_beside
+                         ? app_connect_beside(s->app, q->target, s->seat->name, q->opts, &err)
+                         : app_connect(s->app, q->target, q->opts, &err);
+    if (!c) arg_fail(L, "linnet.connect: %s", err.text);
+    return c;
+}
+
 /* The connection of q, opened when it is new. Pushes its Conn. */
 static int use_conn(lua_State *L, struct asked *q, struct conn_opts **holder) {
-    struct script *s = script_of(L);
-    struct app *a = s->app;
-    struct ln_err err;
-    struct conn *c = app_find(a, q->target);
-    bool is_new = !c, is_trial = s->seat->state == SEAT_TRIAL;
+    enum fit fit;
+    bool is_beside = false, is_trial = script_of(L)->seat->state == SEAT_TRIAL;
     q->autoconnect = q->opts->autoconnect;
-    if (c) q->opts->autoconnect = conn_options(c)->autoconnect; /* a wish for the opening only */
-    if (c && !conn_opts_same(conn_options(c), q->opts)) {
-        const struct seat *other = other_user(L, c);
-        if (other && q->has_opts)
-            return arg_fail(L, "linnet.connect: '%s' is used with other options by %s",
-                            conn_name(c), other->path);
-        is_new = false;
-        if (other) q->opts = NULL; /* without options of its own it shares what is there */
-    } else if (c) {
-        q->opts = NULL;
-    }
+    struct conn *c = serving(L, q, &fit);
+    bool is_new = !c;
     if (is_new) {
-        if (is_trial) q->opts->autoconnect = false;
-        c = app_connect(a, q->target, q->opts, &err);
-        if (!c) return arg_fail(L, "linnet.connect: %s", err.text);
-        q->opts = NULL;
+        q->opts->autoconnect = q->autoconnect && !is_trial;
+        c = open_conn(L, q, &is_beside);
     }
+    if (fit != FITS_CHANGED) q->opts = NULL;
     struct conn_use *u = conn_use_of(L, c);
     if (!u) u = use_new(L, c);
+    if (is_beside) u->share->beside = ln_strdup(q->target);
     if (is_new) u->connects = is_trial && q->autoconnect;
     u->autoconnect = q->autoconnect;
     if (q->auth || q->has_opts) set_ref(L, u, &u->auth, q->auth);

@@ -216,13 +216,17 @@ bool app_target(struct app *a, const char *target, struct conn_opts *o, struct l
 }
 
 /* The URL without query, fragment and user: what may be shown. */
-static char *shown_name(struct app *a, const char *url) {
+static void add_shown(struct ln_buf *name, const char *url) {
     const char *host = strstr(url, "://") + 3, *at = strpbrk(host, "@/?#");
     size_t n = strcspn(url, "?#");
-    struct ln_buf name = {0};
-    ln_buf_add(&name, url, (size_t)(host - url));
+    ln_buf_add(name, url, (size_t)(host - url));
     if (at && *at == '@') host = at + 1;
-    if (host < url + n) ln_buf_add(&name, host, (size_t)(url + n - host));
+    if (host < url + n) ln_buf_add(name, host, (size_t)(url + n - host));
+}
+
+static char *shown_name(struct app *a, const char *url) {
+    struct ln_buf name = {0};
+    add_shown(&name, url);
     if (conn_find(a->clients, ln_buf_get(&name))) ln_buf_fmt(&name, " (%u)", ++a->twins + 1);
     ln_buf_cstr(&name);
     return ln_buf_take(&name, NULL);
@@ -251,5 +255,24 @@ struct conn *app_connect(struct app *a, const char *target, const struct conn_op
     if (c) app_bus(a, c);
     if (c && name && strcmp(name, target) != 0) note_target(a, target, name);
     ln_free(name);
+    return c;
+}
+
+struct conn *app_connect_beside(struct app *a, const char *target, const char *name,
+                                const struct conn_opts *o, struct ln_err *err) {
+    struct ln_buf full = {0};
+    if (is_url(target))
+        add_shown(&full, target);
+    else
+        ln_buf_puts(&full, target);
+    size_t base = full.n;
+    ln_buf_fmt(&full, " (%s)", name);
+    for (int n = 2; conn_find(a->clients, ln_buf_get(&full)); n++) {
+        full.n = base;
+        ln_buf_fmt(&full, " (%s %d)", name, n);
+    }
+    struct conn *c = conn_open(a->clients, ln_buf_cstr(&full), o, err);
+    if (c) app_bus(a, c);
+    ln_buf_free(&full);
     return c;
 }

@@ -65,6 +65,9 @@ struct conn *app_find(struct app *a, const char *target);
  * without query and password: names are shown and logged. */
 struct conn *app_connect(struct app *a, const char *target, const struct conn_opts *o,
                          struct ln_err *err);
+/* One more to the same target, with options of its own, for a script: "hub (NAME)". */
+struct conn *app_connect_beside(struct app *a, const char *target, const char *name,
+                                const struct conn_opts *o, struct ln_err *err);
 /* `target` resolved, without opening: a name of the config ("hub" is always one: the hub of this
  * process, or the one at its usual address) or a URL; o is filled with its options. False with err
  * ("no connection 'scool' in linnet.cfg.lua (did you mean 'school'?)"). */

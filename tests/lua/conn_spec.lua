@@ -152,14 +152,98 @@ describe("connections", function()
     assert.matches("the connection is closed", said[3])
   end)
 
-  it("are not shared with other options", function()
+  it("are shared when the options are the same, or when none are given", function()
     world.run([[ linnet.connect("hub", { ack_timeout = 3 }) ]], "one.lua")
-    local ok, err = rig.load("two.lua",
-      [[ local linnet = require "linnet" linnet.connect("hub", { ack_timeout = 4 }) ]])
-    assert.is_false(ok)
-    assert.matches("'hub' is used with other options by one%.lua", err)
-    world.run([[ linnet.connect("hub") print("shared") ]], "three.lua")
-    assert.same({ "shared" }, world.said())
+    world.run([[ print(linnet.connect("hub", { ack_timeout = 3 }).name) ]], "two.lua")
+    world.run([[ print(linnet.connect("hub").name) ]], "three.lua")
+    world.run([[ print(linnet.connect("hub", { dialect = "rooms" }).name) ]], "four.lua")
+    assert.same({ "hub", "hub", "hub" }, world.said())
+  end)
+
+  it("stand beside each other when the options differ, each with its own name and line", function()
+    local bot = [[
+      local name = linnet.script.name
+      local hub = linnet.connect("hub", { auth = { name = name } })
+      assert(hub:join("lobby")):on("message", function(msg) print(name, "hears", msg.sender.name) end)
+      print(hub.name, hub.user.name)
+      linnet.after(1, function() hub:room("lobby"):send("hi") end)
+    ]]
+    world.run(bot, "ada.lua")
+    world.run(bot, "bob.lua")
+    rig.advance(0.1)
+    assert.same({ "hub\tada", "hub (bob)\tbob" }, world.said())
+    rig.advance(1)
+    local said = world.said()
+    table.sort(said)
+    assert.same({ "ada\thears\tbob", "bob\thears\tada" }, said)
+    -- Without options: the script's own, or the one that is there.
+    world.run([[
+      linnet.connect("hub", { auth = { name = "eve" } })
+      print(linnet.connect("hub").name)
+    ]], "eve.lua")
+    world.run([[ print(linnet.connect("hub").name) ]], "any.lua")
+    assert.same({ "hub (eve)", "hub" }, world.said())
+    -- The last use closes its own line only.
+    rig.unload("bob.lua")
+    rig.advance(0.1)
+    world.run([[ local names = {} for name in pairs(linnet.connections()) do names[#names + 1] = name end
+      table.sort(names) print(table.concat(names, ", ")) ]], "look.lua")
+    assert.same({ "hub, hub (eve)" }, world.said())
+  end)
+
+  it("stand beside each other in one script, too", function()
+    world.run([[
+      local a = linnet.connect("hub", { auth = { name = "a" } })
+      local b = linnet.connect("hub", { auth = { name = "b" } })
+      local c = linnet.connect("hub", { auth = { name = "c" } })
+      print(a.name, b.name, c.name, linnet.connect("hub", { auth = { name = "b" } }) == b)
+      for _, conn in ipairs { a, b, c } do assert(conn:ready()) end
+      linnet.sleep(0.1)
+      print(a.user.name, b.user.name, c.user.name)
+    ]], "many.lua")
+    rig.advance(1)
+    assert.same({ "hub\thub (many)\thub (many 2)\ttrue", "a\tb\tc" }, world.said())
+  end)
+
+  it("are kept over a reload, whichever options the script gives then", function()
+    local function bot(name, more)
+      return ([[ local linnet = require "linnet"
+        local hub = linnet.connect("hub", { auth = { name = "%s" } })
+        hub:ready() linnet.sleep(0.1)
+        print(hub.name, hub.user.name, hub.stats.connects) %s ]]):format(name, more or "")
+    end
+    world.run([[ linnet.connect("hub", { auth = { name = "ada" } }) ]], "ada.lua")
+    assert.is_true(rig.load("bob.lua", bot("bob")))
+    rig.advance(1)
+    rig.reload("bob.lua", bot("bob"))
+    rig.advance(1)
+    rig.reload("bob.lua", bot("rob"))
+    rig.advance(1)
+    assert.same({ "hub (bob)\tbob\t1", "hub (bob)\tbob\t1", "hub (bob)\trob\t2" }, world.said())
+    rig.reload("bob.lua", [[ print(require("linnet").connect("hub").name) ]])
+    rig.advance(1)
+    assert.same({ "hub" }, world.said())
+  end)
+
+  it("are not shared by scripts that have auth functions of their own", function()
+    local bot = [[
+      local name = linnet.script.name
+      local hub = linnet.connect("hub", { auth = function() return { name = name } end })
+      hub:on("session", function(s) print(s.user.name) end)
+    ]]
+    world.run(bot, "ada.lua")
+    world.run(bot, "bob.lua")
+    assert.same({ "ada", "bob" }, world.said())
+  end)
+
+  it("to one URL have names without its secrets, beside each other, too", function()
+    world.run(([[
+      local url = "ws://kari:pass-word@127.0.0.1:%d/?token=se-cret"
+      linnet.connect(url, { ack_timeout = 3 })
+      local b = linnet.connect(url, { ack_timeout = 4 })
+      print((b.name:gsub("%%d+", "N")))
+    ]]):format(rig.port()), "two.lua")
+    assert.same({ "ws://N.N.N.N:N/ (two)" }, world.said())
   end)
 
   it("get namespaces on the same line", function()
