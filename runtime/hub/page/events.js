@@ -70,10 +70,10 @@ export class Events {
     this.paused = false;
     this.reading = false; // scrolled up
     this.top = 0;
-    this.wanted = false; // the tab was opened once: from then on it looks on
     this.state = "";
 
-    line.addEventListener("ready", () => this.wanted && this.#subscribe());
+    // From the first moment on, not when the tab is opened: one opens it because of what has happened.
+    line.addEventListener("ready", () => this.#subscribe());
     line.addEventListener("hub:trace", (e) => this.#take(e.detail));
     this.box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     $("ev-filter").addEventListener("input", () => {
@@ -101,10 +101,6 @@ export class Events {
   }
 
   open() {
-    if (!this.wanted) {
-      this.wanted = true;
-      this.#subscribe();
-    }
     this.#words();
     if (this.reading) this.box.scrollTop = this.top; // lost while the tab was hidden
     else this.#toEnd();
