@@ -30,6 +30,8 @@ static void push_err_table(lua_State *L, ln_status code, const char *text) {
     if (luaL_newmetatable(L, ERR_KEY)) {
         lua_pushcfunction(L, err_text);
         lua_setfield(L, -2, "__tostring");
+        lua_pushboolean(L, false); /* a script could add a __gc to it, which nothing can stop */
+        lua_setfield(L, -2, "__metatable");
     }
     lua_setmetatable(L, -2);
 }

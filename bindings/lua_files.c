@@ -226,6 +226,10 @@ static void open_io(lua_State *L) {
     lua_setfield(L, -2, "__mode");
     lua_setmetatable(L, files);
     luaL_requiref(L, LUA_IOLIBNAME, luaopen_io, 0);
+    luaL_getmetatable(L, LUA_FILEHANDLE);
+    lua_pushboolean(L, false); /* or a script could put a __gc of its own there */
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
     lua_newtable(L);
     take_opener(L, files, "open", l_open);
     take_opener(L, files, "lines", l_lines);

@@ -8,6 +8,7 @@
 #include <lualib.h>
 #include <stdio.h>
 
+#include "bindings/lua_json.h"
 #include "bindings/lua_sandbox.h"
 #include "bindings/lua_task.h"
 
@@ -213,7 +214,7 @@ static int l_close(lua_State *L) {
 static int l_setmetatable(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_argexpected(L, lua_isnil(L, 2) || lua_istable(L, 2), 2, "nil or table");
-    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL && !lua_json_array_shown(L, -1))
         return luaL_error(L, "cannot change a protected metatable");
     if (lua_istable(L, 2)) {
         lua_pushliteral(L, "__gc");
@@ -222,7 +223,12 @@ static int l_setmetatable(lua_State *L) {
                                   "<close>");
     }
     lua_settop(L, 2);
-    lua_setmetatable(L, 1);
+    if (lua_json_array_shown(L, 2)) {
+        lua_settop(L, 1);
+        lua_json_mark_array(L);
+    } else {
+        lua_setmetatable(L, 1);
+    }
     return 1;
 }
 

@@ -15,20 +15,27 @@ void *const json_empty_array = (void *)&json_defaults; /* an address that is nob
 
 /* --- the script's part --- */
 
-static void new_array_mt(lua_State *L) {
-    lua_createtable(L, 0, 1);
+/* Scripts see another table in its place: with theirs a `__gc` would run in finalizers, where
+ * nothing can stop it. */
+static const void *new_array_mt(lua_State *L) {
+    lua_createtable(L, 0, 2);
     lua_pushliteral(L, "array");
     lua_setfield(L, -2, "__name");
+    lua_newtable(L);
+    const void *shown = lua_topointer(L, -1);
+    lua_setfield(L, -2, "__metatable");
+    return shown;
 }
 
 struct json_state *json_state(lua_State *L) {
     struct script *s = script_of(L);
     if (s->json) return s->json;
     luaL_checkstack(L, 4, NULL);
-    new_array_mt(L);
+    const void *shown = new_array_mt(L);
     int array_mt = luaL_ref(L, LUA_REGISTRYINDEX);
     s->json = ln_new(struct json_state);
     s->json->array_mt = array_mt;
+    s->json->array_shown = shown;
     return s->json;
 }
 
@@ -49,6 +56,11 @@ bool lua_json_is_null(lua_State *L, int idx) {
 void lua_json_mark_array(lua_State *L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, json_state(L)->array_mt);
     lua_setmetatable(L, -2);
+}
+
+bool lua_json_array_shown(lua_State *L, int idx) {
+    const struct json_state *st = script_of(L)->json;
+    return st && lua_topointer(L, idx) == st->array_shown;
 }
 
 /* --- linnet.binary --- */
@@ -277,6 +289,8 @@ static int l_new(lua_State *L) {
     lua_pushlightuserdata(L, json_empty_array);
     lua_setfield(L, -2, "empty_array");
     lua_rawgeti(L, LUA_REGISTRYINDEX, json_state(L)->array_mt);
+    lua_getfield(L, -1, "__metatable");
+    lua_remove(L, -2);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "array_mt");
     lua_setfield(L, -2, "empty_array_mt");

@@ -38,6 +38,8 @@ void lua_json_push_null(lua_State *L);
 bool lua_json_is_null(lua_State *L, int idx);
 /* Marks the table on top as an array (it stays one when empty). */
 void lua_json_mark_array(lua_State *L);
+/* Is it what scripts see as the metatable of arrays (json.array_mt)? */
+bool lua_json_array_shown(lua_State *L, int idx);
 
 void lua_json_free(struct script *s); /* the script ends */
 

@@ -24,6 +24,7 @@ struct json_state {
     struct json_key keys[JSON_KEYS]; /* by hash: most keys were seen before */
     struct ln_buf scratch;           /* strings with escapes */
     int array_mt, binary_mt;         /* registry references; 0: not made yet */
+    const void *array_shown;         /* the table that scripts see in the place of array_mt */
 };
 struct json_state *json_state(lua_State *L); /* made at the first use: may raise then */
 

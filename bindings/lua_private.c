@@ -21,7 +21,11 @@ static void reveal(lua_State *L, int depth) {
     luaL_checkstack(L, 6, "nested too deep");
     int from = lua_gettop(L);
     lua_newtable(L);
-    if (lua_getmetatable(L, from)) lua_setmetatable(L, -2); /* arrays stay arrays */
+    if (luaL_getmetafield(L, from, "__metatable") != LUA_TNIL) {
+        bool is_array = lua_json_array_shown(L, -1);
+        lua_pop(L, 1);
+        if (is_array) lua_json_mark_array(L);
+    }
     for (lua_pushnil(L); lua_next(L, from);) {
         lua_pushvalue(L, -2);
         lua_insert(L, -2);

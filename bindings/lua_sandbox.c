@@ -76,6 +76,22 @@ static int l_collectgarbage(lua_State *L) {
     }
 }
 
+/* debug.getinfo(...): without the C functions below the caller, which are linnet's own and not made
+ * to be called again. */
+static int l_getinfo(lua_State *L) {
+    bool is_level = !lua_isfunction(L, lua_isthread(L, 1) ? 2 : 1);
+    int n = lua_tocfunction(L, lua_upvalueindex(1))(L);
+    if (!is_level || !lua_istable(L, -1)) return n;
+    lua_getfield(L, -1, "func");
+    bool is_c = lua_iscfunction(L, -1);
+    lua_pop(L, 1);
+    if (is_c) {
+        lua_pushnil(L);
+        lua_setfield(L, -2, "func");
+    }
+    return n;
+}
+
 /* --- the list --- */
 
 static void keep_only(lua_State *L, const char *const *names) {
@@ -116,10 +132,14 @@ void sandbox_open(lua_State *L) {
     open_lib(L, LUA_UTF8LIBNAME, luaopen_utf8, NULL);
     open_lib(L, LUA_STRLIBNAME, luaopen_string, NULL); /* also the metatable of strings */
     open_lib(L, LUA_DBLIBNAME, luaopen_debug, debug);
+    lua_getglobal(L, LUA_DBLIBNAME);
+    lua_getfield(L, -1, "getinfo");
+    lua_pushcclosure(L, l_getinfo, 1);
+    lua_setfield(L, -2, "getinfo");
     lua_getglobal(L, LUA_STRLIBNAME);
     lua_pushnil(L);
     lua_setfield(L, -2, "dump");
-    lua_pop(L, 1);
+    lua_pop(L, 2);
 }
 
 /* --- undeclared globals --- */

@@ -35,4 +35,55 @@ describe("a script cannot", function()
     rig.advance(3)
     assert.same({ "true", "true\tfailed", "true\tfailed", "7" }, world.said())
   end)
+
+  it("get at the functions that run it", function()
+    world.run [[
+      linnet.after(0, function()
+        for level = 1, 9 do
+          local info = debug.getinfo(level)
+          print(level, info and info.what, info and info.func ~= nil)
+          if not info then break end
+        end
+        print(debug.getinfo(print).func == print)
+      end)
+    ]]
+    rig.settle()
+    assert.same({ "1\tLua\ttrue", "2\tC\tfalse", "3\tnil\tnil", "true" }, world.said())
+  end)
+
+  it("run code in finalizers, which nothing stops", function()
+    world.run [[
+      local function poison(mt)
+        if type(mt) == "table" then rawset(mt, "__gc", function() print("collected") end) end
+      end
+      local mt = {}
+      local auth = setmetatable({}, mt)
+      poison(getmetatable(io.stdout))
+      poison(getmetatable(select(2, linnet.json.decode("["))))
+      poison(getmetatable(linnet.json.decode("[]")))
+      poison(getmetatable(linnet.array()))
+      poison(linnet.json.array_mt)
+      poison(mt)
+      linnet.connect("ws://127.0.0.1:1", { auth = auth, autoconnect = false })
+      io.open("x.txt", "w"):close()
+      linnet.json.decode("[")
+      linnet.json.decode("[[], 1]")
+      linnet.array()
+      print((pcall(setmetatable, {}, linnet.json.array_mt)))
+      collectgarbage()
+      print("end")
+    ]]
+    assert.same({ "false", "end" }, world.said())
+  end)
+
+  it("lose what makes a list a list", function()
+    world.run [[
+      local json = linnet.json
+      print(json.encode { setmetatable({}, json.array_mt), json.decode("[]"), linnet.array() })
+      local list = setmetatable(json.decode("[1]"), { __index = { n = 5 } })
+      print(list.n, json.encode(list), getmetatable(json.decode("[]")) == json.array_mt)
+      print(json.encode(setmetatable(json.decode("[]"), nil)))
+    ]]
+    assert.same({ "[[],[],[]]", "5\t[1]\ttrue", "{}" }, world.said())
+  end)
 end)
