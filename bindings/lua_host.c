@@ -197,10 +197,16 @@ static int unknown_name(lua_State *L) {
                     near ? near : "", near ? "'?)" : "");
 }
 
+static int set_name(lua_State *L) {
+    return arg_fail(L, "linnet.%s cannot be set: keep it in a local variable, or in a module",
+                    luaL_tolstring(L, 2, NULL));
+}
+
 void ln_open_host(lua_State *L) {
     static const luaL_Reg fns[] = {
         {"option", l_option}, {"env", l_env}, {"exit", l_exit}, {NULL, NULL}};
-    static const luaL_Reg meta[] = {{"__index", unknown_name}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {
+        {"__index", unknown_name}, {"__newindex", set_name}, {NULL, NULL}};
     luaL_setfuncs(L, fns, 0);
     push_args(L);
     lua_setfield(L, -2, "args");

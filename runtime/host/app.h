@@ -26,7 +26,7 @@ struct app {
     struct scripts *scripts; /* host/scripts.h: loaded scripts, reload, restart after a kill */
     bool is_dev;             /* hub in the process, watch, friendly errors */
     bool stopping, hub_closing;
-    int goodbyes;               /* that a clean stop still waits for: the lines', the hub's */
+    int goodbyes; /* that a clean stop still waits for: the lines', the hub's */
     int exit_code;
     uint64_t serial;    /* of the last event */
     bus_trace_fn trace; /* NULL, or what sees which listener took an event (dev) */

@@ -124,6 +124,11 @@ describe("the host", function()
     assert.equal("linnet has no 'conect' (did you mean 'connect'?)", world.raises [[ linnet.conect("hub") ]])
     assert.equal("linnet has no 'bot'", world.raises [[ linnet.bot() ]]:gsub(" %(did.*", ""))
   end)
+
+  it("takes no values of the script's own", function()
+    assert.equal("linnet.counter cannot be set: keep it in a local variable, or in a module",
+      world.raises [[ linnet.counter = 1 ]])
+  end)
 end)
 
 describe("small tools", function()
