@@ -12,13 +12,16 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "bindings/lua_json_inside.h"
+#include "bindings/lua_task.h"
 
 struct writer {
     lua_State *L;
     struct ln_buf *out;
     struct lua_json_bins *bins;
     const struct json_opts *o;
-    int array_mt; /* registry reference; LUA_NOREF when nothing was marked yet */
+    const struct script *script; /* NULL in a state of the host's own */
+    size_t max;                  /* of out->n */
+    int array_mt;                /* registry reference; LUA_NOREF when nothing was marked yet */
     int depth;
     const void *above[JSON_DEPTH_MAX + 1];
     struct ln_err *err;
@@ -26,12 +29,23 @@ struct writer {
 
 static bool write_value(struct writer *w, int idx);
 
+/* What is shared many times makes any amount of text, or work, of little memory. */
+static bool has_room(struct writer *w, size_t n) {
+    if (LN_LIKELY(w->out->n + n <= w->max && !(w->script && w->script->killed))) return true;
+    if (w->out->n + n > w->max)
+        ln_fail(w->err, LN_FULL, "the text becomes larger than the script's memory limit");
+    else
+        failure_killed(w->script, w->err);
+    return false;
+}
+
 /* --- strings and numbers --- */
 
 static bool write_string(struct writer *w, struct ln_str s) {
     struct ln_buf *out = w->out;
     const char *p = s.p, *end = s.p + s.n;
     bool high = false;
+    if (!has_room(w, s.n + 2)) return false;
     char *room = ln_buf_room(out, s.n + 2); /* all of it, when nothing needs an escape */
     *room = '"';
     out->n++;
@@ -48,6 +62,7 @@ static bool write_string(struct writer *w, struct ln_str s) {
         } else {
             ln_buf_fmt(out, "\\u%04x", c);
         }
+        if (!has_room(w, 1)) return false;
         p = stop + 1;
     }
     ln_buf_putc(out, '"');
@@ -83,6 +98,7 @@ static bool write_number(struct writer *w, int idx) {
 
 static bool enter(struct writer *w, int idx) {
     const void *t = lua_topointer(w->L, idx);
+    if (!has_room(w, 2)) return false;
     if (w->depth < w->o->encode_depth && lua_checkstack(w->L, 6)) {
         w->above[w->depth++] = t;
         return true;
@@ -305,7 +321,8 @@ bool json_encode(lua_State *L, int first, int last, struct ln_buf *out, struct l
                  const struct json_opts *o, struct ln_err *err) {
     const struct script *s = script_of(L); /* NULL in a state of the host's own (lua_config.c) */
     const struct json_state *st = s ? s->json : NULL;
-    struct writer w = {.L = L, .out = out, .bins = bins, .o = o, .err = err};
+    struct writer w = {.L = L, .out = out, .bins = bins, .o = o, .script = s, .err = err};
+    w.max = out->n + (s ? s->mem_limit : SCRIPT_MEMORY);
     w.array_mt = st ? st->array_mt : LUA_NOREF;
     size_t begin = out->n;
     int top = lua_gettop(L);
