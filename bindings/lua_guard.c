@@ -12,7 +12,9 @@
 #include "bindings/lua_sandbox.h"
 #include "bindings/lua_task.h"
 
-#define RANGE_MAX 1000000 /* elements that C loops visit when a metatable could make them up */
+#define RANGE_MAX 1000000    /* elements that C loops visit when a metatable could make them up */
+#define LOOKUPS_MAX 10000000 /* tables that they look into for them */
+#define QUICK_STRING 256     /* bytes that are compared in no time */
 
 /* --- pcall, xpcall --- */
 
@@ -285,6 +287,24 @@ static int l_load(lua_State *L) {
 
 /* --- C loops --- */
 
+/* In how many tables a key that the table at idx lacks is looked for. */
+static size_t chain_of(lua_State *L, int idx, const char *event) {
+    int top = lua_gettop(L);
+    size_t n = 1;
+    lua_pushvalue(L, idx);
+    while (n < 2000 && luaL_getmetafield(L, -1, event) == LUA_TTABLE)
+        n++;
+    lua_settop(L, top);
+    return n;
+}
+
+/* Raises when n elements of the table at idx would be looked up for too long. */
+static void check_lookups(lua_State *L, int idx, lua_Unsigned n) {
+    if (!lua_istable(L, idx)) return;
+    if (n > LOOKUPS_MAX / (chain_of(L, idx, "__index") + chain_of(L, idx, "__newindex") - 1))
+        script_fail(L, "too many elements for so long a chain of metatables");
+}
+
 /* Stock table functions that go by the length alone: a length that no memory could hold is a trick
  * (`#t` is any border, and __len anything). */
 static int by_length(lua_State *L) {
@@ -294,7 +314,41 @@ static int by_length(lua_State *L) {
         return script_fail(L, "tables with __len are not taken here: give a plain table");
     if (lua_rawlen(L, 1) > script_of(L)->mem_limit / 16)
         return script_fail(L, "the table is too long");
+    check_lookups(L, 1, lua_rawlen(L, 1));
     return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* a, b -> a < b, or what the upvalue makes of them */
+static int in_order(lua_State *L) {
+    script_check(L);
+    if (lua_isnil(L, lua_upvalueindex(1))) {
+        lua_pushboolean(L, lua_compare(L, 1, 2, LUA_OPLT));
+        return 1;
+    }
+    lua_settop(L, 2);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, 2, 1);
+    return 1;
+}
+
+static bool is_quick(lua_State *L) {
+    bool is = true;
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+    for (lua_Integer i = 1; is && i <= n; i++, lua_pop(L, 1)) {
+        int type = lua_rawgeti(L, 1, i);
+        is = type == LUA_TNUMBER || (type == LUA_TSTRING && lua_rawlen(L, -1) <= QUICK_STRING);
+    }
+    return is;
+}
+
+/* table.sort(t, less?): comparing may itself take long, in C */
+static int l_sort(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    if (lua_iscfunction(L, 2) || (lua_isnil(L, 2) && !is_quick(L)))
+        lua_pushcclosure(L, in_order, 1);
+    return by_length(L);
 }
 
 /* concat and unpack: elements could come from __index for ever. */
@@ -308,6 +362,7 @@ static int by_range(lua_State *L) {
         lua_Integer j = lua_isnil(L, i_at + 1) ? luaL_len(L, 1) : luaL_checkinteger(L, i_at + 1);
         if (j >= i && (lua_Unsigned)j - (lua_Unsigned)i >= RANGE_MAX)
             return script_fail(L, "too many elements");
+        if (j >= i) check_lookups(L, 1, (lua_Unsigned)j - (lua_Unsigned)i);
         lua_pushinteger(L, j); /* fixed: __len could answer differently the next time */
         lua_replace(L, i_at + 1);
     }
@@ -320,6 +375,10 @@ static int l_move(lua_State *L) {
     script_check(L);
     if (e >= f && (lua_Unsigned)e - (lua_Unsigned)f >= 10 * RANGE_MAX)
         return script_fail(L, "too many elements to move");
+    if (e >= f) {
+        check_lookups(L, 1, (lua_Unsigned)e - (lua_Unsigned)f);
+        check_lookups(L, 5, (lua_Unsigned)e - (lua_Unsigned)f);
+    }
     return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
@@ -368,7 +427,7 @@ void guard_open(lua_State *L) {
     lua_getfield(L, -2, LUA_TABLIBNAME);
     wrap(L, "insert", by_length, 0);
     wrap(L, "remove", by_length, 0);
-    wrap(L, "sort", by_length, 0);
+    wrap(L, "sort", l_sort, 0);
     wrap(L, "concat", by_range, 3);
     wrap(L, "unpack", by_range, 2);
     wrap(L, "move", l_move, 0);

@@ -10,6 +10,7 @@
 /* linnet.on_dispose(fn(reason)) -> Handle */
 static int l_on_dispose(lua_State *L) {
     arg_fn(L, 1, "linnet.on_dispose", "fn");
+    if (script_is_ending(script_of(L))) arg_fail(L, "linnet.on_dispose: the script ends already");
     ln_id *handle = handle_push(L);
     *handle = disposer_add(script_of(L), arg_ref(L, 1));
     return 1;

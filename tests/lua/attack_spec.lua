@@ -76,6 +76,53 @@ describe("a script cannot", function()
     assert.same({ "false", "end" }, world.said())
   end)
 
+  it("make JSON for ever of little memory", function()
+    stopped [[ local t = {} for _ = 1, 60 do t = { t, [3] = 1, [2] = 1 } end linnet.json.encode(t) ]]
+    rig.set("limits.budget_kill", '"10s"')
+    world.run [[
+      local t, s = {}, ("\1"):rep(1e6)
+      for _ = 1, 40 do t = { t, t } end
+      print(pcall(linnet.json.encode, t))
+      local list = {}
+      for i = 1, 1e5 do list[i] = s end
+      print(pcall(linnet.json.encode, list))
+    ]]
+    local said = world.said()
+    assert.equal(2, #said)
+    for _, line in ipairs(said) do assert.matches("^false.*larger than the script's memory limit", line) end
+  end)
+
+  it("hold the table functions up", function()
+    stopped [[ local s, t = ("x"):rep(5e5), {} for i = 1, 1e5 do t[i] = s end pcall(table.sort, t) ]]
+    rig.set("limits.budget_kill", '"10s"')
+    world.run [[
+      local chain = {}
+      for _ = 1, 1900 do chain = setmetatable({}, { __index = chain }) end
+      print(pcall(table.move, chain, 1, 1e6, 1, {}))
+      print(pcall(table.concat, chain, "", 1, 9e5))
+      for i = 0, 20 do chain[1 << i] = 1 end
+      print(pcall(table.insert, chain, 1, 1))
+      local list = setmetatable({}, { __index = { size = 0 } })
+      for i = 1, 2e5 do table.insert(list, 2e5 - i) end
+      table.sort(list)
+      table.sort(list, function(a, b) return a > b end)
+      table.sort({ 3, 1, 2 }, math.ult)
+      print(list[1], #table.concat(list), #table.move(list, 1, #list, 2, {}))
+      local words = { ("b"):rep(500), "a", ("a"):rep(500) }
+      table.sort(words)
+      print(#words[1], #words[2], #words[3])
+    ]]
+    local said = world.said()
+    for i = 1, 3 do assert.matches("^false.*too many elements", table.remove(said, 1), i) end
+    assert.same({ "199999\t1088890\t200001", "1\t500\t500" }, said)
+  end)
+
+  it("go on for ever while it ends", function()
+    world.run [[ local function again() linnet.on_dispose(again) end linnet.on_dispose(again) ]]
+    rig.unload("spec.lua")
+    assert.matches("the script ends already", world.errors()[1])
+  end)
+
   it("lose what makes a list a list", function()
     world.run [[
       local json = linnet.json
