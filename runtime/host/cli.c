@@ -314,9 +314,14 @@ static bool wants_color(const struct cli *cli, int fd) {
     return isatty(fd) && !(term && strcmp(term, "dumb") == 0);
 }
 
+/* Their data is what counts: of the line they tell only what is wrong. */
+static bool is_one_shot(const struct verb *v) {
+    return v->run == verb_listen || v->run == verb_emit || v->run == verb_call;
+}
+
 static bool set_up_log(struct cli *cli, struct app *a, struct ln_err *err) {
     static const char *const forms[] = {"auto", "text", "json", "journal", NULL};
-    enum ln_log_level level = LN_INFO;
+    enum ln_log_level level = is_one_shot(cli->verb) ? LN_WARN : LN_INFO;
     enum ln_log_format format = LN_LOG_AUTO;
     char *text = config_text(a->config, "log.level");
     bool ok = true;

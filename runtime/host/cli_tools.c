@@ -156,6 +156,7 @@ static void answered(void *ud, struct ln_str args, const struct ln_str *bin, siz
     struct tool *t = ud;
     (void)bin;
     (void)bin_count;
+    if (t->app->stopping) return; /* the reason was told */
     if (err) {
         fprintf(stderr, "linnet: %s\n", err->text);
         finish(t, err->code == LN_TIMEOUT ? EXIT_TIMED_OUT : EXIT_GAVE_UP);
@@ -220,23 +221,32 @@ static int code_of_error(struct ln_str error) {
                : EXIT_NO_CONNECTION;
 }
 
+static void tell_no_hub(const struct tool *t, struct ln_str error) {
+    if (strcmp(t->cli->words[0], "hub") != 0 || config_get(t->app->config, "connections.hub").n ||
+        !ln_str_is(ln_json_get(error, "detail"), "\"tcp\""))
+        return;
+    fprintf(stderr, "linnet: no hub is there: 'linnet dev' or 'linnet hub' starts one; for another "
+                    "port: --set hub.port=N\n");
+}
+
 static void on_lifecycle(struct tool *t, struct event *ev) {
     if (ln_str_is(ev->name, "connect")) {
         t->was_up = true;
-        if (t->is_listen) {
-            join_rooms(t);
+        join_rooms(t);
+        if (t->is_listen)
             emit_given(t);
-        } else {
+        else
             send_words(t);
-        }
         return;
     }
     /* The server put us out, or the attempts are used up: nothing will come any more. */
     enum conn_state state = conn_state(t->conn);
     bool is_over = t->no_retry || state == CONN_IDLE || state == CONN_FAILED;
-    if (ln_str_is(ev->name, "connect_error") && is_over)
+    if (!is_over) return;
+    if (ln_str_is(ev->name, "connect_error") && !t->was_up) tell_no_hub(t, ev->args);
+    if (ln_str_is(ev->name, "connect_error"))
         finish(t, t->was_up ? EXIT_GAVE_UP : code_of_error(ev->args));
-    else if (ln_str_is(ev->name, "disconnect") && is_over)
+    else if (ln_str_is(ev->name, "disconnect"))
         finish(t, EXIT_GAVE_UP);
 }
 
@@ -294,6 +304,47 @@ static void timed_out(void *ud) {
     finish(t, EXIT_TIMED_OUT);
 }
 
+/* A word that was meant to be JSON and is not: sent as a string it would only seem to work. */
+static bool check_word(const char *word, struct ln_err *err) {
+    struct ln_err why;
+    if ((*word != '{' && *word != '[') || ln_json_valid(ln_str(word), &why)) return true;
+    ln_fail(err, LN_INVALID, "this is no JSON: %s: %s (a string is written '\"…\"')", word,
+            why.text);
+    return false;
+}
+
+static bool check_pairs(const struct cli *cli, const char *option, const char *form, char between,
+                        struct ln_err *err) {
+    for (int i = 0; cli_value_at(cli, option, i); i++) {
+        const char *text = cli_value_at(cli, option, i);
+        if (strchr(text, between) && text[0] != between) continue;
+        ln_fail(err, LN_INVALID, "--%s wants %s, not '%s'", option, form, text);
+        return false;
+    }
+    return true;
+}
+
+static bool check_options(const struct cli *cli, int64_t *ms, struct ln_err *err) {
+    const char *timeout = cli_value(cli, "timeout"), *dialect = cli_value(cli, "dialect");
+    if (timeout && !ln_duration_parse(ln_str(timeout), ms)) {
+        ln_fail(err, LN_INVALID, "--timeout wants a time as 5s or 2m, not '%s'", timeout);
+        return false;
+    }
+    if (dialect && strcmp(dialect, "linnet") != 0 && strcmp(dialect, "rooms") != 0) {
+        ln_fail(err, LN_INVALID, "--dialect is linnet or rooms, not '%s'; for any other: --emit",
+                dialect);
+        return false;
+    }
+    for (int i = 2; i < cli->word_count; i++)
+        if (!check_word(cli->words[i], err)) return false;
+    for (int i = 0; cli_value_at(cli, "emit", i); i++) {
+        const char *args = strchr(cli_value_at(cli, "emit", i), '=');
+        if (args && !check_word(args + 1, err)) return false;
+    }
+    return check_pairs(cli, "header", "NAME:VALUE", ':', err) &&
+           check_pairs(cli, "query", "KEY=VALUE", '=', err);
+}
+
 static int run_tool(struct tool *t) {
     struct app *a = t->app;
     struct cli *cli = t->cli;
@@ -301,13 +352,9 @@ static int run_tool(struct tool *t) {
     struct ln_err err;
     int64_t ms = t->is_listen ? 0 : 30000;
     conn_opts_init(&o);
-    if (cli_value(cli, "timeout") && !ln_duration_parse(ln_str(cli_value(cli, "timeout")), &ms)) {
-        fprintf(stderr, "linnet: --timeout wants a time as 5s or 2m, not '%s'\n",
-                cli_value(cli, "timeout"));
-        conn_opts_free(&o);
-        return EXIT_USAGE;
-    }
-    bool ok = app_target(a, cli->words[0], &o, &err) && conn_flags(cli, &o, &err);
+    bool ok = check_options(cli, &ms, &err) && app_target(a, cli->words[0], &o, &err) &&
+              conn_flags(cli, &o, &err);
+    if (t->no_retry) o.reconnection = false;
     t->conn = ok ? app_connect(a, cli->words[0], &o, &err) : NULL;
     conn_opts_free(&o);
     if (!t->conn) {

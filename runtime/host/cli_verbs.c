@@ -23,6 +23,10 @@ const struct cli_option cli_global[] = {
         {"host", 0, "ADDRESS", "hub.host", "the address it listens on (127.0.0.1)"}, {             \
         "origin", 0, "LIST", "hub.origins", "pages of these origins may connect, too"              \
     }
+#define JOIN_OPTIONS                                                                               \
+    {"join", 'j', "ROOM", NULL, "join this room first; may be repeated"}, {                        \
+        "dialect", 0, "NAME", NULL, "how rooms are joined: linnet (default) or rooms"              \
+    }
 #define CONN_OPTIONS                                                                               \
     {"auth", 0, "JSON", NULL, "the auth payload"},                                                 \
         {"token", 0, "TOKEN", NULL, "short for --auth '{\"token\":…}'; @FILE reads it"},           \
@@ -48,8 +52,7 @@ static const struct cli_option dev_options[] = {
     {0}};
 static const struct cli_option hub_options[] = {HUB_OPTIONS, {0}};
 static const struct cli_option listen_options[] = {
-    {"join", 'j', "ROOM", NULL, "join this room; may be repeated"},
-    {"dialect", 0, "NAME", NULL, "how rooms are joined: linnet (default) or rooms"},
+    JOIN_OPTIONS,
     {"event", 0, "NAME", NULL, "show these events only; may be repeated"},
     {"emit", 0, "EVENT[=JSON]", NULL, "emit after connecting; may be repeated"},
     {"count", 'n', "N", NULL, "end after N events"},
@@ -57,7 +60,7 @@ static const struct cli_option listen_options[] = {
     {"no-retry", 0, NULL, NULL, "end when the line does not come up or is lost"},
     CONN_OPTIONS,
     {0}};
-static const struct cli_option emit_options[] = {CONN_OPTIONS, {0}};
+static const struct cli_option emit_options[] = {JOIN_OPTIONS, CONN_OPTIONS, {0}};
 static const struct cli_option none[] = {{0}};
 
 const struct verb cli_verbs[] = {
@@ -84,7 +87,11 @@ const struct verb cli_verbs[] = {
      "  linnet listen hub -j lobby | jq .event\n",
      1, 1, true},
     {"emit", "URL|NAME EVENT [JSON…]", "send one event", emit_options, verb_emit,
-     "  linnet emit hub message '{\"room\":\"lobby\",\"text\":\"hi\"}'\n", 2, CLI_MAX, true},
+     "  linnet emit hub -j lobby message '{\"room\":\"lobby\",\"text\":\"hi\"}'\n"
+     "  linnet emit https://chat.example ping\n"
+     "\n"
+     "An emit asks for no answer: whether the server liked it, 'linnet call' tells.\n",
+     2, CLI_MAX, true},
     {"call", "URL|NAME EVENT [JSON…]", "send one event and print the answer", emit_options,
      verb_call, "  linnet call hub rooms\n  linnet call hub join '{\"room\":\"lobby\"}'\n", 2,
      CLI_MAX, true},
