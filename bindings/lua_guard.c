@@ -292,8 +292,8 @@ static size_t chain_of(lua_State *L, int idx, const char *event) {
     int top = lua_gettop(L);
     size_t n = 1;
     lua_pushvalue(L, idx);
-    while (n < 2000 && luaL_getmetafield(L, -1, event) == LUA_TTABLE)
-        n++;
+    for (; n < 2000 && luaL_getmetafield(L, -1, event) == LUA_TTABLE; n++)
+        lua_remove(L, -2);
     lua_settop(L, top);
     return n;
 }

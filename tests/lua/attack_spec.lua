@@ -100,10 +100,10 @@ describe("a script cannot", function()
       for _ = 1, 1900 do chain = setmetatable({}, { __index = chain }) end
       print(pcall(table.move, chain, 1, 1e6, 1, {}))
       print(pcall(table.concat, chain, "", 1, 9e5))
-      for i = 0, 20 do chain[1 << i] = 1 end
+      for i = 1, 1e4 do chain[i] = 1 end
       print(pcall(table.insert, chain, 1, 1))
       local list = setmetatable({}, { __index = { size = 0 } })
-      for i = 1, 2e5 do table.insert(list, 2e5 - i) end
+      for i = 1, 200000 do table.insert(list, 200000 - i) end
       table.sort(list)
       table.sort(list, function(a, b) return a > b end)
       table.sort({ 3, 1, 2 }, math.ult)
@@ -113,7 +113,7 @@ describe("a script cannot", function()
       print(#words[1], #words[2], #words[3])
     ]]
     local said = world.said()
-    for i = 1, 3 do assert.matches("^false.*too many elements", table.remove(said, 1), i) end
+    for _ = 1, 3 do assert.matches("^false.*too many elements", (table.remove(said, 1))) end
     assert.same({ "199999\t1088890\t200001", "1\t500\t500" }, said)
   end)
 
