@@ -31,7 +31,8 @@ struct conn_share { /* a connection and the scripts that use it */
     struct bus *bus; /* the connection's; leads to this struct */
     ln_id conn;
     struct ln_list uses;
-    char *beside;                 /* the target, when another connection has its name; else NULL */
+    char *beside;   /* the target, when another connection has its name; else NULL */
+    char *settings; /* what they said of the target when it got its options; NULL: nothing */
     struct session_args *session; /* NULL: there was no event `session` */
 };
 struct conn_use { /* one script's use; a seat item "connection" */
@@ -42,6 +43,7 @@ struct conn_use { /* one script's use; a seat item "connection" */
     int auth;                  /* registry reference of the auth function, or LUA_NOREF */
     int dialect;               /* of the dialect's name or table, or LUA_NOREF */
     bool connects;             /* opened by this trial: connect when live */
+    bool has_line;             /* gave options of its own that the line depends on */
     bool autoconnect;          /* what the script asked for */
     struct conn_opts *changed; /* NULL, or what the connection gets when live */
 };

@@ -43,6 +43,7 @@ static void share_end(struct conn_share *sh) {
     struct conn *c = conn_of_handle(sh->app->clients, sh->conn);
     bus_tap(sh->bus, NULL, NULL);
     ln_free(sh->beside);
+    ln_free(sh->settings);
     if (sh->session) {
         ln_free((char *)(uintptr_t)sh->session->last.p);
         ln_free((char *)(uintptr_t)sh->session->before.p);
@@ -70,11 +71,41 @@ static void use_drop(struct seat_item *it) {
     ln_free(u);
 }
 
+/* What the settings say of a target, or of the connection whose namespace it is ("school/admin").
+ */
+static struct ln_str settings_of(struct app *a, const char *target) {
+    struct ln_buf path = {0};
+    ln_buf_fmt(&path, "connections.%s", target);
+    struct ln_str json = config_get(a->config, ln_buf_cstr(&path));
+    if (!json.n) {
+        path.n = strcspn(path.p, "/");
+        json = config_get(a->config, ln_buf_cstr(&path));
+    }
+    ln_buf_free(&path);
+    return json;
+}
+
+static const char *target_of(const struct conn_share *sh, const struct conn *c) {
+    return sh->beside ? sh->beside : conn_name(c);
+}
+
+static void note_settings(struct conn_share *sh, struct conn *c) {
+    struct ln_str json = settings_of(sh->app, target_of(sh, c));
+    ln_free(sh->settings);
+    sh->settings = json.n ? ln_str_dup(json) : NULL;
+}
+
+/* They were read anew, and say something else. */
+static bool is_stale(const struct conn_share *sh, const struct conn *c) {
+    return !ln_str_eq(settings_of(sh->app, target_of(sh, c)), ln_str(sh->settings));
+}
+
 static void reconfigure(struct conn_use *u) {
     struct conn *c = conn_of_handle(u->script->app->clients, u->share->conn);
     struct conn_opts *o = u->changed;
     struct ln_err err;
     u->changed = NULL;
+    if (c) note_settings(u->share, c);
     if (c && !conn_reconfigure(c, o, &err)) {
         char tag[80];
         snprintf(tag, sizeof tag, "conn:%s", conn_name(c));
@@ -274,8 +305,9 @@ static void read_opts(lua_State *L, int idx, struct asked *q) {
 
 /* --- which connection serves --- */
 
-/* How well one serves, the best last: not at all; it is an older version's of this script alone and
- * may change its options; it is there for all; it is what was asked for. */
+/* How well one serves, the best last: not at all; it may change its options, being an older
+ * version's of this script alone, or its settings having changed; it is there for all; it is what
+ * was asked for. */
 enum fit { FITS_NOT, FITS_CHANGED, FITS_SHARED, FITS };
 
 /* A script's own auth function is never the same as another script's. */
@@ -283,7 +315,8 @@ static enum fit fit_of(lua_State *L, const struct asked *q, struct conn *c, bool
     const struct script *me = script_of(L);
     const struct conn_share *sh = conn_share_of(app_of(L), c);
     const struct conn_opts *opts = conn_options(c);
-    bool is_mine = false, has_others = false, asks = q->auth != 0;
+    bool is_mine = false, was_mine = false, has_others = false, others_line = false;
+    bool asks = q->auth != 0;
     if (sh) {
         LN_LIST_EACH (&sh->uses, node, next) {
             const struct conn_use *u = LN_CONTAINER(node, struct conn_use, by_share);
@@ -292,14 +325,20 @@ static enum fit fit_of(lua_State *L, const struct asked *q, struct conn *c, bool
                 if (u->changed) opts = u->changed;
             } else if (strcmp(u->script->seat->path, me->seat->path) != 0) {
                 has_others = true;
+                others_line = others_line || u->has_line;
                 asks = asks || u->auth != LUA_NOREF;
+            } else {
+                was_mine = was_mine || u->has_line;
             }
         }
     }
+    bool stale = sh && is_stale(sh, c);
     if (!q->has_line && is_mine) return FITS;
-    if (!q->has_line && has_others) return is_plain ? FITS_SHARED : FITS_NOT;
     q->opts->autoconnect = opts->autoconnect; /* a wish for the opening only */
+    if (!q->has_line && has_others && is_plain && stale && !others_line) return FITS_CHANGED;
+    if (!q->has_line && has_others) return is_plain ? FITS_SHARED : FITS_NOT;
     if (conn_opts_same(opts, q->opts) && !(has_others && asks)) return FITS;
+    if (stale && was_mine && !is_mine) return FITS_CHANGED;
     return is_mine || has_others ? FITS_NOT : FITS_CHANGED;
 }
 
@@ -356,6 +395,8 @@ static int use_conn(lua_State *L, struct asked *q, struct conn_opts **holder) {
     struct conn_use *u = conn_use_of(L, c);
     if (!u) u = use_new(L, c);
     if (is_beside) u->share->beside = ln_strdup(q->target);
+    u->has_line = u->has_line || q->has_line;
+    if (is_new) note_settings(u->share, c);
     if (is_new) u->connects = is_trial && q->autoconnect;
     u->autoconnect = q->autoconnect;
     if (q->auth || q->has_opts) set_ref(L, u, &u->auth, q->auth);

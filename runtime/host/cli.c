@@ -257,13 +257,13 @@ int verb_help(struct cli *cli, struct app *a) {
 
 /* --- settings --- */
 
-static bool read_file(struct cli *cli, struct app *a, const char *path, enum config_level level,
+static bool read_file(struct cli *cli, struct config *c, const char *path, enum config_level level,
                       bool must_be, struct ln_err *err) {
     if (!must_be && access(path, F_OK) != 0) return true;
-    return cli->lua->config_file(a->config, path, level, err);
+    return cli->lua->config_file(c, path, level, err);
 }
 
-static bool read_files(struct cli *cli, struct app *a, struct ln_err *err) {
+static bool read_files(struct cli *cli, struct config *c, struct ln_err *err) {
     const char *named = cli_value(cli, "config");
     const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     struct ln_buf user = {0};
@@ -272,24 +272,24 @@ static bool read_files(struct cli *cli, struct app *a, struct ln_err *err) {
     else if (home)
         ln_buf_fmt(&user, "%s/.config/linnet/linnet.cfg.lua", home);
     bool ok =
-        read_file(cli, a, "/etc/linnet/linnet.cfg.lua", CONFIG_ETC, false, err) &&
-        (!user.n || read_file(cli, a, ln_buf_cstr(&user), CONFIG_USER, false, err)) &&
-        read_file(cli, a, named ? named : "linnet.cfg.lua", CONFIG_PROJECT, named != NULL, err);
+        read_file(cli, c, "/etc/linnet/linnet.cfg.lua", CONFIG_ETC, false, err) &&
+        (!user.n || read_file(cli, c, ln_buf_cstr(&user), CONFIG_USER, false, err)) &&
+        read_file(cli, c, named ? named : "linnet.cfg.lua", CONFIG_PROJECT, named != NULL, err);
     ln_buf_free(&user);
     return ok;
 }
 
-static bool set_flag(struct app *a, const char *path, const char *value, const char *origin,
+static bool set_flag(struct config *c, const char *path, const char *value, const char *origin,
                      struct ln_err *err) {
-    return config_set_text(a->config, path, ln_str(value), CONFIG_FLAG, origin, err);
+    return config_set_text(c, path, ln_str(value), CONFIG_FLAG, origin, err);
 }
 
-static bool read_flags(struct cli *cli, struct app *a, struct ln_err *err) {
+static bool read_flags(struct cli *cli, struct config *c, struct ln_err *err) {
     for (int i = 0; i < cli->given_count; i++) {
         const struct cli_option *o = cli->given[i].option;
         char origin[60];
         snprintf(origin, sizeof origin, "--%s", o->name);
-        if (o->config && !set_flag(a, o->config, cli->given[i].value, origin, err)) return false;
+        if (o->config && !set_flag(c, o->config, cli->given[i].value, origin, err)) return false;
         if (strcmp(o->name, "set") != 0) continue;
         const char *value = cli->given[i].value, *eq = strchr(value, '=');
         if (!eq) {
@@ -297,10 +297,27 @@ static bool read_flags(struct cli *cli, struct app *a, struct ln_err *err) {
             return false;
         }
         char *path = ln_dup(value, (size_t)(eq - value));
-        bool ok = set_flag(a, path, eq + 1, "--set", err);
+        bool ok = set_flag(c, path, eq + 1, "--set", err);
         ln_free(path);
         if (!ok) return false;
     }
+    return true;
+}
+
+static bool read_settings(struct cli *cli, struct config *c, struct ln_err *err) {
+    return read_files(cli, c, err) && config_from_env(c, cli->env, err) && read_flags(cli, c, err);
+}
+
+bool cli_reread(struct cli *cli, struct ln_err *err) {
+    struct config *c = config_new();
+    if (!read_settings(cli, c, err) || !config_check(c, err)) {
+        config_free(c);
+        return false;
+    }
+    config_keep(c, cli->app->config, "hub.");
+    config_keep(c, cli->app->config, "log.");
+    config_free(cli->app->config);
+    cli->app->config = c;
     return true;
 }
 
@@ -357,15 +374,16 @@ static bool set_up_log(struct cli *cli, struct app *a, struct ln_err *err) {
     return ok;
 }
 
-static int run_with_app(struct cli *cli, char **env) {
+static int run_with_app(struct cli *cli) {
     struct ln_err err;
     struct app *a = app_new();
     int status = EXIT_CONFIG;
     scripts_engine(a->scripts, cli->lua->engine);
     a->argc = cli->rest_count;
     a->argv = cli->rest;
-    if (read_files(cli, a, &err) && config_from_env(a->config, env, &err) &&
-        read_flags(cli, a, &err) && set_up_log(cli, a, &err) && config_check(a->config, &err)) {
+    cli->app = a;
+    if (read_settings(cli, a->config, &err) && set_up_log(cli, a, &err) &&
+        config_check(a->config, &err)) {
         status = cli->verb->run(cli, a);
     } else {
         fprintf(stderr, "linnet: %s\n", err.text);
@@ -385,7 +403,7 @@ static void hold_standard_streams(void) {
 }
 
 int cli_main(int argc, char **argv, char **env, const struct cli_lua *lua) {
-    struct cli cli = {.lua = lua};
+    struct cli cli = {.lua = lua, .env = env};
     hold_standard_streams();
     const char *fault = getenv("LINNET_FAULT");
     if (fault) ln_fault_set(fault);
@@ -398,7 +416,7 @@ int cli_main(int argc, char **argv, char **env, const struct cli_lua *lua) {
     } else if (cli_value(&cli, "help")) {
         cli_help(&cli, cli.names_verb ? cli.verb : NULL);
     } else {
-        status = cli.verb->needs_app ? run_with_app(&cli, env) : cli.verb->run(&cli, NULL);
+        status = cli.verb->needs_app ? run_with_app(&cli) : cli.verb->run(&cli, NULL);
     }
     if (fflush(stdout) != 0 && errno != EPIPE && status == EXIT_OK) status = EXIT_FAILED;
     ln_log_close();

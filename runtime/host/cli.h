@@ -33,6 +33,8 @@ struct cli_lua { /* the bindings, as main.c hands them in */
 
 struct cli {
     const struct cli_lua *lua;
+    char **env;
+    struct app *app; /* NULL: a verb that needs none */
     const struct verb *verb;
     bool names_verb;            /* it was written out */
     const char *words[CLI_MAX]; /* what is no option */
@@ -95,5 +97,8 @@ const char **cli_values(const struct cli *cli, const char *name);
 /* Names of the scripts in this folder, sorted; each to be freed. */
 int cli_scripts_here(char **names, int max);
 void cli_signals(struct cli *cli, struct app *a);
+/* Settings and secret files anew; false with err (file and line first): nothing has changed. What
+ * the hub and the log were set to stays. */
+bool cli_reread(struct cli *cli, struct ln_err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The verbs that stay: run, dev and hub. Signals: HUP reloads, TERM and INT end (a second INT at
- * once), USR2 writes the state to the log, PIPE is ignored.
+ * The verbs that stay: run, dev and hub. Signals: HUP reads the settings anew and reloads, TERM and
+ * INT end (a second INT at once), USR2 writes the state to the log, PIPE is ignored.
  */
 #include <dirent.h>
 #include <signal.h>
@@ -36,8 +36,14 @@ static void reloaded(void *ud, const struct ln_err *err) {
 }
 
 static void on_reload(void *ud, int signum) {
-    struct app *a = ud;
+    struct cli *cli = ud;
+    struct app *a = cli->app;
+    struct ln_err err;
     (void)signum;
+    if (!cli_reread(cli, &err)) {
+        ln_log(LN_ERROR, "linnet", "%s; the old settings stay, and nothing is reloaded", err.text);
+        return;
+    }
     scripts_reload_all(a->scripts, reloaded, a);
 }
 
@@ -60,10 +66,9 @@ static void on_status(void *ud, int signum) {
 }
 
 void cli_signals(struct cli *cli, struct app *a) {
-    (void)cli;
     loop_signal(a->loop, SIGINT, on_end, a);
     loop_signal(a->loop, SIGTERM, on_end, a);
-    loop_signal(a->loop, SIGHUP, on_reload, a);
+    loop_signal(a->loop, SIGHUP, on_reload, cli);
     loop_signal(a->loop, SIGUSR2, on_status, a);
 }
 

@@ -208,6 +208,17 @@ bool config_each(const struct config *c, const char *prefix, size_t *i, const ch
     return false;
 }
 
+void config_keep(struct config *c, const struct config *from, const char *prefix) {
+    struct ln_str key;
+    void *value;
+    for (size_t i = 0; ln_map_next(&c->values, &i, &key, &value);)
+        if (ln_str_starts(key, prefix)) value_free(ln_map_remove(&c->values, key));
+    for (size_t i = 0; ln_map_next(&from->values, &i, &key, &value);) {
+        const struct value *v = value;
+        if (ln_str_starts(key, prefix)) set_value(c, key.p, ln_str(v->json), v->level, v->origin);
+    }
+}
+
 int64_t config_int(const struct config *c, const char *path, int64_t otherwise) {
     int64_t n;
     return ln_json_int(config_get(c, path), &n) ? n : otherwise;

@@ -101,6 +101,40 @@ test("SIGHUP reloads; a broken version changes nothing; SIGUSR2 tells the state"
   equal(await p.end(), 0);
 });
 
+test("SIGHUP reads settings and secret files anew; an error in them changes nothing", async () => {
+  const h = await hub(linnet);
+  const script = (name, own = "") => `local linnet = require 'linnet'\nlocal c = linnet.connect('chat'${own})
+c:on('connect', function() print('${name} at ' .. c.url) end)
+print('${name} has ' .. linnet.option('greeting') .. ' ' .. #linnet.option('key'))\n`;
+  const settings = (host, greeting, rest = "") => `connections = { chat = "ws://${host}:${h.port}" }
+local s = { options = { greeting = "${greeting}", key = secret "KEY" } }
+scripts = { a = s, b = s, c = s }\n${rest}`;
+  const dir = folder({ "a.lua": script("a"), "b.lua": script("b"), "c.lua": script("c", ", { ack_timeout = 3 }"), "linnet.cfg.lua": settings("127.0.0.1", "old"), key: "12345\n" });
+  const all = (p) => p.out() + p.err();
+  for (const scripts of [["a.lua", "b.lua"], ["c.lua", "a.lua"]]) {
+    const last = scripts.at(-1)[0], first = scripts[0][0];
+    writeFileSync(join(dir, "linnet.cfg.lua"), settings("127.0.0.1", "old"));
+    writeFileSync(join(dir, "key"), "12345\n");
+    const p = await start(linnet, ["run", ...scripts, "--set", "limits.memory=10000000"], new RegExp(`${last} at ws://127.0.0.1`), { cwd: dir, env: { ...env, KEY_FILE: join(dir, "key") } });
+    ok(/a has old 5/.test(all(p)), all(p));
+    writeFileSync(join(dir, "linnet.cfg.lua"), settings("127.0.0.1", "wrong", "\nhub = { prot = 1 }\n"));
+    p.child.kill("SIGHUP");
+    await until(() => /linnet\.cfg\.lua:5: unknown option 'hub\.prot'.*nothing is reloaded/.test(p.err()), "the error");
+    writeFileSync(join(dir, "linnet.cfg.lua"), "connections = {\n  chat = \n}}");
+    p.child.kill("SIGHUP");
+    await until(() => /linnet\.cfg\.lua:3: unexpected symbol.*nothing is reloaded/.test(p.err()), "the syntax error");
+    ok(!/wrong|reloaded [abc]\.lua/.test(all(p)), all(p));
+    writeFileSync(join(dir, "linnet.cfg.lua"), settings("localhost", "new", "\nhub = { port = 1 }\nlimits = { memory = 1 }\n"));
+    writeFileSync(join(dir, "key"), "1234567\n");
+    p.child.kill("SIGHUP");
+    await until(() => [first, last].every((n) => new RegExp(`${n} has new 7[^]*${n} at ws://localhost:${h.port}`).test(all(p))), "the new options");
+    p.child.kill("SIGUSR2"); // one line, and nothing fell behind
+    await until(() => /2 scripts/.test(p.err()), "the state");
+    equal(await p.end(), 0);
+  }
+  equal(await h.end(), 0);
+});
+
 test("a script that runs wild is stopped and named; the other goes on", async () => {
   const dir = folder({
     "wild.lua": "local linnet = require 'linnet'\nlinnet.after(0, function()\n  while true do pcall(function() while true do end end) end\nend)\n",

@@ -74,6 +74,27 @@ TEST(origins_are_lines_of_the_file) {
     end();
 }
 
+TEST(what_is_kept_when_settings_are_read_anew) {
+    begin();
+    config_set(c, "hub.port", LN_STR("1"), CONFIG_FLAG, "--port");
+    config_set(c, "hub.rate", LN_STR("2"), CONFIG_PROJECT, "old");
+    config_set(c, "limits.memory", LN_STR("3"), CONFIG_PROJECT, "old");
+    struct config *fresh = config_new();
+    config_set(fresh, "hub.rate", LN_STR("5"), CONFIG_FLAG, "new");
+    config_set(fresh, "hub.history", LN_STR("6"), CONFIG_PROJECT, "new");
+    config_set(fresh, "limits.memory", LN_STR("7"), CONFIG_PROJECT, "new");
+    config_keep(fresh, c, "hub.");
+    CHECK_INT(config_int(fresh, "hub.port", 0), 1);
+    CHECK_INT(config_int(fresh, "hub.rate", 0), 2);
+    CHECK_STR(ln_str(config_origin(fresh, "hub.rate")), "old");
+    CHECK_INT(config_int(fresh, "hub.history", 0), 0);
+    CHECK_INT(config_int(fresh, "limits.memory", 0), 7);
+    config_set(fresh, "hub.port", LN_STR("8"), CONFIG_PROJECT, "late"); /* the level, too */
+    CHECK_INT(config_int(fresh, "hub.port", 0), 1);
+    config_free(fresh);
+    end();
+}
+
 TEST(text_as_people_type_it) {
     begin();
     CHECK(set("hub.port", "4400") && set("hub.page", "false") && set("hub.ping_interval", "10s"));
@@ -214,5 +235,6 @@ TEST(connections_by_name) {
 }
 
 TEST_MAIN(T(the_higher_level_wins_in_any_order), T(levels_meet_option_by_option),
-          T(origins_are_lines_of_the_file), T(text_as_people_type_it), T(what_the_check_refuses),
-          T(names_that_cannot_be), T(the_environment), T(connections_by_name))
+          T(origins_are_lines_of_the_file), T(what_is_kept_when_settings_are_read_anew),
+          T(text_as_people_type_it), T(what_the_check_refuses), T(names_that_cannot_be),
+          T(the_environment), T(connections_by_name))
