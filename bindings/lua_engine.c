@@ -290,7 +290,7 @@ static void unload(struct script *s) {
     }
     s->seat->state = SEAT_DEAD;
     s->is_closing = true;
-    if (!s->killed) {
+    if (!s->killed && !s->was_trial) {
         script_dispose(s, s->unload_why);
         if (s->unload_why == UNLOAD_RELOAD) tasks_reloaded(s);
     }
@@ -299,6 +299,7 @@ static void unload(struct script *s) {
 
 static void engine_unload(struct seat *seat, enum unload_reason why) {
     struct script *s = seat->impl;
+    s->was_trial = seat->state == SEAT_TRIAL;
     seat->state = SEAT_DEAD; /* silent from now on */
     if (s->is_unload_due || s->is_closing) return;
     s->is_unload_due = true;

@@ -52,6 +52,7 @@ struct script {
     bool is_booted;    /* main chunk and init have ended well */
     bool is_boot_over; /* … or not so well */
     bool is_killed_told, is_unload_due;
+    bool was_trial; /* never went live: nothing to dispose of */
     enum unload_reason unload_why;
     struct ln_buf saved; /* what the version before saved, until the plugin's table is known */
 };

@@ -165,8 +165,9 @@ static int l_wrap(lua_State *L) {
 }
 
 static bool is_inner(lua_State *L) {
-    struct running *r = script_of(L)->running;
-    return r && r->task && r->co != r->task->co;
+    struct script *s = script_of(L);
+    struct running *r = s->running;
+    return r && r->co != (r->task ? r->task->co : s->L);
 }
 
 /* coroutine.yield(...) -> what resume was given */
@@ -250,7 +251,8 @@ static void join_pieces(lua_State *L) {
     luaL_pushresult(&b);
 }
 
-/* load(text | function, name?, mode?, env?) -> function | nil, err */
+/* load(text | function, name?, mode?, env?) -> function | nil, err. A name that begins with @ would
+ * say that the text is a file's, beside which `require` may look for others. */
 static int l_load(lua_State *L) {
     bool has_env = !lua_isnone(L, 4);
     const char *mode = luaL_optstring(L, 3, "t");
@@ -267,6 +269,7 @@ static int l_load(lua_State *L) {
     struct ln_str text;
     text.p = lua_tolstring(L, 1, &text.n);
     const char *name = luaL_optstring(L, 2, text.p);
+    if (name[0] == '@') name = lua_pushfstring(L, "=%s", name + 1);
     int status = LUA_ERRSYNTAX;
     if (!strchr(mode, 't'))
         lua_pushliteral(L, "only text can be loaded, and the mode does not allow it");

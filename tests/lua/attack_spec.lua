@@ -123,6 +123,16 @@ describe("a script cannot", function()
     assert.matches("the script ends already", world.errors()[1])
   end)
 
+  it("reach files by the name of a text", function()
+    rig.write("elsewhere/secret.lua", "return 'secret'")
+    world.run [[
+      local ok, err = pcall(load("return require('./secret')", "@elsewhere/x.lua"))
+      print(ok, err:match("module '%./secret' not found"))
+      print(pcall(load("error('x')", "@some/name.lua")))
+    ]]
+    assert.same({ "false\tmodule './secret' not found", "false\tsome/name.lua:1: x" }, world.said())
+  end)
+
   it("lose what makes a list a list", function()
     world.run [[
       local json = linnet.json

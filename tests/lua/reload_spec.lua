@@ -53,6 +53,36 @@ describe("reload", function()
     assert.same({}, world.said())
   end)
 
+  it("disposes of nothing that never was live", function()
+    world.run [[ linnet.hub():on("m", function(_, x) print("m", x) end) ]]
+    local text = chat .. [[
+      linnet.on_dispose(function() print("disposed") chat:emit("m", "bye") end)
+      return { save = function() error("broken") end, dispose = function() print("disposed too") end }
+    ]]
+    world.run(text, "one.lua")
+    local ok, err = rig.reload("one.lua", header .. text)
+    assert.is_false(ok)
+    assert.matches("broken", err)
+    rig.advance(1)
+    assert.same({}, world.said())
+    world.errors()
+  end)
+
+  it("saves and restores with coroutines of its own", function()
+    local text = [[
+      local function all()
+        local list = {}
+        for x in coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end) do list[#list + 1] = x end
+        return table.concat(list, " ")
+      end
+      linnet.on_dispose(function() print("dispose", all()) end)
+      return { save = all, restore = function(_, saved) print("restore", saved, all()) end }
+    ]]
+    world.run(text)
+    assert.is_true(rig.reload("spec.lua", header .. text))
+    assert.same({ "restore\t1 2 3\t1 2 3", "dispose\t1 2 3" }, world.said())
+  end)
+
   it("of a broken text leaves the running version alone", function()
     world.run(chat .. [[
       chat:on("m", function(x) print("old", x) end)
