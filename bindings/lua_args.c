@@ -38,7 +38,9 @@ int arg_fail(lua_State *L, const char *fmt, ...) {
 }
 
 int arg_bad(lua_State *L, int idx, const char *fn, const char *arg, const char *wants) {
-    const char *got = lua_isnoneornil(L, idx) ? "nil" : luaL_typename(L, idx);
+    const char *got = lua_isnoneornil(L, idx)    ? "nil"
+                      : lua_json_is_null(L, idx) ? "linnet.null"
+                                                 : luaL_typename(L, idx);
     if (luaL_getmetafield(L, idx, "__name") == LUA_TSTRING) got = lua_tostring(L, -1);
     return arg_fail(L, "%s: %s must be %s, not %s", fn, arg, wants, got);
 }

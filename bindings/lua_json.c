@@ -297,9 +297,29 @@ static int l_new(lua_State *L) {
     return 1;
 }
 
+static int null_text(lua_State *L) {
+    if (lua_json_is_null(L, 1))
+        lua_pushliteral(L, "null");
+    else
+        lua_pushfstring(L, "%s: %p", luaL_typename(L, 1), lua_topointer(L, 1));
+    return 1;
+}
+
+/* All light userdata have one metatable: that of null. */
+static void name_null(lua_State *L) {
+    static const luaL_Reg meta[] = {{"__tostring", null_text}, {NULL, NULL}};
+    lua_json_push_null(L);
+    luaL_newlib(L, meta);
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+}
+
 void ln_open_json(lua_State *L) {
     l_new(L);
     lua_setfield(L, -2, "json");
+    name_null(L);
     lua_json_push_null(L);
     lua_setfield(L, -2, "null");
     lua_pushcfunction(L, l_array);

@@ -155,22 +155,41 @@ static void inspect(lua_State *L, int idx, struct ln_buf *out, int depth) {
         return;
     }
     s.p = luaL_tolstring(L, idx, &s.n);
+    bool is_cut = s.n > INSPECT_BYTES;
+    if (is_cut) s.n = INSPECT_BYTES;
     if (type == LUA_TSTRING)
         quote(out, s);
-    else if (lua_json_is_null(L, idx))
-        ln_buf_puts(out, "null");
     else
         ln_buf_str(out, s);
+    if (is_cut) ln_buf_puts(out, "...");
     lua_pop(L, 1);
+}
+
+static int text_gc(lua_State *L) {
+    ln_buf_free(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* A buffer that is freed whatever happens: __tostring is the script's, and may come here again. */
+static struct ln_buf *text_push(lua_State *L) {
+    struct ln_buf *b = lua_newuserdatauv(L, sizeof *b, 0);
+    *b = (struct ln_buf){0};
+    if (luaL_newmetatable(L, "linnet.text")) {
+        lua_pushcfunction(L, text_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return b;
 }
 
 /* linnet.inspect(value) -> string */
 static int l_inspect(lua_State *L) {
     luaL_checkany(L, 1);
     lua_settop(L, 1);
-    struct ln_buf *out = api_out(L);
+    struct ln_buf *out = text_push(L);
     inspect(L, 1, out, 0);
     lua_pushlstring(L, out->p ? out->p : "", out->n);
+    ln_buf_free(out);
     return 1;
 }
 

@@ -170,6 +170,20 @@ describe("small tools", function()
     assert.matches("jwt.decode: the token", world.raises [[ linnet.jwt.decode(1) ]])
   end)
 
+  it("inspect asks objects that inspect themselves", function()
+    world.run [[
+      local point = setmetatable({}, { __tostring = function() return "P" .. linnet.inspect { 1, 2 } end })
+      print(linnet.inspect { "first", point, { point }, "last" })
+      print(#linnet.inspect(("x"):rep(1e6)) < 200000)
+      print(linnet.null, linnet.inspect(linnet.null), tostring(linnet.json.empty_array):match("^%a+"))
+      print(select(2, pcall(linnet.sleep, linnet.null)))
+    ]]
+    local said = world.said()
+    assert.equal('{ "first", P{ 1, 2 }, { P{ 1, 2 } }, "last" }', said[1])
+    assert.same({ "true", "null\tnull\tuserdata" }, { said[2], said[3] })
+    assert.matches("not linnet.null$", said[4])
+  end)
+
   it("inspect ends with tables that contain themselves", function()
     world.run [[ local t = {} t.t = t print(#linnet.inspect(t) < 2000) ]]
     assert.same({ "true" }, world.said())
