@@ -16,6 +16,7 @@
 enum {
     MAX_MESSAGE = 16 * 1024 * 1024,
     CLOSE_TIMEOUT_MS = 2000,
+    DRAIN_TIMEOUT_MS = 30000, /* for a peer to take what is queued before our close frame */
     UPGRADE_TIMEOUT_MS = 20000,
     BODY_WAIT_MS = 1000, /* for the body of a refusal */
     BODY_SHOWN = 200,
@@ -107,12 +108,17 @@ static void on_close_timeout(void *ud) {
     stream_close(w->stream);
 }
 
-/* Our close frame is queued: the peer has this long to answer it. */
+static void await_close(struct ws *w, int64_t ms) {
+    loop_timer_cancel(w->loop, w->timer);
+    w->timer = loop_timer(w->loop, ms, on_close_timeout, w);
+}
+
+/* Our close frame is queued. The peer has the timeout to answer it from when it has gone
+ * (on_drained): before, it cannot have seen it. */
 static void begin_closing(struct ws *w) {
     w->state = CLOSING;
     stream_send(w->stream);
-    loop_timer_cancel(w->loop, w->timer);
-    w->timer = loop_timer(w->loop, w->close_timeout_ms, on_close_timeout, w);
+    await_close(w, LN_MAX(w->close_timeout_ms, DRAIN_TIMEOUT_MS));
 }
 
 /* --- frames --- */
@@ -380,6 +386,7 @@ static void on_data(void *ud, char *p, size_t n) {
 
 static void on_drained(void *ud) {
     struct ws *w = ud;
+    if (w->state == CLOSING) await_close(w, w->close_timeout_ms);
     if (w->state == OPEN && w->cbs->drained) w->cbs->drained(w->ud);
 }
 

@@ -17,8 +17,9 @@ struct ws_opts {
     const struct http_header *headers;
     size_t header_count;
     size_t max_message; /* bytes; 0 = 16 MiB */
-    int64_t
-        close_timeout_ms; /* how long the peer's answer to our close frame is waited for; 0 = 2 s */
+    /* How long the peer's answer to our close frame is waited for; 0 = 2 s. From when all has gone,
+     * for which the peer has 30 s. */
+    int64_t close_timeout_ms;
 };
 
 struct ws;

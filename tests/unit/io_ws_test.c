@@ -143,6 +143,53 @@ TEST(our_close_does_not_wait_for_ever) {
     end(&l);
 }
 
+/* Before its end, 4 MB that a slow peer takes bit by bit. */
+static void close_behind_a_backlog(struct line *l) {
+    static char bytes[4000000];
+    struct ln_str s = {bytes, sizeof bytes};
+    accept_line(l, options());
+    ws_send(l->w, WS_BINARY, &s, 1);
+    loop_settle(loop, 0);
+    ws_close(l->w, 1000, none);
+    loop_settle(loop, 0);
+    CHECK(ws_queued(l->w) > sizeof bytes / 2);
+}
+static size_t take(size_t bytes) {
+    size_t got = 0, before;
+    do {
+        before = peer.in.n;
+        peer_read(&peer, bytes - got);
+        got += peer.in.n - before;
+        loop_settle(loop, 0);
+    } while (got < bytes && peer.in.n > before);
+    return got;
+}
+
+TEST(a_backlog_leaves_before_the_close_is_waited_for) {
+    struct line l;
+    begin();
+    close_behind_a_backlog(&l);
+    for (int i = 0; i < 3; i++) {
+        loop_advance(loop, 2500);
+        CHECK_INT(take(500000), 500000);
+        CHECK_INT(l.closed, 0);
+    }
+    while (take(65536) > 0 && ws_queued(l.w) > 0)
+        continue;
+    loop_advance(loop, 1999); /* from when all has gone */
+    CHECK_INT(l.closed, 0);
+    loop_advance(loop, 1);
+    CHECK(l.closed == 1 && !l.has_err);
+    reset(&l);
+    close_behind_a_backlog(&l);
+    CHECK_INT(take(1000), 1000);
+    loop_advance(loop, 29999);
+    CHECK_INT(l.closed, 0);
+    loop_advance(loop, 1); /* a peer that does not take it is not waited for for ever */
+    CHECK(l.closed == 1 && !l.has_err);
+    end(&l);
+}
+
 TEST(the_peers_close_is_answered_and_told) {
     static const struct {
         int code;
@@ -317,6 +364,7 @@ TEST_MAIN(T(messages_are_masked_and_leave_together), T(big_messages_go_both_ways
           T(pings_are_answered_and_pongs_are_handed_over),
           T(a_peer_that_pings_but_never_reads_gets_no_endless_queue),
           T(our_close_waits_for_the_peers), T(our_close_does_not_wait_for_ever),
+          T(a_backlog_leaves_before_the_close_is_waited_for),
           T(the_peers_close_is_answered_and_told), T(an_end_without_a_close_frame_is_1006),
           T(a_broken_protocol_is_answered_with_its_code), T(a_message_over_the_limit_is_1009),
           T(a_peer_that_breaks_the_protocol_while_we_close_ends_at_once),
