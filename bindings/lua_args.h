@@ -99,6 +99,8 @@ void out_done(lua_State *L, struct out *o);
 /* One value as JSON in which secrets are plain: for what identifies us to a server (auth, query,
  * headers). In the buffer of api_out: valid until the next use of it. Raises. */
 struct ln_str out_private(lua_State *L, const char *fn, int idx);
+/* The same; false with err instead of raising. */
+bool out_private_try(lua_State *L, int idx, struct ln_str *json, struct ln_err *err);
 
 void ln_open_args(lua_State *L);
 

@@ -85,6 +85,10 @@ int lua_push_err(lua_State *L, ln_status code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 int lua_push_ln_err(lua_State *L, const struct ln_err *err);
 
+/* The text of an error that a script's function returned: a string, or the field `message` of a
+ * table, kept on the stack; else "". Runs no code of the script. */
+struct ln_str error_words(lua_State *L, int idx);
+
 /* The call at work in this coroutine: its event, the connection whose emits go at once. */
 struct event *lua_call_event(lua_State *L);
 struct conn *lua_call_now_conn(lua_State *L);

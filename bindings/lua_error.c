@@ -53,6 +53,18 @@ int lua_push_ln_err(lua_State *L, const struct ln_err *err) {
     return 2;
 }
 
+struct ln_str error_words(lua_State *L, int idx) {
+    struct ln_str s = {"", 0};
+    idx = lua_absindex(L, idx);
+    lua_pushliteral(L, "message");
+    if (lua_istable(L, idx))
+        lua_rawget(L, idx);
+    else
+        lua_copy(L, idx, -1);
+    if (lua_type(L, -1) == LUA_TSTRING) s.p = lua_tolstring(L, -1, &s.n);
+    return s;
+}
+
 /* --- places --- */
 
 static bool is_own(const lua_Debug *ar) {
@@ -79,7 +91,9 @@ const char *lua_call_place(struct script *s, int fn, char *buf, size_t n) {
         return buf;
     }
     lua_getinfo(s->L, ">S", &ar);
-    if (ar.linedefined > 0)
+    if (strncmp(ar.source, "=linnet/", 8) == 0)
+        snprintf(buf, n, PLACE_INSIDE);
+    else if (ar.linedefined > 0)
         snprintf(buf, n, "%s:%d", ar.short_src, ar.linedefined);
     else
         snprintf(buf, n, "%s", ar.short_src);

@@ -204,10 +204,11 @@ static void refuse(struct admit *a, lua_State *L, int n) {
     struct ln_buf data = {0};
     if (n >= 2) {
         int err = lua_gettop(L) - n + 2;
-        if (lua_istable(L, err) && lua_getfield(L, err, "data") != LUA_TNIL)
+        struct ln_str text = error_words(L, err);
+        if (text.n) snprintf(message, sizeof message, "%.*s", LN_FMT(text));
+        lua_pushliteral(L, "data");
+        if (lua_istable(L, err) && lua_rawget(L, err) != LUA_TNIL)
             lua_json_encode(L, -1, &data, NULL);
-        if (lua_istable(L, err) && lua_getfield(L, err, "message") == LUA_TSTRING) err = -1;
-        snprintf(message, sizeof message, "%s", luaL_tolstring(L, err, NULL));
     }
     admit_end(a, false, message, ln_buf_get(&data));
     ln_buf_free(&data);

@@ -88,17 +88,25 @@ static void add_sorted(struct ln_buf *out, struct ln_str json) {
     }
 }
 
-struct ln_str out_private(lua_State *L, const char *fn, int idx) {
-    struct ln_err err;
+bool out_private_try(lua_State *L, int idx, struct ln_str *json, struct ln_err *err) {
     lua_pushvalue(L, idx);
     reveal(L, 0);
     struct ln_buf *out = api_out(L);
-    if (!lua_json_encode(L, -1, out, &err)) arg_fail(L, "%s: %s", fn, err.text);
+    bool ok = lua_json_encode(L, -1, out, err);
     lua_pop(L, 1);
+    if (!ok) return false;
     struct ln_buf sorted = {0};
     add_sorted(&sorted, ln_buf_get(out));
     ln_buf_clear(out);
     ln_buf_str(out, ln_buf_get(&sorted));
     ln_buf_free(&sorted);
-    return ln_buf_get(out);
+    *json = ln_buf_get(out);
+    return true;
+}
+
+struct ln_str out_private(lua_State *L, const char *fn, int idx) {
+    struct ln_err err;
+    struct ln_str json;
+    if (!out_private_try(L, idx, &json, &err)) arg_fail(L, "%s: %s", fn, err.text);
+    return json;
 }

@@ -184,15 +184,20 @@ static int auth_push(lua_State *L, void *ud) {
 static void auth_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
     struct auth_call *a = ud;
     struct ln_err why;
+    struct ln_str json;
     if (err) {
         auth_answer(a, (struct ln_str){0}, err);
-    } else if (n >= 1 && lua_type(L, -n) == LUA_TTABLE) {
-        struct ln_str json = out_private(L, "the auth function's result", lua_absindex(L, -n));
+    } else if (n < 1 || lua_type(L, -n) != LUA_TTABLE) {
+        struct ln_str text = n >= 2 ? error_words(L, -n + 1) : (struct ln_str){0};
+        ln_fail(&why, LN_UNAUTHORIZED, "the auth function returned %s%.*s",
+                text.n ? "an error: " : "no table", LN_FMT(text));
+        auth_answer(a, (struct ln_str){0}, &why);
+    } else if (out_private_try(L, lua_absindex(L, -n), &json, &why)) {
         auth_answer(a, json, NULL);
     } else {
-        const char *text = n >= 2 ? luaL_tolstring(L, -n + 1, NULL) : NULL;
-        ln_fail(&why, LN_UNAUTHORIZED, "the auth function returned %s%s",
-                text ? "an error: " : "no table", text ? text : "");
+        char text[sizeof why.text];
+        snprintf(text, sizeof text, "%s", why.text);
+        ln_fail(&why, LN_UNAUTHORIZED, "the auth function's result: %.300s", text);
         auth_answer(a, (struct ln_str){0}, &why);
     }
     seat_drop(&a->item);

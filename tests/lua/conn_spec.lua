@@ -319,6 +319,23 @@ describe("connections", function()
       assert.matches("^unauthorized\t.*no token today", said[1])
     end)
 
+    it("that gives something else after a wait is a failed attempt at once", function()
+      for _, result in ipairs { "{ print = print }", "nil, setmetatable({}, { __tostring = error })" } do
+        world.run(([[
+          local hub = linnet.connect("hub", { reconnection = false, auth = function()
+            linnet.sleep(1)
+            return %s
+          end })
+          hub:on("connect_error", function(err) print(err.code, err.message) end)
+        ]]):format(result))
+        rig.advance(2)
+        local said = world.said()
+        assert.equal(1, #said)
+        assert.matches("^unauthorized\tauth: the auth function", said[1])
+        rig.unload("spec.lua")
+      end
+    end)
+
     it("takes secrets, and never shows them", function()
       rig.env("SPEC_NAME", "kari-the-secret")
       world.run [[

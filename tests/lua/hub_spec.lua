@@ -99,6 +99,18 @@ describe("the hub", function()
     world.logged("warn")
   end)
 
+  it("refuses at once, whatever the reason is made of", function()
+    world.run [[
+      linnet.hub():use(function()
+        linnet.sleep(1)
+        return nil, setmetatable({}, { __tostring = error, __index = error })
+      end)
+    ]]
+    client [[ chat:on("connect_error", function(err) print(err.message) end) ]]
+    rig.advance(2)
+    assert.same({ "refused" }, world.said())
+  end)
+
   it("lets in who may come", function()
     world.run [[
       local hub = linnet.hub()
