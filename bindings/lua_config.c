@@ -4,6 +4,7 @@
  * three functions, env(name, default?), secret(name) and file(path), within a step limit; what it
  * set is handed to the host as JSON.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,6 +16,33 @@
 
 #define CONFIG_STEPS 10000000 /* VM instructions: data does not loop */
 #define FILE_MAX 1048576      /* bytes */
+
+/* Adds the whole file to out; false with err. */
+static bool read_text(const char *path, struct ln_buf *out, struct ln_err *err) {
+    FILE *f = fopen(path, "re");
+    bool ok = f != NULL;
+    if (ok) {
+        out->n += fread(ln_buf_room(out, FILE_MAX + 1), 1, FILE_MAX + 1, f);
+        ok = !ferror(f); /* a folder, say */
+    }
+    if (!ok)
+        ln_fail(err, LN_NOT_FOUND, "cannot read %s: %s", path, strerror(errno));
+    else if (out->n > FILE_MAX)
+        ln_fail(err, LN_FULL, "%s has more than 1 MiB", path);
+    if (f) fclose(f);
+    return ok && out->n <= FILE_MAX;
+}
+
+/* Pushes the text and frees it. Copied to a Lua buffer first: a push may raise, and a secret must
+ * not be left in memory. */
+static int push_text(lua_State *L, struct ln_buf *text) {
+    luaL_Buffer b;
+    size_t n = text->n;
+    memcpy(luaL_buffinitsize(L, &b, n + 1), n ? text->p : "", n);
+    ln_buf_free(text);
+    luaL_pushresultsize(&b, n);
+    return 1;
+}
 
 /* env(name, default?) -> string | nil */
 static int l_env(lua_State *L) {
@@ -34,28 +62,20 @@ static int l_secret(lua_State *L) {
         ln_buf_free(&value);
         return luaL_error(L, "%s", err.text);
     }
-    /* Copied to a Lua buffer first: a push may raise, and the secret must not be left in memory. */
-    luaL_Buffer b;
-    size_t n = value.n;
-    memcpy(luaL_buffinitsize(L, &b, n + 1), value.n ? value.p : "", n);
-    ln_buf_free(&value);
-    luaL_pushresultsize(&b, n);
-    return 1;
+    return push_text(L, &value);
 }
 
 /* file(path) -> string; the file's text without its last newline */
 static int l_file(lua_State *L) {
-    const char *path = luaL_checkstring(L, 1);
-    FILE *f = fopen(path, "r");
-    luaL_Buffer b;
-    if (!f) return luaL_error(L, "cannot read %s", path);
-    char *text = luaL_buffinitsize(L, &b, FILE_MAX);
-    size_t n = fread(text, 1, FILE_MAX, f);
-    fclose(f);
-    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
-        n--;
-    luaL_pushresultsize(&b, n);
-    return 1;
+    struct ln_buf text = {0};
+    struct ln_err err;
+    if (!read_text(luaL_checkstring(L, 1), &text, &err)) {
+        ln_buf_free(&text);
+        return luaL_error(L, "%s", err.text);
+    }
+    while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
+        text.n--;
+    return push_text(L, &text);
 }
 
 static void too_long(lua_State *L, lua_Debug *ar) {
@@ -64,22 +84,6 @@ static void too_long(lua_State *L, lua_Debug *ar) {
     lua_pushfstring(L, "%s:%d: the settings run for too long (is there a loop?)", ar->short_src,
                     ar->currentline);
     lua_error(L);
-}
-
-/* Reads the whole file; NULL with err. */
-static char *read_text(const char *path, size_t *n, struct ln_err *err) {
-    FILE *f = fopen(path, "r");
-    struct ln_buf text = {0};
-    if (!f) {
-        ln_fail(err, LN_NOT_FOUND, "cannot read %s", path);
-        return NULL;
-    }
-    size_t got;
-    while (text.n < FILE_MAX && (got = fread(ln_buf_room(&text, 65536), 1, 65536, f)) > 0)
-        text.n += got;
-    fclose(f);
-    ln_buf_cstr(&text);
-    return ln_buf_take(&text, n);
 }
 
 static void set_up(lua_State *L) {
@@ -95,19 +99,20 @@ static void set_up(lua_State *L) {
 
 bool lua_config_file(struct config *c, const char *path, enum config_level level,
                      struct ln_err *err) {
-    size_t n;
     const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    char *text = read_text(path, &n, err);
-    if (!text) return false;
+    struct ln_buf text = {0}, json = {0}, chunk = {0};
+    if (!read_text(path, &text, err)) {
+        ln_buf_free(&text);
+        return false;
+    }
     lua_State *L = luaL_newstate();
-    struct ln_buf json = {0}, chunk = {0};
     struct ln_err why;
     bool ok = false;
     /* The whole path when it is not the one beside the script, so that a person finds the file. */
     ln_buf_fmt(&chunk, "@%s", level == CONFIG_PROJECT ? base : path);
     *(struct script **)lua_getextraspace(L) = NULL; /* no script's state */
     set_up(L);
-    if (luaL_loadbufferx(L, text, n, ln_buf_cstr(&chunk), "t") != LUA_OK) {
+    if (luaL_loadbufferx(L, ln_buf_cstr(&text), text.n, ln_buf_cstr(&chunk), "t") != LUA_OK) {
         ln_fail(err, LN_INVALID, "%s", lua_tostring(L, -1));
     } else {
         lua_pushvalue(L, 1);
@@ -122,8 +127,8 @@ bool lua_config_file(struct config *c, const char *path, enum config_level level
             lua_setmetatable(L, 1);
             ok = lua_json_encode(L, 1, &json, &why);
             if (ok)
-                config_set_file(c, ln_buf_get(&json), ln_buf_cstr(&chunk) + 1,
-                                (struct ln_str){text, n}, level);
+                config_set_file(c, ln_buf_get(&json), ln_buf_cstr(&chunk) + 1, ln_buf_get(&text),
+                                level);
             else
                 ln_fail(err, LN_INVALID, "%s: %s", ln_buf_cstr(&chunk) + 1, why.text);
         }
@@ -131,6 +136,6 @@ bool lua_config_file(struct config *c, const char *path, enum config_level level
     lua_close(L);
     ln_buf_free(&json);
     ln_buf_free(&chunk);
-    ln_free(text);
+    ln_buf_free(&text);
     return ok;
 }

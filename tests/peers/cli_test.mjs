@@ -135,6 +135,26 @@ scripts = { a = s, b = s, c = s }\n${rest}`;
   equal(await h.end(), 0);
 });
 
+test("a settings file that cannot be read whole is refused, never cut", () => {
+  const mib = 1024 * 1024, text = "log = { level = 'warn' }\n";
+  const dir = folder({ "most.lua": text.padEnd(mib), "more.lua": text.padEnd(mib + 1), most: "m".repeat(mib - 1) + "\n", more: "m".repeat(mib + 1),
+    "file.lua": "scripts = { ['-e'] = { options = { n = #file 'most' } } }\n", "long.lua": "scripts = {}\nx = file 'more'\n", "folder.lua": "x = file '.'\n" });
+  const config = (name, code = "local x = 1") => run(["--config", name, "-e", code], { cwd: dir });
+  for (const [name, pattern] of [
+    ["no.lua", /linnet: cannot read no\.lua: No such file/],
+    [".", /linnet: cannot read \.: Is a directory/],
+    ["more.lua", /linnet: more\.lua has more than 1 MiB/],
+    ["long.lua", /linnet: long\.lua:2: more has more than 1 MiB/],
+    ["folder.lua", /linnet: folder\.lua:1: cannot read \.: Is a directory/],
+  ]) {
+    const r = config(name);
+    equal([r.code, r.out], [78, ""], name);
+    says(r, pattern, name);
+  }
+  equal(config("most.lua").code, 0);
+  says(config("file.lua", "print(linnet.option('n'))"), new RegExp(`${mib - 1}`));
+});
+
 test("a script that runs wild is stopped and named; the other goes on", async () => {
   const dir = folder({
     "wild.lua": "local linnet = require 'linnet'\nlinnet.after(0, function()\n  while true do pcall(function() while true do end end) end\nend)\n",
