@@ -330,38 +330,48 @@ static void suggest(const char *path, struct ln_buf *out) {
     if (near) ln_buf_fmt(out, " (did you mean '%s'?)", near);
 }
 
+/* What is known of the option, or NULL with err. */
+static const struct known *known_or_fail(const char *path, const char *origin, struct ln_err *err) {
+    const struct known *k = known_of(path);
+    if (!k) {
+        struct ln_buf near = {0};
+        suggest(path, &near);
+        ln_fail(err, LN_INVALID, "%s: unknown option '%s'%s", origin, path, ln_buf_cstr(&near));
+        ln_buf_free(&near);
+    }
+    return k;
+}
+
+bool config_accepts(const char *path, struct ln_str json, const char *origin, struct ln_err *err) {
+    const struct known *k = known_or_fail(path, origin, err);
+    if (!k) return false;
+    if (is_of(k, json)) return true;
+    struct ln_buf words = {0};
+    wants(k, &words);
+    ln_fail(err, LN_INVALID, "%s: option '%s' must be %s, not %.*s", origin, path,
+            ln_buf_cstr(&words), (int)LN_MIN(json.n, 60), json.p);
+    ln_buf_free(&words);
+    return false;
+}
+
+static bool check_connection(const struct config *c, const char *name, struct ln_err *err) {
+    struct conn_opts o;
+    bool found;
+    struct ln_err why;
+    conn_opts_init(&o);
+    bool ok = config_connection(c, name, &o, &found, &why);
+    conn_opts_free(&o);
+    if (!ok) ln_fail(err, LN_INVALID, "%s", why.text);
+    return ok;
+}
+
 bool config_check(const struct config *c, struct ln_err *err) {
     const char *path, *origin;
     struct ln_str json;
     for (size_t i = 0; config_each(c, "", &i, &path, &json, &origin);) {
-        const struct known *k = known_of(path);
-        if (!k) {
-            struct ln_buf near = {0};
-            suggest(path, &near);
-            ln_fail(err, LN_INVALID, "%s: unknown option '%s'%s", origin, path, ln_buf_cstr(&near));
-            ln_buf_free(&near);
+        if (!config_accepts(path, json, origin, err)) return false;
+        if (strncmp(path, "connections.", 12) == 0 && !check_connection(c, path + 12, err))
             return false;
-        }
-        if (!is_of(k, json)) {
-            struct ln_buf words = {0};
-            wants(k, &words);
-            ln_fail(err, LN_INVALID, "%s: option '%s' must be %s, not %.*s", origin, path,
-                    ln_buf_cstr(&words), (int)LN_MIN(json.n, 60), json.p);
-            ln_buf_free(&words);
-            return false;
-        }
-        if (strncmp(path, "connections.", 12) == 0) {
-            struct conn_opts o;
-            bool found;
-            struct ln_err why;
-            conn_opts_init(&o);
-            bool ok = config_connection(c, path + 12, &o, &found, &why);
-            conn_opts_free(&o);
-            if (!ok) {
-                ln_fail(err, LN_INVALID, "%s", why.text);
-                return false;
-            }
-        }
     }
     return true;
 }
@@ -411,14 +421,8 @@ static void add_list(struct ln_buf *json, struct ln_str text) {
 
 bool config_set_text(struct config *c, const char *path, struct ln_str text,
                      enum config_level level, const char *origin, struct ln_err *err) {
-    const struct known *k = known_of(path);
-    if (!k) {
-        struct ln_buf near = {0};
-        suggest(path, &near);
-        ln_fail(err, LN_INVALID, "%s: unknown option '%s'%s", origin, path, ln_buf_cstr(&near));
-        ln_buf_free(&near);
-        return false;
-    }
+    const struct known *k = known_or_fail(path, origin, err);
+    if (!k) return false;
     struct ln_buf json = {0};
     if (k->kind == LIST) {
         add_list(&json, text);

@@ -49,6 +49,8 @@ bool json_duration(struct ln_str json, int64_t *ms); /* 10, "10s" */
 /* Checks every key against the known ones: false with err "linnet.cfg.lua:4: unknown option
  * 'hub.prot' (did you mean 'hub.port'?)". */
 bool config_check(const struct config *c, struct ln_err *err);
+/* One value of the same check (not a connection's options). */
+bool config_accepts(const char *path, struct ln_str json, const char *origin, struct ln_err *err);
 /* What begins with prefix ("hub.") is in c as it is in `from`: settings that were read anew, and
  * what cannot change while it runs. */
 void config_keep(struct config *c, const struct config *from, const char *prefix);
