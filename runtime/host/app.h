@@ -12,6 +12,7 @@
 #include "hub/hub.h"
 
 #define HUB_PORT 4321
+#define PLACE_INSIDE "(linnet)"
 
 struct app {
     struct loop *loop;
@@ -44,7 +45,8 @@ struct app {
                           const struct ln_err *err);
     void (*ask_admit)(struct app *a, ln_id ticket, struct ln_str nsp, struct ln_str auth,
                       struct ln_str headers_json);
-    /* "bot.lua:16": where the function of a listener stands; text valid until the next call. */
+    /* "bot.lua:16": where the function of a listener stands, or PLACE_INSIDE: it is linnet's own.
+     * Text valid until the next call. */
     const char *(*place_of)(struct app *a, const struct listener *l);
 };
 

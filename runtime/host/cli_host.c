@@ -112,20 +112,39 @@ struct loading {
     bool *failed;
 };
 
+/* The script's own: linnet listens on its behalf, too. */
+static size_t handlers_of(struct app *a, const char *script) {
+    size_t i = 0, n = 0;
+    struct seat *seat;
+    const char *path;
+    while (scripts_each(a->scripts, &i, &seat, &path)) {
+        if (strcmp(path, script) != 0) continue;
+        LN_LIST_EACH (&seat->items, node, next) {
+            struct seat_item *it = LN_CONTAINER(node, struct seat_item, node);
+            if (strcmp(it->what, "listener") != 0) continue;
+            const char *place = a->place_of(a, LN_CONTAINER(it, struct listener, item));
+            n += place && strcmp(place, PLACE_INSIDE) != 0;
+        }
+    }
+    return n;
+}
+
+static void print_script(struct app *a, const char *path) {
+    size_t n = handlers_of(a, path);
+    printf("  script  %-26s %zu handler%s\n", path, n, n == 1 ? "" : "s");
+    fflush(stdout);
+}
+
 static void loaded(void *ud, const struct ln_err *err) {
     struct loading *l = ud;
     if (err) {
-        fprintf(stderr, "linnet: %s\n", err->text);
+        bool may_come = l->app->is_dev && access(l->path, F_OK) != 0;
+        fprintf(stderr, "linnet: %s%s\n", err->text,
+                may_come ? "; it is started when it comes" : "");
         *l->failed = true;
         if (!l->app->is_dev) app_exit(l->app, EXIT_FAILED);
     } else if (l->app->is_dev) {
-        size_t i = 0, items = 0;
-        struct seat *seat;
-        const char *path;
-        while (scripts_each(l->app->scripts, &i, &seat, &path))
-            if (strcmp(path, l->path) == 0) items = seat_count(seat, "listener");
-        printf("  script  %-26s %zu handler%s\n", l->path, items, items == 1 ? "" : "s");
-        fflush(stdout);
+        print_script(l->app, l->path);
     }
     ln_free(l);
 }
@@ -211,7 +230,7 @@ int verb_run(struct cli *cli, struct app *a) {
 
 static bool is_script_name(const char *name) {
     size_t n = strlen(name);
-    return n > 4 && strcmp(name + n - 4, ".lua") == 0 &&
+    return n > 4 && name[0] != '.' && strcmp(name + n - 4, ".lua") == 0 &&
            !(n > 8 && strcmp(name + n - 8, ".cfg.lua") == 0) &&
            !(n > 9 && strcmp(name + n - 9, "_test.lua") == 0);
 }
@@ -229,6 +248,31 @@ int cli_scripts_here(char **names, int max) {
     closedir(dir);
     qsort(names, (size_t)n, sizeof *names, by_name);
     return n;
+}
+
+static void note_err(void *ud, const struct ln_err *err) {
+    *(struct ln_err *)ud = err ? *err : (struct ln_err){LN_OK, ""};
+}
+
+/* All first, then the words: what one of them requires is its module, and no script that failed. */
+static void load_here(struct app *a, char *const *names, int n) {
+    struct ln_err *errs = ln_alloc(((size_t)n + 1) * sizeof *errs);
+    scripts_follow(a->scripts, cli_scripts_here);
+    for (int i = 0; i < n; i++)
+        scripts_load(a->scripts, names[i], NULL, note_err, &errs[i]);
+    for (int i = 0; i < n; i++) {
+        const char *reader = scripts_reader(a->scripts, names[i]);
+        if (reader)
+            printf("  module  %-26s of %s\n", names[i], reader);
+        else if (errs[i].code != LN_OK)
+            fprintf(stderr, "linnet: %s\n", errs[i].text);
+        else
+            print_script(a, names[i]);
+    }
+    if (n == 0)
+        printf(
+            "  script  none yet: a *.lua is started when it comes; 'linnet new NAME' makes one\n");
+    ln_free(errs);
 }
 
 int verb_dev(struct cli *cli, struct app *a) {
@@ -253,9 +297,7 @@ int verb_dev(struct cli *cli, struct app *a) {
     cli_signals(cli, a);
     for (int i = 0; i < cli->word_count; i++)
         load(cli, a, cli->words[i], NULL, &failed);
-    for (int i = 0; i < found; i++)
-        load(cli, a, here[i], NULL, &failed);
-    if (!cli->word_count && !found) printf("  script  none here: 'linnet new NAME' makes one\n");
+    if (!cli->word_count) load_here(a, here, found);
     if (scripts_watch(a->scripts, &err) != LN_OK) ln_log(LN_WARN, "linnet", "%s", err.text);
     printf("  ready in %d ms · watching · Ctrl-C to stop\n", (int)(ln_mono_ms() - start));
     fflush(stdout);

@@ -150,6 +150,54 @@ static void sweep_plugins(struct scripts *ss) {
     }
 }
 
+/* --- the scripts of a folder --- */
+
+void scripts_follow(struct scripts *ss, int (*list)(char **names, int max)) {
+    ss->list = list;
+}
+
+const char *scripts_reader(const struct scripts *ss, const char *path) {
+    LN_LIST_EACH (&ss->entries, node, next) {
+        const struct entry *e = LN_CONTAINER(node, struct entry, node);
+        if (ss->list && strcmp(e->path, path) != 0 && files_have(e, path)) return e->path;
+    }
+    return NULL;
+}
+
+struct entry *entry_add(struct scripts *ss, const char *path) {
+    if (entry_of_path(ss, path)) return NULL;
+    return entry_new(ss, path, NULL, (struct ln_str){NULL, 0});
+}
+
+void scripts_retire(struct entry *e) {
+    loop_timer_cancel(e->scripts->app->loop, e->restart);
+    e->restart = 0;
+    entry_unload(e, UNLOAD_STOP);
+    sweep_plugins(e->scripts);
+}
+
+/* What was taken for a script, and turned out to be a module of another one. */
+static void sweep_modules(struct scripts *ss) {
+    for (bool again = ss->list != NULL; again;) {
+        again = false;
+        LN_LIST_EACH (&ss->entries, node, next) {
+            struct entry *e = LN_CONTAINER(node, struct entry, node);
+            const char *reader = scripts_reader(ss, e->path);
+            if (!e->seat || e->is_plugin || e->is_starting || !reader) continue;
+            ln_log(ss->is_watching ? LN_INFO : LN_DEBUG, "linnet",
+                   "%s is a module of %s: it no longer runs by itself", e->path, reader);
+            scripts_retire(e);
+            again = true; /* the list may have changed */
+            break;
+        }
+    }
+}
+
+static void sweep(struct scripts *ss) {
+    sweep_modules(ss);
+    sweep_plugins(ss);
+}
+
 /* --- loading --- */
 
 struct load {
@@ -263,7 +311,7 @@ void scripts_load(struct scripts *ss, const char *path, const char *code, script
         e = entry_new(ss, path, code, (struct ln_str){NULL, 0});
     }
     start(e, &err);
-    sweep_plugins(ss);
+    sweep(ss);
     done(ud, err.code == LN_OK ? NULL : &err);
 }
 
@@ -309,14 +357,16 @@ void entry_reload(struct entry *e, struct ln_err *err) {
     }
     e->round = ss->round;
     uint64_t began = ln_mono_ms();
+    bool was_running = e->seat != NULL;
     start(e, err);
     if (err->code != LN_OK) {
         ln_log(LN_ERROR, "linnet", "%s%s", err->text,
                e->seat ? "\n  the running version stays" : "");
         return;
     }
-    ln_log(LN_INFO, "linnet", "reloaded %s in %d ms · the connections are kept", e->path,
-           (int)(ln_mono_ms() - began));
+    ln_log(LN_INFO, "linnet",
+           was_running ? "reloaded %s in %d ms · the connections are kept" : "started %s in %d ms",
+           e->path, (int)(ln_mono_ms() - began));
 }
 
 /* The script, then who uses it, in the order in which they were loaded; each once a round. */
@@ -347,7 +397,7 @@ void scripts_reload(struct scripts *ss, const char *path, scripts_done_fn done, 
     }
     ss->round++;
     reload_with_users(e, &err);
-    sweep_plugins(ss);
+    sweep(ss);
     done(ud, err.code == LN_OK ? NULL : &err);
 }
 
@@ -374,7 +424,7 @@ void scripts_reload_all(struct scripts *ss, scripts_done_fn done, void *ud) {
         entry_reload(e, &err);
         if (first.code == LN_OK) first = err;
     }
-    sweep_plugins(ss);
+    sweep(ss);
     done(ud, first.code == LN_OK ? NULL : &first);
 }
 

@@ -23,6 +23,12 @@ void scripts_reload(struct scripts *ss, const char *path, scripts_done_fn done, 
 void scripts_reload_all(struct scripts *ss, scripts_done_fn done, void *ud);
 /* Reload on save: the scripts' files, and what they required. */
 ln_status scripts_watch(struct scripts *ss, struct ln_err *err);
+/* The scripts of this folder, for `dev`: list says which files may be one. What comes later is
+ * loaded; a file that another script has read (require) is a module of that, and no script. Before
+ * the first load. */
+void scripts_follow(struct scripts *ss, int (*list)(char **names, int max));
+/* The script that has read the file as a module of its own, or NULL. */
+const char *scripts_reader(const struct scripts *ss, const char *path);
 /* An engine reports that a script was killed (text: why and where): it is dropped now, and loaded
  * again after 1 s, doubling to 60 s; after 10 minutes of peace from the beginning. */
 void scripts_killed(struct scripts *ss, struct seat *seat, const char *why);

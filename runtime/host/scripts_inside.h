@@ -56,13 +56,18 @@ struct scripts {
     int starting;     /* starts at work, one inside the other: nothing may be freed below them */
     ln_id stop;       /* timer: they were asked to stop meanwhile */
     struct dir *dirs; /* watched */
+    /* NULL, or: what scripts there are in this folder; each name to be freed. */
+    int (*list)(char **names, int max);
 };
 
 /* scripts.c */
-void entry_reload(struct entry *e, struct ln_err *err); /* err->code LN_OK when it runs */
+void entry_reload(struct entry *e, struct ln_err *err);        /* err->code LN_OK when it runs */
+struct entry *entry_add(struct scripts *ss, const char *path); /* NULL: it is there already */
+void scripts_retire(struct entry *e); /* stopped; its entry stays for the file to come back */
 
 /* scripts_watch.c */
 void files_note(struct entry *e, const char *path);
+bool files_have(const struct entry *e, const char *path);
 void files_settle(struct entry *e, bool loaded); /* forgets what the new version did not read */
 void files_free(struct entry *e);
 void watch_files(struct entry *e); /* their directories, when watching */

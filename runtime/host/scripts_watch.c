@@ -2,7 +2,8 @@
  *
  * Reload on save. The directories of the scripts' files are watched, and a file counts as changed
  * when its bytes did: editors touch, rename and write twice. A file that is empty right after a
- * change is being written: it is looked at again a little later.
+ * change is being written: it is looked at again a little later; so is one that is gone, because
+ * some editors write a new one in its place.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -55,6 +56,16 @@ void files_note(struct entry *e, const char *path) {
     f->is_new = e->is_loading;
 }
 
+static const char *bare(const char *path) {
+    return strncmp(path, "./", 2) == 0 ? path + 2 : path;
+}
+
+bool files_have(const struct entry *e, const char *path) {
+    for (const struct file *f = e->files; f; f = f->next)
+        if (strcmp(bare(f->path), bare(path)) == 0) return true;
+    return false;
+}
+
 void files_settle(struct entry *e, bool loaded) {
     for (struct file **at = &e->files; *at;) {
         struct file *f = *at;
@@ -80,7 +91,7 @@ void files_free(struct entry *e) {
 
 /* --- what changed --- */
 
-enum change { SAME, CHANGED, BEING_WRITTEN };
+enum change { SAME, GONE, CHANGED, BEING_WRITTEN };
 
 static enum change look_at(struct entry *e) {
     enum change change = SAME;
@@ -89,9 +100,24 @@ static enum change look_at(struct entry *e) {
         uint64_t hash = hash_file(f->path, &size);
         if (hash == f->hash) continue;
         if ((hash == 0 || size == 0) && e->look_left > 0) return BEING_WRITTEN;
-        if (hash != 0) change = CHANGED; /* a file that is gone changes nothing */
+        if (hash != 0) {
+            change = CHANGED; /* a module that is gone changes nothing */
+        } else if (strcmp(f->path, e->path) == 0) {
+            change = LN_MAX(change, GONE);
+            f->hash = 0; /* the same bytes are a change when they come back */
+        }
     }
     return change;
+}
+
+/* While it is written, its file's removal means that the script is; a service goes on. */
+static void gone(struct entry *e) {
+    struct scripts *ss = e->scripts;
+    bool stops = ss->app->is_dev && !e->is_plugin;
+    if (e->seat || e->restart)
+        ln_log(LN_WARN, "linnet", "%s is gone%s", e->path,
+               stops ? ": it is stopped, until the file is back" : "; the running version stays");
+    if (stops) scripts_retire(e);
 }
 
 static void ignore(void *ud, const struct ln_err *err) {
@@ -107,8 +133,33 @@ static void look(void *ud) {
     if (change == BEING_WRITTEN) {
         e->look_left--;
         e->look = loop_timer(ss->app->loop, LOOK_MS, look, e);
-    } else if (change == CHANGED) {
+    } else if (change == GONE) {
+        gone(e);
+    } else if (change == CHANGED && (e->seat || !scripts_reader(ss, e->path))) {
         scripts_reload(ss, e->path, ignore, NULL);
+    }
+}
+
+static void look_soon(struct entry *e) {
+    e->look_left = LOOKS;
+    if (!e->look) e->look = loop_timer(e->scripts->app->loop, 0, look, e);
+}
+
+/* --- scripts that come --- */
+
+#define HERE_MAX 64
+
+static void find_new(struct scripts *ss) {
+    char *names[HERE_MAX];
+    int n = ss->list ? ss->list(names, HERE_MAX) : 0;
+    for (int i = 0; i < n; i++) {
+        struct entry *e = entry_add(ss, names[i]);
+        if (e) {
+            files_note(e, names[i]);
+            e->files->hash = 0; /* whatever it holds is new */
+            look_soon(e);
+        }
+        ln_free(names[i]);
     }
 }
 
@@ -127,10 +178,9 @@ static void changed(void *ud, const char *dir, const char *name) {
         bool is_ours = false;
         for (struct file *f = e->files; f; f = f->next)
             is_ours = is_ours || is_in(f->path, dir, name);
-        if (!is_ours) continue;
-        e->look_left = LOOKS;
-        if (!e->look) e->look = loop_timer(ss->app->loop, 0, look, e);
+        if (is_ours) look_soon(e);
     }
+    if (strcmp(dir, ".") == 0) find_new(ss);
 }
 
 /* --- directories --- */
@@ -176,7 +226,7 @@ ln_status scripts_watch(struct scripts *ss, struct ln_err *err) {
             if (s != LN_OK) return s;
         }
     }
-    return LN_OK;
+    return ss->list ? watch_dir(ss, "", err) : LN_OK;
 }
 
 void watch_end(struct scripts *ss) {

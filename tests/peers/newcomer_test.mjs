@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What people do in their first hour that no manual mentions. newcomer_test.mjs LINNET [NAME]
+import { renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test, equal, ok, start, hub, within, main } from "./lib.mjs";
 import { linnet, env, folder, run, says, closed, until } from "./shell.mjs";
 
@@ -47,6 +49,104 @@ test("a call whose time is over says one thing", async () => {
   const r = run(["call", h.url, "nobody-answers", "-t", "200ms"]);
   equal([r.code, r.out, r.err.trim().split("\n").pop()], [124, "", "linnet: --timeout reached"]);
   equal(await h.end(), 0);
+});
+
+// --- dev, and its folder ---
+
+const dev = (files, args = []) => {
+  const cwd = folder(files);
+  return start(linnet, ["dev", "--port", "0", ...args], /ready in/, { cwd, env }).then((p) => {
+    p.put = (name, text) => writeFileSync(join(cwd, name), text);
+    p.cwd = cwd;
+    p.said = (pattern) => until(() => pattern.test(p.out() + p.err()), `${pattern}\n${p.out()}${p.err()}`);
+    return p;
+  });
+};
+const rest = (p) => { const n = p.err().length; return () => p.err().slice(n); };
+
+test("dev: a script that comes is started, one that goes is stopped, one that is back runs again", async () => {
+  const p = await dev({});
+  p.put("bot.lua", "print('first')\n");
+  await p.said(/first[\s\S]*started bot\.lua/);
+  p.put("bot.lua", "print('second')\n");
+  await p.said(/second[\s\S]*reloaded bot\.lua/);
+  renameSync(join(p.cwd, "bot.lua"), join(p.cwd, "other.lua"));
+  await p.said(/bot\.lua is gone: it is stopped/);
+  await p.said(/started other\.lua/);
+  const later = rest(p);
+  p.put("bot.lua", "print('second')\n");
+  await until(() => /started bot\.lua/.test(later()), "the script that is back");
+  p.put(".#bot.lua", "print('an editor')\n");
+  p.put("bot_test.lua", "print('a test')\n");
+  p.put("broken.lua", "x = =\n");
+  await p.said(/broken\.lua:1: /);
+  ok(!/an editor|a test/.test(p.err()), p.err());
+  equal(await p.end(), 0);
+});
+
+test("dev: an editor that saves by renaming stops nothing", async () => {
+  const p = await dev({ "bot.lua": "print('one')\n" });
+  for (const n of ["two", "three"]) {
+    renameSync(join(p.cwd, "bot.lua"), join(p.cwd, "bot.lua~"));
+    p.put("bot.tmp", `print('${n}')\n`);
+    renameSync(join(p.cwd, "bot.tmp"), join(p.cwd, "bot.lua"));
+    await p.said(new RegExp(`${n}[\\s\\S]*reloaded`));
+  }
+  ok(!/is gone/.test(p.err()), p.err());
+  equal(await p.end(), 0);
+});
+
+test("dev: a script that was named and is not there yet", async () => {
+  const p = await dev({}, ["later.lua"]);
+  await p.said(/later\.lua: No such file or directory; it is started when it comes/);
+  p.put("later.lua", "print('here')\n");
+  await p.said(/here[\s\S]*started later\.lua/);
+  equal(await p.end(), 0);
+});
+
+test("dev: what a script requires is its module, whatever it returns, and reloads it", async () => {
+  const p = await dev({
+    "a_words.lua": "return { hello = 'moin' }\n",
+    "bot.lua": "print(require('a_words').hello, require('lib.more'))\n",
+    "lib/more.lua": "return 'more'\n",
+  });
+  says({ all: p.out() }, /module {2}a_words\.lua +of bot\.lua/);
+  says({ all: p.out() }, /script {2}bot\.lua +0 handlers/);
+  ok(!/linnet: /.test(p.err()), p.err());
+  p.put("a_words.lua", "return { hello = 'ahoy' }\n");
+  await p.said(/ahoy[\s\S]*reloaded bot\.lua/);
+  p.put("a_words.lua", "return {\n");
+  await p.said(/a_words\.lua:2: [\s\S]*the running version stays/);
+  // One that ran by itself until a script asked for it.
+  p.put("new.lua", "print('runs') return { name = 'new' }\n");
+  await p.said(/started new\.lua/);
+  p.put("a_words.lua", "return { hello = 'again' }\n");
+  p.put("bot.lua", "print(require('new').name)\n");
+  await p.said(/new\.lua is a module of bot\.lua: it no longer runs by itself/);
+  equal(await p.end(), 0);
+});
+
+test("dev: counts the handlers that the script has", async () => {
+  const p = await dev({ "bot.lua": `local chat = linnet.connect("hub", { auth = { name = "w" } })
+local lobby = chat:room("lobby")
+lobby:on("message", function() end)
+chat:on("connect", function() end)
+chat:join("lobby")
+lobby:send("hi")\n` });
+  says({ all: p.out() }, /bot\.lua +2 handlers/);
+  equal(await p.end(), 0);
+});
+
+test("dev: two bots with names of their own", async () => {
+  const bot = `local chat = linnet.connect("hub", { auth = { name = linnet.script.name } })
+local lobby = chat:room("lobby")
+lobby:on("message", function(m) print("hears " .. m.sender.name) end)
+chat:join("lobby")
+lobby:send("hello")\n`;
+  const p = await dev({ "ada.lua": bot, "bob.lua": bot });
+  await p.said(/script:ada +hears bob/);
+  says({ all: p.err() }, /conn:hub \(bob\) +connected/);
+  equal(await p.end(), 0);
 });
 
 await main();
