@@ -73,6 +73,15 @@ struct ln_str arg_str_opt(lua_State *L, int idx, const char *fn, const char *arg
     return arg_str(L, idx, fn, arg);
 }
 
+struct ln_str arg_name(lua_State *L, int idx, const char *fn, const char *arg) {
+    struct ln_str s = arg_str(L, idx, fn, arg);
+    if (!s.n) arg_fail(L, "%s: %s is empty", fn, arg);
+    if (s.n > NAME_MAX_BYTES)
+        arg_fail(L, "%s: %s has %zu bytes; at most %d are allowed", fn, arg, s.n, NAME_MAX_BYTES);
+    if (memchr(s.p, '\0', s.n)) arg_fail(L, "%s: %s holds a zero byte", fn, arg);
+    return s;
+}
+
 int arg_word(lua_State *L, int idx, const char *fn, const char *arg, const char *const *words,
              int dflt) {
     if (dflt >= 0 && lua_isnoneornil(L, idx)) return dflt;

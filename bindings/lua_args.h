@@ -13,6 +13,8 @@
 
 #include "bindings/lua_json.h"
 
+#define NAME_MAX_BYTES 1000
+#define ITEMS_MAX 100000 /* handlers, timers, tasks … of one script */
 #define DURATION_MAX_MS (10LL * 365 * 24 * 3600 * 1000) /* ten years */
 
 /* --- raising --- */
@@ -31,6 +33,8 @@ int arg_unknown(lua_State *L, const char *fn, const char *kind, struct ln_str na
 struct ln_str arg_str(lua_State *L, int idx, const char *fn, const char *arg);
 /* "" and NULL when nil or absent. */
 struct ln_str arg_str_opt(lua_State *L, int idx, const char *fn, const char *arg);
+/* A name that is kept: of an event, a room, a namespace. At most NAME_MAX_BYTES, no zero byte. */
+struct ln_str arg_name(lua_State *L, int idx, const char *fn, const char *arg);
 /* A word of a NULL-ended list; returns its index. dflt -1: needed. */
 int arg_word(lua_State *L, int idx, const char *fn, const char *arg, const char *const *words,
              int dflt);
@@ -67,7 +71,10 @@ void *type_check(lua_State *L, int idx, const struct type_desc *t, const char *f
 
 /* --- handles: what every registration returns --- */
 
-/* Pushes a Handle that stands for nothing yet; fill it with *handle_push(L) = item->id. */
+/* Raises when the script owns ITEMS_MAX things already: what they take is no memory of Lua. */
+void items_check(lua_State *L);
+/* Pushes a Handle that stands for nothing yet; fill it with *handle_push(L) = item->id. Checks the
+ * count of items. */
 ln_id *handle_push(lua_State *L);
 
 /* --- the bindings' own part of a script --- */

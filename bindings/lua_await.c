@@ -210,10 +210,11 @@ int l_conn_wait_for(lua_State *L) {
                       .where = LUA_NOREF,
                       .what = "wait_for",
                       .timeout_ms = AWAIT_MS};
-    a.name = arg_str(L, 2, fn, "the event");
+    a.name = arg_name(L, 2, fn, "the event");
     if (arg_opts(L, 3, fn, options)) {
         a.timeout_ms = arg_ms_opt(L, arg_opt(L, 3, "timeout"), fn, "option 'timeout'", AWAIT_MS);
-        a.room = arg_str_opt(L, arg_opt(L, 3, "room"), fn, "option 'room'");
+        int r = arg_opt(L, 3, "room");
+        if (!lua_isnil(L, r)) a.room = arg_name(L, r, fn, "option 'room'");
         int w = arg_opt(L, 3, "where");
         if (!lua_isnil(L, w)) arg_fn(L, w, fn, "option 'where'");
         lua_call_can_wait(L);

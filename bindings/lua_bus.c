@@ -46,7 +46,7 @@ static int local_lead(lua_State *L, struct lua_listener *ll, struct event *ev) {
 static int local_on(lua_State *L) {
     static const char *const options[] = {"mode", "key", "where", "once", NULL};
     struct bus *b = check(L);
-    struct ln_str name = arg_str(L, 2, "on", "the event");
+    struct ln_str name = arg_name(L, 2, "on", "the event");
     ln_id *handle;
     struct lua_listener *ll = listener_make(L, luaL_optstring(L, 5, "on"), 3,
                                             lua_isnoneornil(L, 4) ? 0 : 4, options, &handle);
@@ -82,7 +82,7 @@ static int local_wait(lua_State *L) {
                       .what = "wait",
                       .lead = local_lead,
                       .timeout_ms = arg_ms_opt(L, 3, "wait", "the timeout", AWAIT_MS)};
-    a.name = arg_str(L, 2, "wait", "the event");
+    a.name = arg_name(L, 2, "wait", "the event");
     lua_call_can_wait(L);
     if (!lua_isnoneornil(L, 4)) {
         arg_fn(L, 4, "wait", "the condition");

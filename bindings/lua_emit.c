@@ -77,6 +77,7 @@ static int emit(lua_State *L, const char *fn_name, struct conn_view *v, struct c
     bool has_fn = last >= first && lua_isfunction(L, last);
     struct out out;
     struct ln_err err;
+    if (has_fn) items_check(L);
     int ref = has_fn ? arg_ref(L, last) : LUA_NOREF;
     if (!out_try(L, &out, first, has_fn ? last - 1 : last, &err)) {
         lua_call_unref(script_of(L), ref);

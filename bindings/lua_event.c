@@ -207,12 +207,13 @@ struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, in
         o.mode = (enum call_mode)arg_word(L, arg_opt(L, opts, "mode"), fn_name, "option 'mode'",
                                           call_mode_names, 0);
         o.l.once = arg_bool(L, arg_opt(L, opts, "once"), fn_name, "option 'once'", false);
-        room = arg_str_opt(L, arg_opt(L, opts, "room"), fn_name, "option 'room'");
+        int r = arg_opt(L, opts, "room");
+        if (!lua_isnil(L, r)) room = arg_name(L, r, fn_name, "option 'room'");
         int k = arg_opt(L, opts, "key"), w = arg_opt(L, opts, "where");
         if (!lua_isnil(L, k) && o.mode == MODE_PARALLEL)
             arg_fail(L, "%s: option 'key' needs a mode, as mode = \"queued\"", fn_name);
         if (lua_type(L, k) == LUA_TSTRING)
-            key.p = lua_tolstring(L, k, &key.n);
+            key = arg_name(L, k, fn_name, "option 'key'");
         else if (!lua_isnil(L, k))
             arg_fn(L, k, fn_name, "option 'key'");
         if (!lua_isnil(L, w)) {
@@ -275,8 +276,7 @@ static const char *const on_options[] = {"mode", "key", "where", "room", "once",
 
 static int conn_on(lua_State *L, const char *fn_name, bool once) {
     struct conn *c = conn_check(L, 1, fn_name);
-    struct ln_str name = arg_str(L, 2, fn_name, "the event");
-    if (!name.n) arg_fail(L, "%s: the event's name is empty", fn_name);
+    struct ln_str name = arg_name(L, 2, fn_name, "the event");
     ln_id *handle;
     struct lua_listener *ll = listener_make(L, fn_name, 3, 4, on_options, &handle);
     if (once) ll->l.once = true;

@@ -122,13 +122,13 @@ static ln_status on_hub_event(struct listener *l, struct event *ev) {
 static int l_hub_on(lua_State *L) {
     static const char *const options[] = {"namespace", NULL};
     self(L, "hub:on");
-    struct ln_str name = arg_str(L, 2, "hub:on", "the event");
+    struct ln_str name = arg_name(L, 2, "hub:on", "the event");
     ln_id *handle;
     lua_settop(L, 4);
     struct ln_str nsp = LN_STR("/");
     if (arg_opts(L, 4, "hub:on", options)) {
         int o = arg_opt(L, 4, "namespace");
-        if (!lua_isnil(L, o)) nsp = arg_str(L, o, "hub:on", "option 'namespace'");
+        if (!lua_isnil(L, o)) nsp = arg_name(L, o, "hub:on", "option 'namespace'");
     }
     struct lua_listener *ll = listener_make(L, "hub:on", 3, 0, NULL, &handle);
     struct listener_more *more = listener_more(ll);

@@ -58,8 +58,9 @@ static char *encoded(lua_State *L, int idx) {
  * after every reconnect, until `drop` or the end of the script. */
 static int half_want(lua_State *L) {
     struct conn *c = conn_check(L, 1, "conn:join");
-    struct ln_str room = arg_str(L, 2, "conn:join", "the room");
+    struct ln_str room = arg_name(L, 2, "conn:join", "the room");
     if (room_of(L, c, room)) return 0;
+    items_check(L);
     const char *leave = luaL_optstring(L, 5, NULL), *join = luaL_optstring(L, 3, "");
     char *leave_args = encoded(L, 6), *join_args = encoded(L, 4);
     struct room_item *r = ln_new(struct room_item);

@@ -252,6 +252,7 @@ static int args_push(lua_State *L, void *ud) {
 /* linnet.spawn(fn, ...) -> Task */
 static int l_spawn(lua_State *L) {
     arg_fn(L, 1, "linnet.spawn", "the function");
+    items_check(L);
     int n = lua_gettop(L) - 1;
     lua_createtable(L, n, 1);
     lua_insert(L, 2);

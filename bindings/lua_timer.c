@@ -294,6 +294,7 @@ static int gate_call(lua_State *L) {
 static int make_gate(lua_State *L, const char *fn_name, bool is_debounce) {
     int64_t ms = arg_ms(L, 1, fn_name, "the time");
     arg_fn(L, 2, fn_name, "the function");
+    items_check(L);
     lua_settop(L, 2);
     lua_pushinteger(L, 0);
     lua_pushcclosure(L, gate_call, 1);

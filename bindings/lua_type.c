@@ -136,7 +136,16 @@ static const struct type_desc handle_type = {
     .meta = handle_meta,
 };
 
+void items_check(lua_State *L) {
+    if (script_of(L)->seat->item_count >= ITEMS_MAX)
+        arg_fail(L,
+                 "the script has %d handlers, timers and tasks already: is one made again and "
+                 "again, and never cancelled?",
+                 ITEMS_MAX);
+}
+
 ln_id *handle_push(lua_State *L) {
+    items_check(L);
     ln_id *id = lua_newuserdatauv(L, sizeof *id, 0);
     *id = 0;
     type_register(L, &handle_type);

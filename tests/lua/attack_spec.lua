@@ -133,6 +133,37 @@ describe("a script cannot", function()
     assert.same({ "false\tmodule './secret' not found", "false\tsome/name.lua:1: x" }, world.said())
   end)
 
+  it("take memory that nobody counts", function()
+    world.run [[
+      local chat = linnet.connect("ws://127.0.0.1:1", { autoconnect = false })
+      local function none() end
+      print(pcall(chat.on, chat, ("x"):rep(1001), none))
+      print(pcall(chat.on, chat, "a\0b", none))
+      print(pcall(chat.on, chat, "a", none, { room = ("r"):rep(1e6) }))
+      local made, err = 0
+      local makers = {
+        function() linnet.after(1e6, none) end,
+        function() linnet.debounce(1, none) end,
+        function() linnet.spawn(none) end,
+        function() linnet.on_dispose(none):cancel() end,
+      }
+      for i = 1, 1e5 do
+        local ok, why = pcall(makers[1])
+        if ok then made = made + 1 else err = why end
+        if i % 10000 == 0 then linnet.sleep(0) end
+      end
+      print(made > 99900, err)
+      for _, make in ipairs(makers) do print(pcall(make)) end
+    ]]
+    rig.advance(1)
+    local said = world.said()
+    assert.matches("1001 bytes; at most 1000", said[1])
+    assert.matches("holds a zero byte", said[2])
+    assert.matches("1000000 bytes", said[3])
+    assert.equal(8, #said)
+    for i = 4, 8 do assert.matches("100000 handlers, timers and tasks already", said[i]) end
+  end)
+
   it("lose what makes a list a list", function()
     world.run [[
       local json = linnet.json
