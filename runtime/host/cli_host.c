@@ -171,12 +171,15 @@ static bool nothing_left(struct app *a) {
     size_t i = 0, items = 0;
     struct seat *seat;
     const char *path;
-    while (scripts_each(a->scripts, &i, &seat, &path))
+    if (a->hub || scripts_restarting(a->scripts)) return false;
+    while (scripts_each(a->scripts, &i, &seat, &path)) {
+        if (seat->state == SEAT_DEAD) return false; /* killed in this turn: it is loaded again */
         items += seat_count(seat, NULL);
+    }
     return items == 0;
 }
 
-/* A text given by -e that has nothing left (no connection, no timer, no wait) has done its work. */
+/* Scripts that have nothing left (no connection, no timer, no wait) have done their work. */
 static void end_when_done(void *ud) {
     struct app *a = ud;
     if (nothing_left(a)) app_exit(a, a->exit_code);
@@ -198,7 +201,7 @@ static void on_boot(struct app *a, struct seat *seat, bool failed) {
 
 int verb_run(struct cli *cli, struct app *a) {
     static const char *const texts[] = {"-e", "-e (2)", "-e (3)", "-e (4)"};
-    bool failed = false, only_text = cli->word_count == 0;
+    bool failed = false;
     struct ln_err err;
     if (!cli->word_count && !cli_value(cli, "execute")) {
         fprintf(stderr, "linnet: usage: linnet run SCRIPT…\n");
@@ -216,10 +219,10 @@ int verb_run(struct cli *cli, struct app *a) {
         load(cli, a, is_typed ? "stdin" : cli->words[i], is_typed ? typed : NULL, &failed);
     }
     ln_free(typed);
-    if (cli_value(cli, "watch") && scripts_watch(a->scripts, &err) != LN_OK)
-        ln_log(LN_WARN, "linnet", "%s", err.text);
     a->on_boot = on_boot;
-    if (only_text) {
+    if (cli_value(cli, "watch")) {
+        if (scripts_watch(a->scripts, &err) != LN_OK) ln_log(LN_WARN, "linnet", "%s", err.text);
+    } else {
         scripts_on_empty(a->scripts, on_empty, a);
         on_empty(a);
     }

@@ -467,6 +467,12 @@ void scripts_killed(struct scripts *ss, struct seat *seat, const char *why) {
            (int)(e->restart_ms / 1000));
 }
 
+bool scripts_restarting(const struct scripts *ss) {
+    LN_LIST_EACH (&ss->entries, node, next)
+        if (LN_CONTAINER(node, struct entry, node)->restart) return true;
+    return false;
+}
+
 /* --- the end, and looking at them --- */
 
 /* A user goes before what it uses. */

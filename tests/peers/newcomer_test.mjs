@@ -51,6 +51,35 @@ test("a call whose time is over says one thing", async () => {
   equal(await h.end(), 0);
 });
 
+// --- run ---
+
+test("run ends when nothing is left to do: a file, standard input, behind a wait", () => {
+  const cwd = folder({ "a.lua": "print('one')\n", "b.lua": "linnet.sleep(0.05) print('two')\n" });
+  for (const [args, input] of [[["a.lua"]], [["run", "a.lua", "b.lua"]], [["-"], "print('one')"]]) {
+    const r = run(args, { cwd, input, timeout: 10000 });
+    equal([r.code, r.signal], [0, null], args.join(" "));
+    says(r, args.includes("b.lua") ? /two/ : /one/);
+  }
+});
+
+test("run goes on while a hub is open, a file is watched, or a script is to be loaded again", async () => {
+  const cwd = folder({
+    "hub.lua": "print('port ' .. linnet.hub { port = 0 }.port)\n",
+    "none.lua": "print('up')\n",
+    "wild.lua": "linnet.after(0, function() while true do end end)\n",
+  });
+  for (const [args, pattern] of [
+    [["hub.lua"], /port \d/],
+    [["--watch", "none.lua"], /up/],
+    [["wild.lua", "none.lua", "--set", "limits.budget_kill=100ms"], /wild\.lua runs again/],
+  ]) {
+    const p = await start(linnet, ["run", ...args], pattern, { cwd, env });
+    equal(run(["call", "hub", "x", "--set", `hub.port=${await closed()}`]).code, 69); // some time goes by
+    equal(p.child.exitCode, null, args.join(" "));
+    equal(await p.end(), 0);
+  }
+});
+
 // --- dev, and its folder ---
 
 const dev = (files, args = []) => {
