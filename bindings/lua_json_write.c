@@ -321,9 +321,16 @@ bool json_encode(lua_State *L, int first, int last, struct ln_buf *out, struct l
                  const struct json_opts *o, struct ln_err *err) {
     const struct script *s = script_of(L); /* NULL in a state of the host's own (lua_config.c) */
     const struct json_state *st = s ? s->json : NULL;
-    struct writer w = {.L = L, .out = out, .bins = bins, .o = o, .script = s, .err = err};
+    struct writer w; /* not cleared: `above` is as big as JSON is deep, and used up to depth only */
+    w.L = L;
+    w.out = out;
+    w.bins = bins;
+    w.o = o;
+    w.script = s;
     w.max = out->n + (s ? s->mem_limit : SCRIPT_MEMORY);
     w.array_mt = st ? st->array_mt : LUA_NOREF;
+    w.depth = 0;
+    w.err = err;
     size_t begin = out->n;
     int top = lua_gettop(L);
     for (int i = first; i <= last; i++) {

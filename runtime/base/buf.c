@@ -43,23 +43,15 @@ static void grow(struct ln_buf *b, size_t need) {
     b->cap = cap;
 }
 
-char *ln_buf_room(struct ln_buf *b, size_t n) {
-    if (LN_UNLIKELY(n > b->cap - b->n || !b->p)) {
-        /* An impossible size ends in ln_realloc's out of memory, never in a wrapped sum. */
-        grow(b, n > SIZE_MAX - b->n ? SIZE_MAX : b->n + n);
-    }
-    return b->p + b->n;
+/* An impossible size ends in ln_realloc's out of memory, never in a wrapped sum. */
+void ln_buf_grow(struct ln_buf *b, size_t n) {
+    grow(b, n > SIZE_MAX - b->n ? SIZE_MAX : b->n + n);
 }
 
 void ln_buf_add(struct ln_buf *b, const void *p, size_t n) {
     if (n == 0) return;
     memcpy(ln_buf_room(b, n), p, n);
     b->n += n;
-}
-
-void ln_buf_putc(struct ln_buf *b, char c) {
-    *ln_buf_room(b, 1) = c;
-    b->n++;
 }
 
 void ln_buf_fmt(struct ln_buf *b, const char *fmt, ...) {

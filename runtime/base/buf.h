@@ -26,8 +26,12 @@ static inline void ln_buf_clear(struct ln_buf *b) {
     }
     b->off = b->n = 0;
 }
+void ln_buf_grow(struct ln_buf *b, size_t n);
 /* Room for n more bytes; returns where they go. Commit them with b->n += written. */
-char *ln_buf_room(struct ln_buf *b, size_t n);
+static inline char *ln_buf_room(struct ln_buf *b, size_t n) {
+    if (LN_UNLIKELY(n > b->cap - b->n || !b->p)) ln_buf_grow(b, n);
+    return b->p + b->n;
+}
 void ln_buf_add(struct ln_buf *b, const void *p, size_t n);
 static inline void ln_buf_str(struct ln_buf *b, struct ln_str s) {
     ln_buf_add(b, s.p, s.n);
@@ -35,7 +39,10 @@ static inline void ln_buf_str(struct ln_buf *b, struct ln_str s) {
 static inline void ln_buf_puts(struct ln_buf *b, const char *cstr) {
     ln_buf_add(b, cstr, strlen(cstr));
 }
-void ln_buf_putc(struct ln_buf *b, char c);
+static inline void ln_buf_putc(struct ln_buf *b, char c) {
+    *ln_buf_room(b, 1) = c;
+    b->n++;
+}
 void ln_buf_fmt(struct ln_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void ln_buf_vfmt(struct ln_buf *b, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
