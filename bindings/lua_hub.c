@@ -422,18 +422,32 @@ static const char *const hub_options[] = {
     "max_clients",   "max_rooms",    "max_message",     "max_queue",   "rate",    "rate_burst",
     "ping_interval", "ping_timeout", "connect_timeout", "leave_grace", "history", NULL};
 
-/* The options become settings, as if the project's file had them. */
-static void set_options(lua_State *L, int idx) {
+/* The options as JSON, each of them right; empty: none were given. */
+static struct ln_str read_options(lua_State *L, int idx) {
     struct ln_err err;
-    if (!arg_opts(L, idx, "linnet.hub", hub_options)) return;
-    for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+    struct ln_str key, value, json = {0};
+    struct ln_buf *out = api_out(L);
+    if (!arg_opts(L, idx, "linnet.hub", hub_options)) return json;
+    if (!lua_json_encode(L, idx, out, &err)) arg_fail(L, "linnet.hub: %s", err.text);
+    json = ln_buf_get(out);
+    for (size_t pos = 0; ln_json_each(json, &pos, &key, &value);) {
         char path[80];
-        struct ln_buf *json = api_out(L);
-        snprintf(path, sizeof path, "hub.%s", lua_tostring(L, -2));
-        if (!lua_json_encode(L, -1, json, &err)) arg_fail(L, "linnet.hub: %s", err.text);
-        config_set(app_of(L)->config, path, ln_buf_get(json), CONFIG_PROJECT, "linnet.hub");
+        snprintf(path, sizeof path, "hub.%.*s", LN_FMT(key));
+        if (!config_accepts(path, value, "linnet.hub", &err)) arg_fail(L, "%s", err.text);
     }
-    if (!config_check(app_of(L)->config, &err)) arg_fail(L, "%s", err.text);
+    return json;
+}
+
+/* The options become settings, as if the project's file had them, when the hub opens with them. */
+static bool open_hub(struct app *a, struct ln_str options, struct ln_err *err) {
+    struct config *before = config_new();
+    config_keep(before, a->config, "hub.");
+    if (ln_json_peek(options) == LN_JSON_OBJECT)
+        config_set(a->config, "hub", options, CONFIG_PROJECT, "linnet.hub");
+    bool ok = app_open_hub(a, false, err);
+    if (!ok) config_keep(a->config, before, "hub.");
+    config_free(before);
+    return ok;
 }
 
 /* linnet.hub(opts?) -> Hub */
@@ -444,8 +458,7 @@ static int l_hub(lua_State *L) {
     if (!a->hub) {
         if (lua_call_held(L)) return lua_call_hold(L, l_hub);
         lua_settop(L, 1);
-        set_options(L, 1);
-        if (!app_open_hub(a, false, &err)) return arg_fail(L, "linnet.hub: %s", err.text);
+        if (!open_hub(a, read_options(L, 1), &err)) return arg_fail(L, "linnet.hub: %s", err.text);
     }
     type_register(L, &hub_type);
     type_register(L, &target_type);

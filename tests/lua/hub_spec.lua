@@ -168,6 +168,24 @@ describe("the hub", function()
       world.raises [[ linnet.hub { prot = 1 } ]])
   end)
 
+  it("forgets the options of a hub that could not be opened", function()
+    rig.close()
+    rig.open(nil, false)
+    world.run [[
+      local raises = function(opts) print((select(2, pcall(linnet.hub, opts)))) end
+      raises { port = 70000, history = 5 }
+      raises { ping_timeout = "soon" }
+      raises { port = 0, host = "no address" }
+      local hub = linnet.hub { port = 0 }
+      print(hub.port > 0)
+    ]]
+    local said = world.said()
+    assert.matches("option 'hub.port' must be a whole number from 0 to 65535, not 70000", said[1])
+    assert.matches("option 'hub.ping_timeout' must be a duration", said[2])
+    assert.matches("linnet%.hub: .*no address", said[3])
+    assert.equal("true", said[#said])
+  end)
+
   it("asks one client so many things and no more, and nothing with attachments", function()
     world.run [[
       local hub = linnet.hub()
