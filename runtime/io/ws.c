@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "io/dial.h"
@@ -20,6 +21,7 @@ enum {
     UPGRADE_TIMEOUT_MS = 20000,
     BODY_WAIT_MS = 1000, /* for the body of a refusal */
     BODY_SHOWN = 200,
+    BODY_READ = 1000,       /* so that a secret is found that the end of what is shown would cut */
     PONG_LIMIT = 64 * 1024, /* bytes queued; a peer that reads nothing gets no pongs either */
     MAX_HEAD = 16 * 1024,
     MAX_INTERIM = 16 /* answers before the final one */
@@ -137,6 +139,14 @@ static const char *code_words(int code) {
     return "";
 }
 
+/* What the server said, without the secrets that it may have repeated. */
+static void add_shown(struct ln_buf *out, struct ln_str said) {
+    struct ln_buf text = {0};
+    ln_log_redact(&text, said);
+    ln_printable(out, ln_buf_get(&text), BODY_SHOWN);
+    ln_buf_free(&text);
+}
+
 static void on_peer_close(struct ws *w, int code, struct ln_str reason) {
     struct end *e = end_of(w);
     e->code = code;
@@ -146,7 +156,7 @@ static void on_peer_close(struct ws *w, int code, struct ln_str reason) {
         struct ln_buf text = {0};
         ln_buf_fmt(&text, "closed by the server: %d%s", code, code_words(code));
         if (reason.n > 0) ln_buf_puts(&text, ": ");
-        ln_printable(&text, reason, BODY_SHOWN);
+        add_shown(&text, reason);
         note(w, LN_DISCONNECTED, ln_buf_cstr(&text));
         ln_buf_free(&text);
     }
@@ -229,7 +239,7 @@ static bool chunk_size(struct ln_str line, size_t *size) {
 
 /* The body's first bytes out of the chunks that came (RFC 9112 7.1). False: more is to come. */
 static bool dechunk(struct ln_str in, struct ln_buf *out) {
-    while (out->n <= BODY_SHOWN) {
+    while (out->n <= BODY_READ) {
         const char *feed_at = in.n ? memchr(in.p, '\n', in.n) : NULL;
         size_t size, head;
         if (!feed_at) return false;
@@ -237,7 +247,7 @@ static bool dechunk(struct ln_str in, struct ln_buf *out) {
         if (!chunk_size((struct ln_str){in.p, head}, &size) || size == 0) return true;
         in = (struct ln_str){in.p + head, in.n - head};
         ln_buf_add(out, in.p, LN_MIN(in.n, size));
-        if (in.n < size + 2) return out->n > BODY_SHOWN;
+        if (in.n < size + 2) return out->n > BODY_READ;
         in = (struct ln_str){in.p + size + 2, in.n - size - 2};
     }
     return true;
@@ -253,8 +263,8 @@ static bool body_of(struct ws *w, const struct http_head *h, struct ln_buf *body
     int64_t want = 0;
     bool has_length = length.p && ln_json_int(length, &want) && want >= 0; /* digits only */
     if (has_length && (uint64_t)want < in.n) in.n = (size_t)want;
-    ln_buf_add(body, in.p, LN_MIN(in.n, BODY_SHOWN + 1));
-    return in.n > BODY_SHOWN || (has_length && in.n == (size_t)want);
+    ln_buf_add(body, in.p, LN_MIN(in.n, BODY_READ + 1));
+    return in.n > BODY_READ || (has_length && in.n == (size_t)want);
 }
 
 /* The answer was no: waits for the body's beginning, which often says why; `last`: it must do. */
@@ -274,7 +284,7 @@ static void refused(struct ws *w, bool last) {
         ln_buf_fmt(&text, "upgrade: %s", err.text);
         if (body.n > 0 && body.p[0] != '<') { /* a page is for browsers */
             ln_buf_puts(&text, ": ");
-            ln_printable(&text, ln_buf_get(&body), BODY_SHOWN);
+            add_shown(&text, ln_buf_get(&body));
         }
         fail(w, code, ln_buf_cstr(&text));
         ln_buf_free(&text);

@@ -2,6 +2,7 @@
  *
  * A WebSocket line's way to open: the request, what comes with the answer, every kind of refusal.
  */
+#include "base/log.h"
 #include "ws_line.h"
 
 TEST(the_upgrade_sends_what_was_asked_for) {
@@ -145,6 +146,35 @@ TEST(a_refusal_tells_status_and_body) {
     check_error(&l, PHASE_HTTP, LN_REFUSED, "upgrade: HTTP 503 Service Unavailable");
     CHECK_INT(l.status, 503);
     end(&l);
+}
+
+/* Some servers repeat what they were sent. */
+TEST(a_refusal_shows_no_secret) {
+    struct line l;
+    struct ln_buf text = {0};
+    begin();
+    ln_log_hide(LN_STR("s3cr3t-token"));
+    refuse(&l, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 25\r\n\r\nbad token 's3cr3t-token' .",
+           false);
+    check_error(&l, PHASE_HTTP, LN_UNAUTHORIZED,
+                "upgrade: HTTP 401 Unauthorized: bad token '***' ");
+    reset(&l);
+    ln_buf_puts(&text, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 205\r\n\r\n");
+    for (int i = 0; i < 193; i++)
+        ln_buf_putc(&text, '.');
+    ln_buf_puts(&text, "s3cr3t-token"); /* across the end of what is shown */
+    refuse(&l, ln_buf_cstr(&text), false);
+    loop_settle(loop, 0);
+    CHECK(l.closed == 1 && l.has_err);
+    CHECK_HAS(l.err.text, "..***");
+    reset(&l);
+    accept_line(&l, options());
+    serve_close(1008, "not s3cr3t-token");
+    check_error(&l, PHASE_OPEN, LN_DISCONNECTED,
+                "closed by the server: 1008 policy violation: not ***");
+    ln_buf_free(&text);
+    end(&l);
+    ln_log_close();
 }
 
 TEST(a_refusal_in_chunks_is_put_together) {
@@ -306,7 +336,8 @@ TEST(a_request_that_cannot_be_sent_is_an_error_not_an_injection) {
 TEST_MAIN(T(the_upgrade_sends_what_was_asked_for), T(what_comes_with_the_answer_is_not_lost),
           T(one_byte_at_a_time_is_the_same_line),
           T(every_split_of_a_stream_of_frames_gives_the_same), T(interim_answers_are_passed_over),
-          T(a_refusal_tells_status_and_body), T(a_refusal_in_chunks_is_put_together),
+          T(a_refusal_tells_status_and_body), T(a_refusal_shows_no_secret),
+          T(a_refusal_in_chunks_is_put_together),
           T(a_body_that_does_not_come_is_not_waited_for_long), T(what_is_no_upgrade_is_told_apart),
           T(a_head_without_end_is_refused_at_16_kib),
           T(the_peer_may_go_or_be_silent_before_it_answers),
