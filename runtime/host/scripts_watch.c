@@ -14,12 +14,16 @@
 
 #define LOOK_MS 50
 #define LOOKS 10
+#define AGAIN_MS 50 /* a directory that is gone: doubling … */
+#define AGAIN_MAX_MS 2000
 
 struct dir {
     struct dir *next;
     struct scripts *scripts;
     char *path;
-    struct loop_watch *watch;
+    struct loop_watch *watch; /* NULL: it is gone, and looked for */
+    ln_id again;              /* timer, then */
+    int64_t again_ms;
 };
 
 /* --- files --- */
@@ -171,16 +175,46 @@ static bool is_in(const char *file, const char *dir, const char *name) {
 }
 
 /* Looks are timers of their own: a reload here would free what the caller walks. */
-static void changed(void *ud, const char *dir, const char *name) {
-    struct scripts *ss = ((struct dir *)ud)->scripts;
+static void look_in(struct dir *d, const char *name) {
+    struct scripts *ss = d->scripts;
     LN_LIST_EACH (&ss->entries, node, next) {
         struct entry *e = LN_CONTAINER(node, struct entry, node);
         bool is_ours = false;
         for (struct file *f = e->files; f; f = f->next)
-            is_ours = is_ours || is_in(f->path, dir, name);
+            is_ours = is_ours || is_in(f->path, d->path, name);
         if (is_ours) look_soon(e);
     }
-    if (strcmp(dir, ".") == 0) find_new(ss);
+    if (strcmp(d->path, ".") == 0) find_new(ss);
+}
+
+static void changed(void *ud, const char *dir, const char *name);
+
+/* The directory of that path may be another one now (a checkout deletes and makes it anew), which
+ * nothing but looking finds out while there is none. */
+static void watch_again(void *ud) {
+    struct dir *d = ud;
+    struct ln_err err;
+    struct loop *l = d->scripts->app->loop;
+    d->again = 0;
+    d->watch = loop_watch(l, *d->path ? d->path : "/", changed, d, &err);
+    if (d->watch) {
+        look_in(d, "");
+        return;
+    }
+    d->again = loop_timer(l, d->again_ms, watch_again, d);
+    d->again_ms = LN_MIN(d->again_ms * 2, AGAIN_MAX_MS);
+}
+
+/* What happens to the directory itself is told with its own name, or without one. */
+static void changed(void *ud, const char *dir, const char *name) {
+    struct dir *d = ud;
+    const char *slash = strrchr(dir, '/');
+    look_in(d, name);
+    if (*name && strcmp(name, slash ? slash + 1 : dir) != 0) return;
+    look_in(d, "");
+    loop_unwatch(d->watch);
+    d->again_ms = AGAIN_MS;
+    watch_again(d);
 }
 
 /* --- directories --- */
@@ -232,6 +266,7 @@ ln_status scripts_watch(struct scripts *ss, struct ln_err *err) {
 void watch_end(struct scripts *ss) {
     for (struct dir *d; (d = ss->dirs);) {
         ss->dirs = d->next;
+        loop_timer_cancel(ss->app->loop, d->again);
         loop_unwatch(d->watch);
         ln_free(d->path);
         ln_free(d);

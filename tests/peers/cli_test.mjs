@@ -135,6 +135,24 @@ scripts = { a = s, b = s, c = s }\n${rest}`;
   equal(await h.end(), 0);
 });
 
+test("a folder that is made anew is watched again", async () => {
+  const text = (n) => `local linnet = require 'linnet'\nlinnet.every(60, function() end)\nprint('version ${n}')\n`;
+  const dir = folder(), sub = join(dir, "deep", "sub"), write = (n) => { mkdirSync(sub, { recursive: true }); writeFileSync(join(sub, "a.lua"), text(n)); };
+  write(1);
+  const p = await start(linnet, ["run", "--watch", "deep/sub/a.lua"], /version 1/, { cwd: dir, env });
+  const says = (n) => until(() => new RegExp(`version ${n}`).test(p.err() + p.out()), `version ${n}`);
+  rmSync(sub, { recursive: true });
+  write(2); // at once, as a checkout does
+  await says(2);
+  rmSync(join(dir, "deep"), { recursive: true });
+  await until(() => /a\.lua is gone/.test(p.err()), "the loss to be seen");
+  write(3);
+  await says(3);
+  write(4);
+  await says(4);
+  equal(await p.end(), 0);
+});
+
 test("a settings file that cannot be read whole is refused, never cut", () => {
   const mib = 1024 * 1024, text = "log = { level = 'warn' }\n";
   const dir = folder({ "most.lua": text.padEnd(mib), "more.lua": text.padEnd(mib + 1), most: "m".repeat(mib - 1) + "\n", more: "m".repeat(mib + 1),
