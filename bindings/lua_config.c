@@ -44,13 +44,23 @@ static int push_text(lua_State *L, struct ln_buf *text) {
     return 1;
 }
 
-/* env(name, default?) -> string | nil */
+/* env(name, default?) -> string | nil; a default that is a number or a boolean asks for one */
 static int l_env(lua_State *L) {
-    const char *value = getenv(luaL_checkstring(L, 1));
-    if (value)
-        lua_pushstring(L, value);
-    else
-        lua_settop(L, 2);
+    const char *name = luaL_checkstring(L, 1), *value = getenv(name);
+    lua_settop(L, 2);
+    if (!value) return 1;
+    if (lua_type(L, 2) == LUA_TNUMBER) {
+        if (lua_stringtonumber(L, value) == strlen(value) + 1) return 1;
+        return luaL_error(L, "the variable %s must be a number, not \"%s\"", name, value);
+    }
+    if (lua_isboolean(L, 2)) {
+        bool is_true = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+        if (!is_true && strcmp(value, "false") != 0 && strcmp(value, "0") != 0)
+            return luaL_error(L, "the variable %s must be true or false, not \"%s\"", name, value);
+        lua_pushboolean(L, is_true);
+        return 1;
+    }
+    lua_pushstring(L, value);
     return 1;
 }
 
@@ -86,12 +96,24 @@ static void too_long(lua_State *L, lua_Debug *ar) {
     lua_error(L);
 }
 
+/* A name that the file has not set. Upvalue: the functions. */
+static int l_unknown(lua_State *L) {
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL || lua_type(L, 2) != LUA_TSTRING) return 1;
+    const char *name = lua_tostring(L, 2);
+    return luaL_error(L,
+                      "there is no '%s' here: settings are data, as %s = { … }, and there are "
+                      "env(name), secret(name) and file(path)",
+                      name, name);
+}
+
 static void set_up(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"env", l_env}, {"secret", l_secret}, {"file", l_file}, {NULL, NULL}};
     lua_newtable(L); /* what the file sets */
     lua_newtable(L);
     luaL_newlib(L, functions);
+    lua_pushcclosure(L, l_unknown, 1);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
     lua_sethook(L, too_long, LUA_MASKCOUNT, CONFIG_STEPS);

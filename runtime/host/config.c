@@ -108,6 +108,23 @@ static const struct known *known_of(const char *path) {
     return NULL;
 }
 
+/* Is path where options begin: "hub", "scripts", "scripts.bot", "scripts.bot.options"? */
+static bool is_section(const char *path) {
+    for (size_t i = 0; i < LN_COUNT(known); i++) {
+        const char *p = known[i].path, *at = path;
+        while (*p && *at) {
+            if (*p == '*') {
+                at += strcspn(at, ".");
+                p++;
+            } else if (*p++ != *at++) {
+                p = "";
+            }
+        }
+        if (!*at && *p == '.') return true;
+    }
+    return false;
+}
+
 static void set_value(struct config *c, const char *path, struct ln_str json,
                       enum config_level level, const char *origin) {
     struct value *old = ln_map_get(&c->values, ln_str(path));
@@ -155,7 +172,9 @@ struct source { /* where a value comes from: fixed words, or a file whose lines 
 /* An object is taken apart down to the options; connections stay whole (config_connection). */
 static void set_tree(struct config *c, const char *path, struct ln_str json,
                      const struct source *from) {
-    if (*path && (known_of(path) || ln_json_peek(json) != LN_JSON_OBJECT)) {
+    bool is_empty = ln_json_peek(json) == LN_JSON_OBJECT && json.n == 2;
+    if (*path && (known_of(path) || ln_json_peek(json) != LN_JSON_OBJECT ||
+                  (is_empty && !is_section(path)))) {
         char origin[300];
         int line = from->text.n ? line_of(from->text, path) : 0;
         snprintf(origin, sizeof origin, line ? "%s:%d" : "%s", from->origin, line);
@@ -316,10 +335,31 @@ static void wants(const struct known *k, struct ln_buf *out) {
         ln_buf_fmt(out, " from %lld to %lld", (long long)k->min, (long long)k->max);
 }
 
+/* scripts.bot.optoins.greeting, scripts.my.bot.allow */
+static void suggest_of_script(const char *path, struct ln_buf *out) {
+    static const char *const parts[] = {"options", "allow", NULL};
+    const char *part = path + strlen("scripts.");
+    part += strcspn(part, ".");
+    part += *part == '.';
+    const char *near = ln_nearest((struct ln_str){part, strcspn(part, ".")}, parts);
+    if (near && strcmp(near, "options") == 0 && strncmp(part, "options", 7) == 0)
+        ln_buf_puts(out, " (the name of an option holds no dot)");
+    else if (near)
+        ln_buf_fmt(out, " (did you mean '%s'?)", near);
+    else if (strstr(part, ".options") || strstr(part, ".allow"))
+        ln_buf_puts(out, " (the name of a script holds no dot)");
+    else
+        ln_buf_puts(out, " (a script has `options` and `allow`)");
+}
+
 /* What may be meant by a wrong path: the nearest known option, mostly. */
 static void suggest(const char *path, struct ln_buf *out) {
-    if (strncmp(path, "connections.", 12) == 0 || strncmp(path, "scripts.", 8) == 0) {
-        ln_buf_puts(out, " (the name of a connection or script holds no dot)");
+    if (strncmp(path, "scripts.", 8) == 0) {
+        suggest_of_script(path, out);
+        return;
+    }
+    if (strncmp(path, "connections.", 12) == 0) {
+        ln_buf_puts(out, " (the name of a connection holds no dot)");
         return;
     }
     const char *names[LN_COUNT(known) + 1];
@@ -333,7 +373,9 @@ static void suggest(const char *path, struct ln_buf *out) {
 /* What is known of the option, or NULL with err. */
 static const struct known *known_or_fail(const char *path, const char *origin, struct ln_err *err) {
     const struct known *k = known_of(path);
-    if (!k) {
+    if (!k && is_section(path)) {
+        ln_fail(err, LN_INVALID, "%s: '%s' must be a table, as %s = { … }", origin, path, path);
+    } else if (!k) {
         struct ln_buf near = {0};
         suggest(path, &near);
         ln_fail(err, LN_INVALID, "%s: unknown option '%s'%s", origin, path, ln_buf_cstr(&near));

@@ -167,13 +167,38 @@ TEST(what_the_check_refuses) {
 TEST(names_that_cannot_be) {
     begin();
     file("{\"hub\":5}", "hub = 5", CONFIG_PROJECT);
-    CHECK_HAS(check(), "linnet.cfg.lua:1: unknown option 'hub'");
+    CHECK_STR(ln_str(check()), "linnet.cfg.lua:1: 'hub' must be a table, as hub = { … }");
+    end();
+    begin();
+    file("{\"hubb\":{}}", "hubb = {}", CONFIG_PROJECT);
+    CHECK_HAS(check(), "linnet.cfg.lua:1: unknown option 'hubb'");
+    end();
+    static const char *const of_scripts[][2] = {
+        {"{\"scripts\":{\"bot\":{\"optoins\":{\"a\":1}}}}", "(did you mean 'options'?)"},
+        {"{\"scripts\":{\"bot\":{\"alow\":{}}}}", "(did you mean 'allow'?)"},
+        {"{\"scripts\":{\"bot\":{\"greeting\":1}}}", "(a script has `options` and `allow`)"},
+        {"{\"scripts\":{\"bot\":5}}", "'scripts.bot' must be a table"},
+        {"{\"scripts\":{\"my.bot\":{\"options\":{\"a\":1}}}}",
+         "(the name of a script holds no dot)"},
+        {"{\"scripts\":{\"bot\":{\"options\":{\"a.b\":1}}}}",
+         "(the name of an option holds no dot)"},
+    };
+    for (size_t i = 0; i < LN_COUNT(of_scripts); i++) {
+        begin();
+        file(of_scripts[i][0], "", CONFIG_PROJECT);
+        CHECK_HAS(check(), of_scripts[i][1]);
+        end();
+    }
+    begin();
+    file("{\"hub\":{},\"scripts\":{\"bot\":{\"options\":{}}},\"connections\":{}}", "",
+         CONFIG_PROJECT);
+    CHECK_STR(ln_str(check()), "");
     end();
     begin();
     file("{\"connections\":{\"chat.example\":{\"url\":\"ws://x\"}}}",
          "connections = { ['chat.example'] = { url = 'ws://x' } }", CONFIG_PROJECT);
-    CHECK_HAS(check(), "unknown option 'connections.chat.example.url' (the name of a connection or "
-                       "script holds no dot)");
+    CHECK_HAS(check(), "unknown option 'connections.chat.example.url' (the name of a connection "
+                       "holds no dot)");
     end();
     begin();
     file("{\"hub\":{\"origins\":[1]}}", "hub = { origins = { 1 } }", CONFIG_PROJECT);
