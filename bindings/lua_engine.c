@@ -124,9 +124,9 @@ static struct script *script_new(struct app *app, const char *path, struct ln_er
     s->id = ln_slot_put(&app->slots, s, SCRIPT_KIND);
     ln_free(name);
     read_limits(s);
-    grants_read(s);
+    bool may_run = grants_read(s, err);
     s->arena = arena_new(&s->mem_used, &s->mem_limit);
-    if (!watchdog_start(err)) goto fail;
+    if (!may_run || !watchdog_start(err)) goto fail;
     s->L = lua_newstate(arena_alloc, s->arena);
     if (!s->L) {
         watchdog_stop();

@@ -29,7 +29,8 @@ bool use_requirement(struct script *s, struct ln_str want, struct ln_err *err);
 void use_booted(struct script *s); /* init is over: who waits for it goes on */
 
 /* lua_grants.c */
-void grants_read(struct script *s); /* --allow and the settings of the script */
+/* --allow and the settings of the script; false with err: a word that grants nothing. */
+bool grants_read(struct script *s, struct ln_err *err);
 void grants_free(struct script *s);
 
 #endif

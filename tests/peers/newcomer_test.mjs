@@ -51,6 +51,34 @@ test("a call whose time is over says one thing", async () => {
   equal(await h.end(), 0);
 });
 
+// --- settings and grants ---
+
+test("settings: what is no data, what is misspelt, what comes from the environment", () => {
+  for (const [text, pattern, more = {}] of [
+    ["hub.port = 4400\n", /linnet\.cfg\.lua:1: there is no 'hub' here: settings are data, as hub = \{ … \}/],
+    ["print('x')\n", /there is no 'print' here/],
+    ["hub = { port = env('PORT', 4321) }\n", /cfg\.lua:1: the variable PORT must be a number, not "many"/, { PORT: "many" }],
+    ["hub = { page = env('PAGE', true) }\n", /the variable PAGE must be true or false, not "maybe"/, { PAGE: "maybe" }],
+    ["hubb = {}\n", /cfg\.lua:1: unknown option 'hubb'/],
+    ["hub = 4400\n", /cfg\.lua:1: 'hub' must be a table/],
+  ]) {
+    const r = run(["-e", "print(1)"], { cwd: folder({ "linnet.cfg.lua": text }), env: more });
+    equal(r.code, 78, text);
+    says(r, pattern, text);
+  }
+  const cwd = folder({ "linnet.cfg.lua": "hub = { port = env('PORT', 4321), page = env('PAGE', true) }\n" });
+  says(run(["-e", "print(linnet.hub().port) linnet.exit()"], { cwd, env: { PORT: "0", PAGE: "false" } }), /script:-e +\d+/);
+});
+
+test("a grant that is none is said at once", () => {
+  const cwd = folder({ "bot.lua": "print('runs')\n", "other/linnet.cfg.lua": "scripts = {\n  bot = { allow = { 'fs:raed=/srv' } },\n}\n" });
+  const flag = run(["run", "bot.lua", "--allow=evn:HOME"], { cwd });
+  equal(flag.code, 1);
+  says(flag, /--allow: there is no grant 'evn:HOME' \(did you mean 'env'\?\)/);
+  says(run(["run", "bot.lua", "-c", "other/linnet.cfg.lua"], { cwd }), /cfg\.lua:2: there is no grant 'fs:raed=\/srv' \(did you mean 'fs:read'\?\)/);
+  equal(run(["run", "bot.lua", "--allow=env:HOME,fs:read=/srv,fs:write,native,exit"], { cwd }).code, 0);
+});
+
 // --- run ---
 
 test("run ends when nothing is left to do: a file, standard input, behind a wait", () => {
