@@ -237,7 +237,7 @@ static void open_io(lua_State *L) {
     take(L, "write", NULL);
     take(L, "stdout", NULL);
     take(L, "stderr", NULL);
-    add_refused(L, "popen", "io.popen would hold up everything: use linnet.exec (grant exec:CMD)");
+    add_refused(L, "popen", "io.popen would hold up everything: scripts start no programs");
     add_refused(L, "read", "io.read would hold up everything until somebody types");
     publish(L, LUA_IOLIBNAME);
     lua_remove(L, files);
@@ -306,7 +306,7 @@ static void open_os(lua_State *L) {
     take(L, "remove", l_remove);
     take(L, "rename", l_rename);
     add_refused(L, "execute",
-                "os.execute would hold up everything: use linnet.exec (grant exec:CMD)");
+                "os.execute would hold up everything: scripts start no programs");
     add_refused(L, "exit", "os.exit would drop every connection: use linnet.exit(code)");
     publish(L, LUA_OSLIBNAME);
 }

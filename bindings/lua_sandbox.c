@@ -146,10 +146,20 @@ void sandbox_open(lua_State *L) {
 
 static const struct hint {
     const char *name, *text;
-} hints[] = {{"unpack", "it is table.unpack"}, {"loadstring", "it is load"},
-             {"dofile", "use require"},        {"loadfile", "use require"},
-             {"setfenv", "Lua 5.4 has _ENV"},  {"getfenv", "Lua 5.4 has _ENV"},
-             {"module", "return a table"}};
+} hints[] = {{"unpack", "it is table.unpack"},
+             {"loadstring", "it is load"},
+             {"dofile", "use require"},
+             {"loadfile", "use require"},
+             {"setfenv", "Lua 5.4 has _ENV"},
+             {"getfenv", "Lua 5.4 has _ENV"},
+             {"module", "return a table"},
+             {"setTimeout", "it is linnet.after"},
+             {"setInterval", "it is linnet.every"},
+             {"console", "use print or linnet.log"},
+             {"JSON", "it is linnet.json"},
+             {"undefined", "it is nil"},
+             {"null", "it is nil, or linnet.null for JSON"},
+             {"sleep", "it is linnet.sleep"}};
 
 static int global_read(lua_State *L) {
     const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2);

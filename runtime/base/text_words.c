@@ -71,10 +71,16 @@ const char *ln_duration_text(int64_t ms, char *buf, size_t n) {
     return buf;
 }
 
+#define MIB ((uint64_t)1 << 20)
+
 const char *ln_bytes_text(uint64_t bytes, char *buf, size_t n) {
     static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
     if (bytes < 1000) {
         snprintf(buf, n, "%u B", (unsigned)bytes);
+        return buf;
+    }
+    if (bytes % MIB == 0 && bytes / MIB < 10000) { /* a limit that somebody set */
+        snprintf(buf, n, "%u MiB", (unsigned)(bytes / MIB));
         return buf;
     }
     size_t u = 0;

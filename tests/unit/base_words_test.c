@@ -83,6 +83,8 @@ TEST(sizes) {
     CHECK_STR(ln_str(bytes_text(999999)), "999.9 kB");
     CHECK_STR(ln_str(bytes_text(3456789)), "3.4 MB");
     CHECK_STR(ln_str(bytes_text(UINT64_MAX)), "18.4 EB");
+    CHECK_STR(ln_str(bytes_text(64 << 20)), "64 MiB");
+    CHECK_STR(ln_str(bytes_text((64 << 20) + 1)), "67.1 MB");
 }
 
 static const char *nearest(const char *name) {
