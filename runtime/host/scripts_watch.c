@@ -189,6 +189,13 @@ static void look_in(struct dir *d, const char *name) {
 
 static void changed(void *ud, const char *dir, const char *name);
 
+static void watch_again(void *ud);
+
+static void look_later(struct dir *d) {
+    d->again = loop_timer(d->scripts->app->loop, d->again_ms, watch_again, d);
+    d->again_ms = LN_MIN(d->again_ms * 2, AGAIN_MAX_MS);
+}
+
 /* The directory of that path may be another one now (a checkout deletes and makes it anew), which
  * nothing but looking finds out while there is none. */
 static void watch_again(void *ud) {
@@ -201,8 +208,7 @@ static void watch_again(void *ud) {
         look_in(d, "");
         return;
     }
-    d->again = loop_timer(l, d->again_ms, watch_again, d);
-    d->again_ms = LN_MIN(d->again_ms * 2, AGAIN_MAX_MS);
+    look_later(d);
 }
 
 /* What happens to the directory itself is told with its own name, or without one. */
@@ -233,14 +239,12 @@ static ln_status watch_dir(struct scripts *ss, const char *file, struct ln_err *
     d->scripts = ss;
     d->path = path;
     d->watch = loop_watch(ss->app->loop, *path ? path : "/", changed, d, err);
-    if (!d->watch) {
-        ln_free(path);
-        ln_free(d);
-        return LN_NOT_FOUND;
-    }
     d->next = ss->dirs;
     ss->dirs = d;
-    return LN_OK;
+    if (d->watch) return LN_OK;
+    d->again_ms = AGAIN_MS;
+    look_later(d);
+    return LN_NOT_FOUND;
 }
 
 void watch_files(struct entry *e) {
@@ -252,15 +256,16 @@ void watch_files(struct entry *e) {
 }
 
 ln_status scripts_watch(struct scripts *ss, struct ln_err *err) {
+    ln_status status = LN_OK;
     ss->is_watching = true;
     LN_LIST_EACH (&ss->entries, node, next) {
         struct entry *e = LN_CONTAINER(node, struct entry, node);
-        for (struct file *f = e->files; f; f = f->next) {
-            ln_status s = watch_dir(ss, f->path, err);
-            if (s != LN_OK) return s;
-        }
+        for (struct file *f = e->files; f; f = f->next)
+            if (watch_dir(ss, f->path, err) != LN_OK) status = LN_NOT_FOUND;
+        look_soon(e); /* it may have changed since it was read */
     }
-    return ss->list ? watch_dir(ss, "", err) : LN_OK;
+    if (ss->list && watch_dir(ss, "", err) != LN_OK) status = LN_NOT_FOUND;
+    return status;
 }
 
 void watch_end(struct scripts *ss) {
