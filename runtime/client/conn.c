@@ -296,8 +296,9 @@ void conn_disconnect(struct conn *c, const char *reason) {
 }
 
 static void come_back(struct conn *c, bool was_up) {
+    /* Who hears of it may come back itself, or go for good. */
+    uint64_t turns = c->turns + (c->state != CONN_CONNECTING);
     conn_set_state(c, CONN_CONNECTING);
-    uint64_t turns = c->turns;
     if (was_up) {
         tell_disconnect(c, "io client disconnect");
         emit_lost(c);

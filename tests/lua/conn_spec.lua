@@ -105,6 +105,12 @@ describe("connections", function()
       world.raises [[ linnet.connect("hub", { query = function() end }) ]])
   end)
 
+  it("take one function for the answer, as the last argument", function()
+    assert.equal("conn:emit: a function that takes the answer must be the last argument",
+      world.raises [[ linnet.connect("hub"):emit("x", function() end, { n = 1 }) ]])
+    assert.matches("a function cannot be JSON", world.raises [[ linnet.connect("hub"):emit("x", { print }) ]])
+  end)
+
   it("name file and line, and the nearest method", function()
     local err = world.fails [[
 
@@ -285,6 +291,32 @@ describe("connections", function()
     ]]
     rig.advance(4)
     assert.same({ "nil\tdisconnected\ttrue", "nil\ttimeout" }, world.said())
+  end)
+
+  it("come back once, whatever who hears of it does", function()
+    for _, act in ipairs { "reconnect", "disconnect" } do
+      world.run(([[
+        local hub = linnet.connect("hub", { auth = { name = "kari", id = "u1" } })
+        hub:ready()
+        local n = 0
+        hub:watch("state", function(new)
+          n = n + 1
+          if n < 5 then hub:%s() end
+        end)
+        hub:reconnect()
+        linnet.sleep(3)
+        print(hub.state)
+        n = 5
+        for _ = 1, 3 do
+          hub:reconnect()
+          print(assert(hub:ready()).state)
+        end
+      ]]):format(act))
+      rig.advance(5)
+      local expected = act == "reconnect" and "connected" or "idle"
+      assert.same({ expected, "connected", "connected", "connected" }, world.said())
+      rig.unload("spec.lua")
+    end
   end)
 
   describe("auth", function()
