@@ -81,6 +81,10 @@ static int emit(lua_State *L, const char *fn_name, struct conn_view *v, struct c
     int ref = has_fn ? arg_ref(L, last) : LUA_NOREF;
     if (!out_try(L, &out, first, has_fn ? last - 1 : last, &err)) {
         lua_call_unref(script_of(L), ref);
+        for (int i = first; i < last; i++)
+            if (lua_isfunction(L, i))
+                return arg_fail(L, "%s: a function that takes the answer must be the last argument",
+                                fn_name);
         return arg_fail(L, "%s: %s", fn_name, err.text);
     }
     struct conn_emit e = {

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "bindings/lua_json.h"
 #include "bindings/lua_task.h"
 
 #define ERR_KEY "linnet.err"
@@ -67,8 +68,13 @@ struct ln_str error_words(lua_State *L, int idx) {
 
 /* --- places --- */
 
+/* Code of the Lua half: its lines are stripped, and mostly its name, too. */
+static bool is_inside(const lua_Debug *ar) {
+    return strncmp(ar->source, "=linnet/", 8) == 0 || strcmp(ar->source, "=?") == 0;
+}
+
 static bool is_own(const lua_Debug *ar) {
-    return ar->currentline > 0 && strncmp(ar->source, "=linnet/", 8) != 0;
+    return ar->currentline > 0 && !is_inside(ar);
 }
 
 void script_place(lua_State *L, char *out, size_t n) {
@@ -91,7 +97,7 @@ const char *lua_call_place(struct script *s, int fn, char *buf, size_t n) {
         return buf;
     }
     lua_getinfo(s->L, ">S", &ar);
-    if (strncmp(ar.source, "=linnet/", 8) == 0)
+    if (is_inside(&ar))
         snprintf(buf, n, PLACE_INSIDE);
     else if (ar.linedefined > 0)
         snprintf(buf, n, "%s:%d", ar.short_src, ar.linedefined);
@@ -140,6 +146,19 @@ static ln_status status_of_name(const char *name) {
     return LN_INVALID;
 }
 
+/* An object that cannot say itself what it means: its message, or what it holds. */
+static void plain_text(lua_State *L) {
+    struct ln_buf json = {0};
+    lua_pushliteral(L, "message");
+    if (lua_type(L, 1) == LUA_TTABLE && lua_rawget(L, 1) == LUA_TSTRING) return;
+    bool is_shown = lua_type(L, 1) == LUA_TTABLE && lua_json_encode(L, 1, &json, NULL);
+    if (is_shown)
+        lua_pushfstring(L, "an error without a message: %s", ln_buf_cstr(&json));
+    else
+        lua_pushfstring(L, "an error without a message (a %s value)", luaL_typename(L, 1));
+    ln_buf_free(&json);
+}
+
 /* The object at index 1 as text on top; its code. */
 static ln_status object_text(lua_State *L) {
     if (lua_type(L, 1) == LUA_TSTRING || lua_type(L, 1) == LUA_TNUMBER) {
@@ -147,25 +166,23 @@ static ln_status object_text(lua_State *L) {
         lua_tostring(L, -1);
         return LN_INVALID;
     }
-    if (luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL) {
-        lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
-        return LN_INVALID;
-    }
-    lua_pop(L, 1);
     ln_status code = LN_INVALID;
     if (lua_type(L, 1) == LUA_TTABLE) {
         lua_pushliteral(L, "code");
         if (lua_rawget(L, 1) == LUA_TSTRING) code = status_of_name(lua_tostring(L, -1));
         lua_pop(L, 1);
     }
-    luaL_tolstring(L, 1, NULL);
+    if (luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL)
+        luaL_tolstring(L, 1, NULL);
+    else
+        plain_text(L);
     return code;
 }
 
 /* Frames of C functions and of the Lua half say nothing to the script's author. */
 static bool is_own_line(struct ln_str line) {
     return line.n > 0 && line.p[0] == '\t' && !ln_str_starts(line, "\t[C]") &&
-           !ln_str_starts(line, "\tlinnet/");
+           !ln_str_starts(line, "\tlinnet/") && !ln_str_starts(line, "\t?:");
 }
 
 static void trim_trace(struct ln_buf *out, const char *trace) {

@@ -445,4 +445,14 @@ describe("rooms", function()
       world.raises(ida .. [[ chat:join("x"):on("m", print, { room = "y" }) ]]))
     assert.matches("unknown option 'wheer'", world.raises(ida .. [[ chat:join("x"):on("m", print, { wheer = 1 }) ]]))
   end)
+
+  it("name the script's own lines only, when something raises behind a wait", function()
+    world.run([[
+      local lobby = assert(linnet.connect("hub"):join("lobby"))
+      lobby:send("\xff")
+    ]], "bytes.lua")
+    local err = world.errors()[1]
+    assert.matches("^bytes%.lua:2: .*is not UTF%-8", err)
+    assert.is_nil(err:find("?:", 1, true))
+  end)
 end)

@@ -166,17 +166,26 @@ TEST(any_error_object_has_words) {
         "package.loaded.m = function() error(e) end\n"
         "package.loaded.bad = function() error(setmetatable({}, { __tostring = error })) end\n"
         "package.loaded.n = function() error(12) end\n"
-        "package.loaded.none = function() error() end");
+        "package.loaded.none = function() error() end\n"
+        "package.loaded.code = function() error({ code = 7 }) end\n"
+        "package.loaded.deep = function() error({ f = print }) end\n"
+        "package.loaded.says = function() assert(nil, { message = 'no way' }) end");
     rig_call(s, "t");
-    CHECK_HAS(rig_logged(&r), "(error object is a table value)");
+    CHECK_HAS(rig_logged(&r), "an error without a message: {}");
     rig_call(s, "m");
     CHECK_HAS(rig_logged(&r), "my own");
     rig_call(s, "n");
     CHECK_HAS(rig_logged(&r), "error script:bot 12");
     rig_call(s, "none");
-    CHECK_HAS(rig_logged(&r), "(error object is a nil value)");
+    CHECK_HAS(rig_logged(&r), "an error without a message (a nil value)");
+    rig_call(s, "code");
+    CHECK_HAS(rig_logged(&r), "an error without a message: {\"code\":7}");
+    rig_call(s, "deep");
+    CHECK_HAS(rig_logged(&r), "an error without a message (a table value)");
+    rig_call(s, "says");
+    CHECK_HAS(rig_logged(&r), "error script:bot no way");
     rig_call(s, "bad");
-    CHECK_INT(s->errors, 5);
+    CHECK_INT(s->errors, 8);
     CHECK_INT(s->killed, 0);
     close_all();
 }
