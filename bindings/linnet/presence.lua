@@ -228,6 +228,7 @@ local function new(st)
     local read, kind, data_member, room = st.dialect.presence.read, data.kind, data.member, data.room
     if read then kind, data_member, room = read(data) end
     if type(data_member) ~= "table" or data_member.id == nil then return end
+    if room ~= nil and not (st.rooms[room] and st.rooms[room].joined) then return end -- another script's
     if kind == "update" or room == nil then
       for _, view in pairs(views) do
         local old = view.members[data_member.id]

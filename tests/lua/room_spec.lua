@@ -286,6 +286,20 @@ describe("rooms", function()
       assert.same({ "0", "2" }, world.said())
     end)
 
+    it("is of the rooms that this script joined, not of another's on the same line", function()
+      world.run(ida .. [[
+        assert(chat:join("lobby"))
+        chat.presence:on("join", function(m) print("join", m.name) end)
+        linnet.sleep(5)
+        print(chat.presence:count())
+      ]])
+      world.run([[ assert(linnet.connect("hub"):join("attic")) ]], "other.lua")
+      world.run(([[ local chat = linnet.connect("ws://127.0.0.1:%d", { auth = { name = "kari", id = "u2" } })
+        assert(chat:join("attic")) ]]):format(rig.port()), "kari.lua")
+      rig.advance(5)
+      assert.same({ "1" }, world.said())
+    end)
+
     it("syncs once after a reconnect, then tells the difference", function()
       as_kari ""
       world.run(ida .. [[
