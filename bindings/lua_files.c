@@ -51,8 +51,10 @@ static void make_dirs(char *dir) {
 
 /* The path with links followed; a file that is to be made has at least a directory. */
 static bool resolve(const char *path, char *out) {
+    struct stat st;
     if (realpath(path, out)) return true;
     if (errno != ENOENT) return false;
+    if (lstat(path, &st) == 0) return false; /* a link to what is not there */
     char dir[PATH_MAX], file[NAME_MAX + 1];
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;

@@ -144,6 +144,14 @@ TEST(files_stay_in_their_directories) {
     RUN_HAS(code, "not granted");
     snprintf(code, sizeof code, "return io.open('%s')", link);
     RUN_HAS(code, "not granted");
+    snprintf(target, sizeof target, "%s/not_there.txt", dir);
+    snprintf(link, sizeof link, "%s/bots/dangling.txt", dir);
+    CHECK_INT(symlink(target, link), 0);
+    snprintf(code, sizeof code, "return select(2, io.open('%s', 'w'))", link);
+    RUN_HAS(code, "No such file or directory");
+    CHECK(access(target, F_OK) != 0);
+    CHECK_INT(unlink(link), 0);
+    snprintf(target, sizeof target, "%s/secret.txt", dir);
     snprintf(code, sizeof code, "return io.lines('%s')", target);
     RUN_HAS(code, "not granted");
     RUN_HAS("return io.open('/etc/passwd')", "add --allow=fs:read=/etc/passwd");
