@@ -6,6 +6,7 @@
 #include "bindings/lua_hub.h"
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "bindings/lua_event.h"
 #include "bindings/lua_modules.h"
@@ -428,12 +429,12 @@ static struct ln_str read_options(lua_State *L, int idx) {
     struct ln_str key, value, json = {0};
     struct ln_buf *out = api_out(L);
     if (!arg_opts(L, idx, "linnet.hub", hub_options)) return json;
-    if (!lua_json_encode(L, idx, out, &err)) arg_fail(L, "linnet.hub: %s", err.text);
+    if (!lua_json_encode(L, idx, out, &err)) script_fail(L, "linnet.hub: %s", err.text);
     json = ln_buf_get(out);
     for (size_t pos = 0; ln_json_each(json, &pos, &key, &value);) {
         char path[80];
         snprintf(path, sizeof path, "hub.%.*s", LN_FMT(key));
-        if (!config_accepts(path, value, "linnet.hub", &err)) arg_fail(L, "%s", err.text);
+        if (!config_accepts(path, value, "linnet.hub", &err)) script_fail(L, "%s", err.text);
     }
     return json;
 }
@@ -447,6 +448,11 @@ static bool open_hub(struct app *a, struct ln_str options, struct ln_err *err) {
     bool ok = app_open_hub(a, false, err);
     if (!ok) config_keep(a->config, before, "hub.");
     config_free(before);
+    if (ok) {
+        char *url = app_hub_url(a);
+        ln_log(LN_INFO, "hub", "listening on %s", url);
+        ln_free(url);
+    }
     return ok;
 }
 
@@ -458,7 +464,8 @@ static int l_hub(lua_State *L) {
     if (!a->hub) {
         if (lua_call_held(L)) return lua_call_hold(L, l_hub);
         lua_settop(L, 1);
-        if (!open_hub(a, read_options(L, 1), &err)) return arg_fail(L, "linnet.hub: %s", err.text);
+        if (!open_hub(a, read_options(L, 1), &err))
+            return script_fail(L, "linnet.hub: %s", err.text);
     }
     type_register(L, &hub_type);
     type_register(L, &target_type);
