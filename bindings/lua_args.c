@@ -5,7 +5,6 @@
 #include "bindings/lua_args.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -13,50 +12,26 @@
 
 /* --- raising --- */
 
-/* The frame that a person wrote: not C, not the Lua half. */
-static void push_where(lua_State *L) {
-    lua_Debug ar;
-    for (int level = 1; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Sl", &ar);
-        if (ar.currentline <= 0 || strncmp(ar.source, "=linnet/", 8) == 0) continue;
-        lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-        return;
-    }
-    lua_pushliteral(L, "");
-}
-
-int arg_fail(lua_State *L, const char *fmt, ...) {
-    char text[600];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    push_where(L);
-    lua_pushstring(L, text);
-    lua_concat(L, 2);
-    return lua_error(L);
-}
-
 int arg_bad(lua_State *L, int idx, const char *fn, const char *arg, const char *wants) {
     const char *got = lua_isnoneornil(L, idx)    ? "nil"
                       : lua_json_is_null(L, idx) ? "linnet.null"
                                                  : luaL_typename(L, idx);
     if (luaL_getmetafield(L, idx, "__name") == LUA_TSTRING) got = lua_tostring(L, -1);
-    return arg_fail(L, "%s: %s must be %s, not %s", fn, arg, wants, got);
+    return script_fail(L, "%s: %s must be %s, not %s", fn, arg, wants, got);
 }
 
 int arg_unknown(lua_State *L, const char *fn, const char *kind, struct ln_str name,
                 const char *const *names) {
     const char *near = ln_nearest(name, names);
     if (near)
-        return arg_fail(L, "%s: unknown %s '%.*s' (did you mean '%s'?)", fn, kind,
-                        (int)LN_MIN(name.n, 60), name.p, near);
+        return script_fail(L, "%s: unknown %s '%.*s' (did you mean '%s'?)", fn, kind,
+                           (int)LN_MIN(name.n, 60), name.p, near);
     char list[300] = "";
     size_t n = 0;
     for (int i = 0; names[i] && n < sizeof list - 30; i++)
         n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? " " : "", names[i]);
-    return arg_fail(L, "%s: unknown %s '%.*s' (there are: %s)", fn, kind, (int)LN_MIN(name.n, 60),
-                    name.p, list);
+    return script_fail(L, "%s: unknown %s '%.*s' (there are: %s)", fn, kind,
+                       (int)LN_MIN(name.n, 60), name.p, list);
 }
 
 /* --- arguments --- */
@@ -75,10 +50,11 @@ struct ln_str arg_str_opt(lua_State *L, int idx, const char *fn, const char *arg
 
 struct ln_str arg_name(lua_State *L, int idx, const char *fn, const char *arg) {
     struct ln_str s = arg_str(L, idx, fn, arg);
-    if (!s.n) arg_fail(L, "%s: %s is empty", fn, arg);
+    if (!s.n) script_fail(L, "%s: %s is empty", fn, arg);
     if (s.n > NAME_MAX_BYTES)
-        arg_fail(L, "%s: %s has %zu bytes; at most %d are allowed", fn, arg, s.n, NAME_MAX_BYTES);
-    if (memchr(s.p, '\0', s.n)) arg_fail(L, "%s: %s holds a zero byte", fn, arg);
+        script_fail(L, "%s: %s has %zu bytes; at most %d are allowed", fn, arg, s.n,
+                    NAME_MAX_BYTES);
+    if (memchr(s.p, '\0', s.n)) script_fail(L, "%s: %s holds a zero byte", fn, arg);
     return s;
 }
 
@@ -102,8 +78,8 @@ int64_t arg_int(lua_State *L, int idx, const char *fn, const char *arg, int64_t 
     lua_Integer v = lua_tointegerx(L, idx, &is_int);
     if (lua_type(L, idx) != LUA_TNUMBER || !is_int) arg_bad(L, idx, fn, arg, "a whole number");
     if (v < min || v > max)
-        arg_fail(L, "%s: %s must be from %lld to %lld, not %lld", fn, arg, (long long)min,
-                 (long long)max, (long long)v);
+        script_fail(L, "%s: %s must be from %lld to %lld, not %lld", fn, arg, (long long)min,
+                    (long long)max, (long long)v);
     return v;
 }
 
@@ -112,7 +88,7 @@ int64_t arg_ms(lua_State *L, int idx, const char *fn, const char *arg) {
     if (lua_type(L, idx) == LUA_TNUMBER) {
         double s = lua_tonumber(L, idx);
         if (!(s >= 0 && s * 1000 <= (double)DURATION_MAX_MS))
-            arg_fail(L, "%s: %s must be from 0 to ten years, not %g seconds", fn, arg, s);
+            script_fail(L, "%s: %s must be from 0 to ten years, not %g seconds", fn, arg, s);
         return (int64_t)llround(s * 1000);
     }
     struct ln_str text = {NULL, 0};
@@ -121,8 +97,8 @@ int64_t arg_ms(lua_State *L, int idx, const char *fn, const char *arg) {
     else
         arg_bad(L, idx, fn, arg, "a duration (seconds, or text such as \"10s\")");
     if (!ln_duration_parse(text, &ms))
-        arg_fail(L, "%s: %s must be a duration such as 10, \"250ms\" or \"5m\", not \"%.*s\"", fn,
-                 arg, (int)LN_MIN(text.n, 40), text.p);
+        script_fail(L, "%s: %s must be a duration such as 10, \"250ms\" or \"5m\", not \"%.*s\"",
+                    fn, arg, (int)LN_MIN(text.n, 40), text.p);
     return ms;
 }
 
@@ -147,7 +123,7 @@ bool arg_opts(lua_State *L, int idx, const char *fn, const char *const *names) {
     idx = lua_absindex(L, idx);
     for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
-            arg_fail(L, "%s: the options must be a table of names, as { %s = … }", fn, names[0]);
+            script_fail(L, "%s: the options must be a table of names, as { %s = … }", fn, names[0]);
         struct ln_str key;
         key.p = lua_tolstring(L, -2, &key.n);
         int i = 0;
@@ -194,7 +170,7 @@ struct api *api_of(lua_State *L) {
 
 struct ln_buf *api_out(lua_State *L) {
     struct api *api = api_of(L);
-    if (api->out_depth >= API_NEST) arg_fail(L, "too many events inside handlers of events");
+    if (api->out_depth >= API_NEST) script_fail(L, "too many events inside handlers of events");
     struct ln_buf *b = &api->out[api->out_depth];
     if (b->cap > 1 << 20) ln_buf_free(b); /* one huge message must not be paid for ever */
     ln_buf_clear(b);
@@ -213,7 +189,7 @@ bool out_try(lua_State *L, struct out *o, int first, int last, struct ln_err *er
 
 void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last) {
     struct ln_err err;
-    if (!out_try(L, o, first, last, &err)) arg_fail(L, "%s: %s", fn, err.text);
+    if (!out_try(L, o, first, last, &err)) script_fail(L, "%s: %s", fn, err.text);
 }
 
 void out_done(lua_State *L, struct out *o) {

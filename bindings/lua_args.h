@@ -19,9 +19,6 @@
 
 /* --- raising --- */
 
-/* Raises with "file:line: " of the innermost frame of the script in front (the Lua half and C are
- * skipped). Never returns. */
-int arg_fail(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "conn:on: event must be a string, not nil" */
 int arg_bad(lua_State *L, int idx, const char *fn, const char *arg, const char *wants);
 /* "unknown option 'tiemout' (did you mean 'timeout'?)": kind "option", name, NULL-ended names. */

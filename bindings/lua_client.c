@@ -10,7 +10,7 @@ static const struct type_desc client_type;
 
 struct hub *hub_check(lua_State *L, const char *fn) {
     struct hub *h = app_of(L)->hub;
-    if (!h) arg_fail(L, "%s: the hub is closed", fn);
+    if (!h) script_fail(L, "%s: the hub is closed", fn);
     return h;
 }
 
@@ -100,7 +100,7 @@ static int l_client_emit_with_ack(lua_State *L) {
     out_encode(L, &out, fn, 3, lua_gettop(L));
     if (out.bins.n) {
         out_done(L, &out);
-        return arg_fail(L, "%s: binary values go with client:emit only", fn);
+        return script_fail(L, "%s: binary values go with client:emit only", fn);
     }
     struct client_wait *w = ln_new(struct client_wait);
     w->app = app_of(L);

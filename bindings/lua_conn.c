@@ -16,7 +16,7 @@ struct conn_view *conn_view_check(lua_State *L, int idx, const char *fn) {
 struct conn *conn_check(lua_State *L, int idx, const char *fn) {
     struct conn_view *v = conn_view_check(L, idx, fn);
     struct conn *c = conn_of_handle(app_of(L)->clients, v->conn);
-    if (!c) arg_fail(L, "%s: the connection is closed", fn);
+    if (!c) script_fail(L, "%s: the connection is closed", fn);
     return c;
 }
 
@@ -234,7 +234,7 @@ static int conn_field(lua_State *L, const char *name) {
     struct conn_view *v = lua_touserdata(L, 1);
     struct conn *c = conn_of_handle(app_of(L)->clients, v->conn);
     if (f == F_STATE || f == F_CONNECTED || f == F_CONNECTING) return state_field(L, f, c);
-    if (!c) return arg_fail(L, "conn.%s: the connection is closed", name);
+    if (!c) return script_fail(L, "conn.%s: the connection is closed", name);
     switch (f) {
     case F_NAME:
         lua_pushstring(L, conn_name(c));

@@ -83,9 +83,9 @@ static int emit(lua_State *L, const char *fn_name, struct conn_view *v, struct c
         lua_call_unref(script_of(L), ref);
         for (int i = first; i < last; i++)
             if (lua_isfunction(L, i))
-                return arg_fail(L, "%s: a function that takes the answer must be the last argument",
-                                fn_name);
-        return arg_fail(L, "%s: %s", fn_name, err.text);
+                return script_fail(
+                    L, "%s: a function that takes the answer must be the last argument", fn_name);
+        return script_fail(L, "%s: %s", fn_name, err.text);
     }
     struct conn_emit e = {
         .name = name, .args = ln_buf_get(out.text), .bin = out.bins.v, .bin_count = out.bins.n};
@@ -188,7 +188,7 @@ int l_conn_emit_with_ack(lua_State *L) {
 int l_conn_timeout(lua_State *L) {
     struct conn_view v = *conn_view_check(L, 1, "conn:timeout");
     v.timeout_ms = arg_ms(L, 2, "conn:timeout", "the time");
-    if (v.timeout_ms == 0) arg_fail(L, "conn:timeout: the time must be more than 0");
+    if (v.timeout_ms == 0) script_fail(L, "conn:timeout: the time must be more than 0");
     conn_view_push(L, &v);
     return 1;
 }
@@ -212,7 +212,7 @@ struct outbox {
 static struct conn *outbox_conn(lua_State *L, const char *fn) {
     struct outbox *o = type_check(L, 1, &outbox_type, fn);
     struct conn *c = conn_of_handle(app_of(L)->clients, o->conn);
-    if (!c) arg_fail(L, "%s: the connection is closed", fn);
+    if (!c) script_fail(L, "%s: the connection is closed", fn);
     return c;
 }
 

@@ -76,6 +76,10 @@ static inline bool script_is_ending(const struct script *s) {
  * `linnet` is on top of the stack and stays there. lua_engine.c calls all of them, in the order of
  * lua_modules.h. */
 
+/* Raises with "file:line: " of the innermost frame of the script's own (the Lua half and C are
+ * skipped). Never returns. */
+int script_fail(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* Has this script the grant? kind "env" "fs:read" "http" "exec" …; what "HOME". False with err that
  * holds the exact missing flag: "add --allow=env:HOME". */
 bool script_granted(struct script *s, const char *kind, struct ln_str what, struct ln_err *err);

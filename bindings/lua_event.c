@@ -211,7 +211,7 @@ struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, in
         if (!lua_isnil(L, r)) room = arg_name(L, r, fn_name, "option 'room'");
         int k = arg_opt(L, opts, "key"), w = arg_opt(L, opts, "where");
         if (!lua_isnil(L, k) && o.mode == MODE_PARALLEL)
-            arg_fail(L, "%s: option 'key' needs a mode, as mode = \"queued\"", fn_name);
+            script_fail(L, "%s: option 'key' needs a mode, as mode = \"queued\"", fn_name);
         if (lua_type(L, k) == LUA_TSTRING)
             key = arg_name(L, k, fn_name, "option 'key'");
         else if (!lua_isnil(L, k))

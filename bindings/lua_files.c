@@ -307,8 +307,7 @@ static void open_os(lua_State *L) {
     take(L, "getenv", l_getenv);
     take(L, "remove", l_remove);
     take(L, "rename", l_rename);
-    add_refused(L, "execute",
-                "os.execute would hold up everything: scripts start no programs");
+    add_refused(L, "execute", "os.execute would hold up everything: scripts start no programs");
     add_refused(L, "exit", "os.exit would drop every connection: use linnet.exit(code)");
     publish(L, LUA_OSLIBNAME);
 }

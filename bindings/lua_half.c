@@ -118,8 +118,8 @@ static int class_index(lua_State *L) {
         if (u != OPTIONAL) n = add_keys(L, lua_upvalueindex(u), names, n);
     names[n] = NULL;
     const char *near = ln_nearest(key, names), *kind = lua_tostring(L, lua_upvalueindex(KIND));
-    return arg_fail(L, "no method or field '%.*s' on %s%s%s%s", (int)LN_MIN(key.n, 60), key.p, kind,
-                    near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    return script_fail(L, "no method or field '%.*s' on %s%s%s%s", (int)LN_MIN(key.n, 60), key.p,
+                       kind, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
 /* (kind, methods, computed, optional, lazy) -> the metatable of a class: methods and computed
@@ -157,7 +157,7 @@ static int half_options(lua_State *L) {
 }
 
 static int half_fail(lua_State *L) {
-    return arg_fail(L, "%s", luaL_checkstring(L, 1));
+    return script_fail(L, "%s", luaL_checkstring(L, 1));
 }
 
 /* (code, text) -> nil, err; a code that is none of ours becomes "refused" */

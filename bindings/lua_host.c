@@ -129,17 +129,17 @@ static int l_option(lua_State *L) {
     if (!json.p) {
         lua_pushvalue(L, 2);
         if (lua_isnil(L, -1) || fits(L, kind, words)) return 1;
-        return arg_fail(L, "linnet.option: the default of '%s' must be %s", name.p,
-                        kind == K_WORDS ? words : kind_wants[kind]);
+        return script_fail(L, "linnet.option: the default of '%s' must be %s", name.p,
+                           kind == K_WORDS ? words : kind_wants[kind]);
     }
     const char *origin = config_origin(s->app->config, path);
     if (!lua_json_decode(L, json, &err))
-        return arg_fail(L, "%s: option '%s': %s", origin, name.p, err.text);
+        return script_fail(L, "%s: option '%s': %s", origin, name.p, err.text);
     spell_out(L, kind);
     if (fits(L, kind, words)) return 1;
-    return arg_fail(L, "%s: option '%s' of script %s must be %s, not %.*s", origin, name.p,
-                    s->seat->name, kind == K_WORDS ? words : kind_wants[kind],
-                    (int)LN_MIN(json.n, 60), json.p);
+    return script_fail(L, "%s: option '%s' of script %s must be %s, not %.*s", origin, name.p,
+                       s->seat->name, kind == K_WORDS ? words : kind_wants[kind],
+                       (int)LN_MIN(json.n, 60), json.p);
 }
 
 /* --- environment, arguments, the end --- */
@@ -149,7 +149,7 @@ static int l_env(lua_State *L) {
     struct ln_err err;
     struct ln_str name = arg_str(L, 1, "linnet.env", "the name");
     if (!script_granted(script_of(L), "env", name, &err))
-        return arg_fail(L, "linnet.env: %s", err.text);
+        return script_fail(L, "linnet.env: %s", err.text);
     const char *value = getenv(name.p);
     lua_settop(L, 2);
     if (value) lua_pushstring(L, value);
@@ -163,7 +163,7 @@ static int l_exit(lua_State *L) {
     int code = lua_isnoneornil(L, 1) ? 0 : (int)arg_int(L, 1, "linnet.exit", "the code", 0, 255);
     if (s->app->scripts && scripts_count(s->app->scripts) > 1 &&
         !script_granted(s, "exit", (struct ln_str){NULL, 0}, &err))
-        return arg_fail(L, "linnet.exit: other scripts run here as well; %s", err.text);
+        return script_fail(L, "linnet.exit: other scripts run here as well; %s", err.text);
     if (lua_call_held(L)) return lua_call_hold(L, l_exit);
     app_exit(s->app, code);
     return 0;
@@ -186,20 +186,20 @@ static int unknown_name(lua_State *L) {
     const char *names[NAMES_MAX + 1];
     int n = 0;
     if (lua_type(L, 2) != LUA_TSTRING)
-        return arg_fail(L, "linnet has no member of type %s", luaL_typename(L, 2));
+        return script_fail(L, "linnet has no member of type %s", luaL_typename(L, 2));
     struct ln_str name;
     name.p = lua_tolstring(L, 2, &name.n);
     for (lua_pushnil(L); lua_next(L, 1) && n < NAMES_MAX; lua_pop(L, 1))
         if (lua_type(L, -2) == LUA_TSTRING) names[n++] = lua_tostring(L, -2);
     names[n] = NULL;
     const char *near = ln_nearest(name, names);
-    return arg_fail(L, "linnet has no '%s'%s%s%s", name.p, near ? " (did you mean '" : "",
-                    near ? near : "", near ? "'?)" : "");
+    return script_fail(L, "linnet has no '%s'%s%s%s", name.p, near ? " (did you mean '" : "",
+                       near ? near : "", near ? "'?)" : "");
 }
 
 static int set_name(lua_State *L) {
-    return arg_fail(L, "linnet.%s cannot be set: keep it in a local variable, or in a module",
-                    luaL_tolstring(L, 2, NULL));
+    return script_fail(L, "linnet.%s cannot be set: keep it in a local variable, or in a module",
+                       luaL_tolstring(L, 2, NULL));
 }
 
 void ln_open_host(lua_State *L) {

@@ -47,7 +47,7 @@ static int log_at(lua_State *L, enum ln_log_level level, const char *fn) {
             luaL_checkstack(L, 6, "too many fields");
             int value = lua_gettop(L);
             if (lua_type(L, -2) != LUA_TSTRING)
-                arg_fail(L, "%s: the fields must have names, as { room = \"lobby\" }", fn);
+                script_fail(L, "%s: the fields must have names, as { room = \"lobby\" }", fn);
             fields[n] = field_of(L, lua_tostring(L, value - 1), value);
             lua_replace(L, value);       /* the text stays while the record is made … */
             lua_pushvalue(L, value - 1); /* … and the key goes on */

@@ -107,6 +107,6 @@ bool out_private_try(lua_State *L, int idx, struct ln_str *json, struct ln_err *
 struct ln_str out_private(lua_State *L, const char *fn, int idx) {
     struct ln_err err;
     struct ln_str json;
-    if (!out_private_try(L, idx, &json, &err)) arg_fail(L, "%s: %s", fn, err.text);
+    if (!out_private_try(L, idx, &json, &err)) script_fail(L, "%s: %s", fn, err.text);
     return json;
 }

@@ -50,7 +50,7 @@ static char *encoded(lua_State *L, int idx) {
     struct ln_err err;
     struct ln_buf *out = api_out(L);
     if (!lua_isnoneornil(L, idx) && !lua_json_encode(L, idx, out, &err))
-        arg_fail(L, "the dialect's arguments: %s", err.text);
+        script_fail(L, "the dialect's arguments: %s", err.text);
     return ln_str_dup(ln_buf_get(out));
 }
 

@@ -10,7 +10,8 @@
 /* linnet.on_dispose(fn(reason)) -> Handle */
 static int l_on_dispose(lua_State *L) {
     arg_fn(L, 1, "linnet.on_dispose", "fn");
-    if (script_is_ending(script_of(L))) arg_fail(L, "linnet.on_dispose: the script ends already");
+    if (script_is_ending(script_of(L)))
+        script_fail(L, "linnet.on_dispose: the script ends already");
     ln_id *handle = handle_push(L);
     *handle = disposer_add(script_of(L), arg_ref(L, 1));
     return 1;
@@ -25,8 +26,8 @@ static int script_index(lua_State *L) {
         return 1;
     }
     if (strcmp(name, "version") != 0)
-        return arg_fail(L, "linnet.script has name, path, version, started, reloads; not '%s'",
-                        name);
+        return script_fail(L, "linnet.script has name, path, version, started, reloads; not '%s'",
+                           name);
     if (lua_rawgeti(L, LUA_REGISTRYINDEX, s->plugin) != LUA_TTABLE) {
         lua_pushnil(L);
         return 1;

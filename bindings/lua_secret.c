@@ -66,7 +66,7 @@ static int l_secret(lua_State *L) {
     luaL_setmetatable(L, secret_type.key);
     if (!secret_find(name, &text, &err)) {
         ln_buf_free(&text);
-        return arg_fail(L, "linnet.secret: %s", err.text);
+        return script_fail(L, "linnet.secret: %s", err.text);
     }
     lua_pushlstring(L, text.p ? text.p : "", text.n);
     ln_buf_free(&text);

@@ -287,7 +287,7 @@ static void read_opts(lua_State *L, int idx, struct asked *q) {
         if (strcmp(key, "autoconnect") != 0) q->has_line = true;
         if (strcmp(key, "auth") == 0 && lua_isfunction(L, -1)) continue;
         if (lua_isfunction(L, -1))
-            arg_fail(L, "linnet.connect: option '%s' must be a table here, not a function", key);
+            script_fail(L, "linnet.connect: option '%s' must be a table here, not a function", key);
         lua_pushvalue(L, -2);
         lua_pushvalue(L, -2);
         lua_rawset(L, copy);
@@ -295,7 +295,7 @@ static void read_opts(lua_State *L, int idx, struct asked *q) {
     struct ln_str json = out_private(L, "linnet.connect", copy);
     if (!lua_isnoneornil(L, idx) && !ln_str_is(json, "[]") &&
         !conn_opts_from_json(q->opts, json, &err))
-        arg_fail(L, "linnet.connect: %s", err.text);
+        script_fail(L, "linnet.connect: %s", err.text);
     lua_settop(L, copy - 1);
     q->auth = arg_opt(L, idx, "auth");
     if (!lua_isfunction(L, q->auth)) q->auth = 0;
@@ -381,7 +381,7 @@ static struct conn *open_conn(lua_State *L, const struct asked *q, bool *is_besi
     struct conn *c = *is_beside
                          ? app_connect_beside(s->app, q->target, s->seat->name, q->opts, &err)
                          : app_connect(s->app, q->target, q->opts, &err);
-    if (!c) arg_fail(L, "linnet.connect: %s", err.text);
+    if (!c) script_fail(L, "linnet.connect: %s", err.text);
     return c;
 }
 
@@ -427,7 +427,8 @@ static int l_connect(lua_State *L) {
     q.target = lua_tostring(L, 1);
     struct conn_opts **holder = opts_push(L);
     q.opts = *holder;
-    if (!app_target(app_of(L), q.target, q.opts, &err)) arg_fail(L, "linnet.connect: %s", err.text);
+    if (!app_target(app_of(L), q.target, q.opts, &err))
+        script_fail(L, "linnet.connect: %s", err.text);
     read_opts(L, 2, &q);
     return use_conn(L, &q, holder);
 }
@@ -461,7 +462,7 @@ int l_conn_of(lua_State *L) {
     struct conn *c = conn_check(L, 1, "conn:of");
     struct ln_str nsp = arg_str(L, 2, "conn:of", "the namespace");
     if (!ln_str_starts(nsp, "/"))
-        arg_fail(L, "conn:of: a namespace begins with '/', as \"/admin\"");
+        script_fail(L, "conn:of: a namespace begins with '/', as \"/admin\"");
     lua_settop(L, 2);
     lua_pushfstring(L, "%s%s", conn_name(c), nsp.n > 1 ? nsp.p : "");
     struct asked q = {.target = lua_tostring(L, -1)};

@@ -387,7 +387,7 @@ static int l_race(lua_State *L) {
     int64_t ms = arg_ms_opt(L, 2, "linnet.race", "the timeout", -1);
     int ended = first_ended(L, "linnet.race", &n, false);
     lua_settop(L, 1);
-    if (n == 0) arg_fail(L, "linnet.race: the list of tasks is empty");
+    if (n == 0) script_fail(L, "linnet.race: the list of tasks is empty");
     if (ended) {
         lua_pushinteger(L, ended);
         lua_rawgeti(L, 1, ended);

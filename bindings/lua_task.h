@@ -66,8 +66,6 @@ bool task_waits_in(const struct script *s, const lua_State *co);
 void tasks_reloaded(struct script *s);
 
 /* lua_error.c */
-/* Raises with "file:line: " of the innermost frame of the script's own. Never returns. */
-int script_fail(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* ", did you mean 'print'?" in words, or "": the nearest string key of the table at idx. */
 const char *nearest_key(lua_State *L, int idx, const char *name, char *out, size_t n);
 struct failure {

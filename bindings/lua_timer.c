@@ -206,7 +206,7 @@ static int l_every(lua_State *L) {
     int mode = MODE_PARALLEL;
     bool at_once = false;
     int64_t ms = arg_ms(L, 1, fn, "the interval");
-    if (ms < 1) arg_fail(L, "%s: the interval must be at least 1 ms", fn);
+    if (ms < 1) script_fail(L, "%s: the interval must be at least 1 ms", fn);
     arg_fn(L, 2, fn, "the function");
     if (arg_opts(L, 3, fn, options)) {
         at_once = arg_bool(L, arg_opt(L, 3, "at_once"), fn, "option 'at_once'", false);

@@ -22,7 +22,7 @@ static int names_of(const struct type_desc *t, const char **names) {
 
 static int fail_member(lua_State *L, const struct type_desc *t) {
     if (lua_type(L, 2) != LUA_TSTRING)
-        return arg_fail(L, "a %s has no member of type %s", t->name, luaL_typename(L, 2));
+        return script_fail(L, "a %s has no member of type %s", t->name, luaL_typename(L, 2));
     const char *names[NAMES_MAX];
     int methods = names_of(t, names);
     struct ln_str key;
@@ -32,10 +32,11 @@ static int fail_member(lua_State *L, const struct type_desc *t) {
     while (near && names[at] != near)
         at++;
     if (!near)
-        return arg_fail(L, "no method or field '%.*s' on %s", (int)LN_MIN(key.n, 60), key.p,
-                        t->name);
-    return arg_fail(L, "no %s '%.*s' on %s (did you mean '%s'?)", at < methods ? "method" : "field",
-                    (int)LN_MIN(key.n, 60), key.p, t->name, near);
+        return script_fail(L, "no method or field '%.*s' on %s", (int)LN_MIN(key.n, 60), key.p,
+                           t->name);
+    return script_fail(L, "no %s '%.*s' on %s (did you mean '%s'?)",
+                       at < methods ? "method" : "field", (int)LN_MIN(key.n, 60), key.p, t->name,
+                       near);
 }
 
 static int type_index(lua_State *L) {
@@ -52,8 +53,8 @@ static int type_index(lua_State *L) {
 
 static int type_newindex(lua_State *L) {
     const struct type_desc *t = lua_touserdata(L, lua_upvalueindex(1));
-    return arg_fail(L, "a %s cannot be changed: '%s' cannot be set", t->name,
-                    luaL_tolstring(L, 2, NULL));
+    return script_fail(L, "a %s cannot be changed: '%s' cannot be set", t->name,
+                       luaL_tolstring(L, 2, NULL));
 }
 
 void type_register(lua_State *L, const struct type_desc *t) {
@@ -80,8 +81,8 @@ void type_register(lua_State *L, const struct type_desc *t) {
 void *type_check(lua_State *L, int idx, const struct type_desc *t, const char *fn) {
     void *p = luaL_testudata(L, idx, t->key);
     if (!p)
-        arg_fail(L, "%s: call it with ':' on a %s (got %s)", fn, t->name,
-                 lua_isnoneornil(L, idx) ? "nothing" : luaL_typename(L, idx));
+        script_fail(L, "%s: call it with ':' on a %s (got %s)", fn, t->name,
+                    lua_isnoneornil(L, idx) ? "nothing" : luaL_typename(L, idx));
     return p;
 }
 
@@ -138,10 +139,10 @@ static const struct type_desc handle_type = {
 
 void items_check(lua_State *L) {
     if (script_of(L)->seat->item_count >= ITEMS_MAX)
-        arg_fail(L,
-                 "the script has %d handlers, timers and tasks already: is one made again and "
-                 "again, and never cancelled?",
-                 ITEMS_MAX);
+        script_fail(L,
+                    "the script has %d handlers, timers and tasks already: is one made again and "
+                    "again, and never cancelled?",
+                    ITEMS_MAX);
 }
 
 ln_id *handle_push(lua_State *L) {

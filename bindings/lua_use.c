@@ -192,7 +192,7 @@ static int l_export(lua_State *L) {
         lua_call_unref(p, w.fn);
         ln_buf_free(&c->values);
         ln_free(c);
-        return arg_fail(L, "%s.%s: %s", name, w.name, err.text);
+        return script_fail(L, "%s.%s: %s", name, w.name, err.text);
     }
     seat_own(p->seat, &c->item, "export", call_drop);
     struct lua_call call = {.script = p,
@@ -220,8 +220,9 @@ static int l_export(lua_State *L) {
 static int exports_index(lua_State *L) {
     char near[100];
     const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2);
-    return arg_fail(L, "the plugin '%s' exports no '%.60s'%s", lua_tostring(L, lua_upvalueindex(1)),
-                    key, nearest_key(L, 1, key, near, sizeof near));
+    return script_fail(L, "the plugin '%s' exports no '%.60s'%s",
+                       lua_tostring(L, lua_upvalueindex(1)), key,
+                       nearest_key(L, 1, key, near, sizeof near));
 }
 
 static void fill_exports(lua_State *L, const char *path, const char *name, const struct list *l) {
@@ -360,7 +361,7 @@ static struct script *load_plugin(lua_State *L, const char *name, struct ln_err 
     char path[PATH_MAX];
     struct ln_buf *options = api_out(L);
     if (lua_istable(L, 2) && !lua_json_encode(L, 2, options, err))
-        arg_fail(L, "linnet.use: options: %s", err->text);
+        script_fail(L, "linnet.use: options: %s", err->text);
     if (!s->app->scripts || !find_plugin(s, name, path, sizeof path)) {
         ln_fail(err, LN_NOT_FOUND,
                 "no plugin '%s': there is no plugins/%s.lua beside the script or in this directory",
@@ -382,7 +383,7 @@ static int l_use(lua_State *L) {
     if (!lua_isnoneornil(L, 2) && !lua_istable(L, 2))
         return arg_bad(L, 2, "linnet.use", "options", "a table");
     if (!is_good_name(name))
-        return arg_fail(L, "linnet.use: '%.60s' is not the name of a plugin", name);
+        return script_fail(L, "linnet.use: '%.60s' is not the name of a plugin", name);
     struct script *p = load_plugin(L, name, &err);
     if (!p) return lua_push_ln_err(L, &err);
     struct use_wait *u = ln_new(struct use_wait);
