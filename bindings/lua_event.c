@@ -372,7 +372,7 @@ static int l_event(lua_State *L) {
 static const char *place_of(struct app *a, const struct listener *l) {
     static char text[256];
     (void)a;
-    if (l->fn != on_event) return NULL;
+    if (l->item.drop != on_drop) return NULL;
     const struct lua_listener *ll = LN_CONTAINER(l, const struct lua_listener, l);
     return lua_call_place(ll->script, ll->fn, text, sizeof text);
 }

@@ -1,6 +1,6 @@
 -- mentions.lua: tells me when somebody says my name while I am not looking. Never twice for one
 -- message, however often the server sends it again.
---   linnet run scripts/mentions.lua --set 'scripts.mentions.options.me="ida"'
+--   linnet run scripts/mentions.lua --set 'scripts.mentions.options.me="ida"'     (beside linnet hub)
 local linnet = require "linnet"
 
 local me    = linnet.option("me", "ida")        -- who is looked for, as @ida

@@ -52,6 +52,7 @@ struct app {
 
 /* The hub of this process, from the settings; its hooks lead to hub_bus (host/hub_link.c). */
 bool app_open_hub(struct app *a, bool trace, struct ln_err *err);
+char *app_hub_url(struct app *a); /* of the open hub's page; to be freed */
 /* Every event that passes goes to the page's Events tab while a page looks on. */
 void app_trace_on(struct app *a);
 

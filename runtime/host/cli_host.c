@@ -80,13 +80,11 @@ bool cli_open_hub(struct cli *cli, struct app *a, bool trace, struct ln_err *err
 }
 
 static void print_hub(struct cli *cli, struct app *a) {
-    char *host = config_text(a->config, "hub.host");
     const char *bold = cli->color ? "\x1b[1m" : "", *plain = cli->color ? "\x1b[0m" : "";
-    bool brackets = host && strchr(host, ':');
-    printf("  hub     %shttp://%s%s%s:%d%s      Socket.IO, WebSocket - open this page to chat\n",
-           bold, brackets ? "[" : "", host ? host : "127.0.0.1", brackets ? "]" : "",
-           hub_port(a->hub), plain);
-    ln_free(host);
+    char *url = app_hub_url(a);
+    printf("  hub     %s%s%s      Socket.IO, WebSocket - open this page to chat\n", bold, url,
+           plain);
+    ln_free(url);
     fflush(stdout);
 }
 

@@ -92,6 +92,16 @@ bool app_open_hub(struct app *a, bool trace, struct ln_err *err) {
     return a->hub != NULL;
 }
 
+char *app_hub_url(struct app *a) {
+    char *host = config_text(a->config, "hub.host");
+    struct ln_buf url = {0};
+    ln_buf_fmt(&url, host && strchr(host, ':') ? "http://[%s]:%d" : "http://%s:%d",
+               host ? host : "127.0.0.1", hub_port(a->hub));
+    ln_buf_cstr(&url);
+    ln_free(host);
+    return ln_buf_take(&url, NULL);
+}
+
 /* --- the Events tab --- */
 
 /* Secrets are taken out before a text is cut; ln_json_quote mends what is left half of a character.

@@ -97,7 +97,7 @@ test("run goes on while a hub is open, a file is watched, or a script is to be l
     "wild.lua": "linnet.after(0, function() while true do end end)\n",
   });
   for (const [args, pattern] of [
-    [["hub.lua"], /port \d/],
+    [["hub.lua"], /hub +listening on http:\/\/127\.0\.0\.1:(\d+)[\s\S]*port \1/],
     [["--watch", "none.lua"], /up/],
     [["wild.lua", "none.lua", "--set", "limits.budget_kill=100ms"], /wild\.lua runs again/],
   ]) {
@@ -188,9 +188,10 @@ test("dev: counts the handlers that the script has", async () => {
 local lobby = chat:room("lobby")
 lobby:on("message", function() end)
 chat:on("connect", function() end)
+linnet.hub():on("add", function() end)
 chat:join("lobby")
 lobby:send("hi")\n` });
-  says({ all: p.out() }, /bot\.lua +2 handlers/);
+  says({ all: p.out() }, /bot\.lua +3 handlers/);
   equal(await p.end(), 0);
 });
 
