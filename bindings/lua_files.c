@@ -254,9 +254,14 @@ static int l_time(lua_State *L) {
     return 1;
 }
 
+#define DATE_MAX 1000 /* bytes: the stock function walks a format in C, where nothing can stop it  \
+                       */
+
 /* os.date(format?, time?) -> string | table */
 static int l_date(lua_State *L) {
-    luaL_optstring(L, 1, "%c");
+    size_t n;
+    luaL_optlstring(L, 1, "%c", &n);
+    if (n > DATE_MAX) return script_fail(L, "os.date: the format has more than %d bytes", DATE_MAX);
     lua_settop(L, 2);
     if (lua_isnil(L, 1)) {
         lua_pushliteral(L, "%c");

@@ -222,6 +222,8 @@ TEST(the_environment_needs_a_grant) {
 TEST(time_is_the_programs) {
     open_all();
     RUNS("return os.time()", "1700000000");
+    RUNS("return select(2, pcall(os.date, ('%Y'):rep(1000))):match('more than 1000 bytes')",
+         "more than 1000 bytes");
     RUNS("return os.date('!%Y-%m-%d')", "2023-11-14");
     RUNS("return os.time { year = 2024, month = 1, day = 2, hour = 12 } - "
          "os.time { year = 2024, month = 1, day = 1, hour = 12 }",
