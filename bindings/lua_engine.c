@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bindings/lua_alloc.h"
+#include "bindings/lua_host.h"
 #include "bindings/lua_json.h"
 #include "bindings/lua_modules.h"
 #include "bindings/lua_plugin.h"
@@ -155,6 +156,7 @@ static int boot_ready(lua_State *L, int status, lua_KContext ctx) {
     (void)ctx;
     struct script *s = script_of(L);
     s->is_booted = true;
+    options_look_over(L);
     defer(s, tell_boot);
     if (s->saved.n) plugin_restore(L, s);
     return 0;

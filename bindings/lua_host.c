@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "bindings/lua_task.h"
 #include "host/scripts.h"
 
 /* --- linnet.option --- */
@@ -108,6 +109,41 @@ static bool fits(lua_State *L, enum kind kind, const char *words) {
     return true;
 }
 
+static const char asked_key = 0; /* its address is the registry key of the options asked for */
+
+static void note_asked(lua_State *L, int name) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &asked_key) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &asked_key);
+    }
+    lua_pushvalue(L, name);
+    lua_pushboolean(L, true);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+}
+
+void options_look_over(lua_State *L) {
+    const struct script *s = script_of(L);
+    const char *path, *origin;
+    struct ln_str json;
+    char prefix[300], near[100];
+    snprintf(prefix, sizeof prefix, "scripts.%s.options.", s->seat->name);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &asked_key) == LUA_TTABLE) {
+        for (size_t i = 0; config_each(s->app->config, prefix, &i, &path, &json, &origin);) {
+            const char *name = path + strlen(prefix);
+            lua_pushstring(L, name);
+            bool is_asked = lua_rawget(L, -2) != LUA_TNIL;
+            lua_pop(L, 1);
+            if (!is_asked && *nearest_key(L, -1, name, near, sizeof near))
+                ln_log(LN_WARN, "linnet", "%s: %s has no option '%s'%s", origin, s->seat->path,
+                       name, near);
+        }
+    }
+    lua_pop(L, 1);
+}
+
 /* linnet.option(name, default?, kind?) -> value */
 static int l_option(lua_State *L) {
     struct script *s = script_of(L);
@@ -122,6 +158,7 @@ static int l_option(lua_State *L) {
         kind = strchr(words, '|') ? K_WORDS
                                   : (enum kind)arg_word(L, 3, "linnet.option", "kind", kinds, -1);
     }
+    note_asked(L, 1);
     lua_pushfstring(L, "scripts.%s.options.%s", s->seat->name, name.p);
     const char *path = lua_tostring(L, -1);
     struct ln_str json = config_get(s->app->config, path);

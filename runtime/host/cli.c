@@ -221,7 +221,8 @@ static void print_options(const struct cli_option *list) {
 void cli_help(const struct cli *cli, const struct verb *verb) {
     (void)cli;
     if (verb) {
-        printf("linnet %s %s\n  %s\n", verb->name, verb->words, verb->help);
+        printf("linnet %s%s%s\n  %s\n", verb->name, *verb->words ? " " : "", verb->words,
+               verb->help);
         if (verb->more) printf("\nExamples\n%s", verb->more);
         if (verb->options->name) printf("\nOptions\n");
         print_options(verb->options);

@@ -29,7 +29,7 @@ static bool write_file(const char *dir, const char *file, const char *text, cons
         if (mark) ln_buf_puts(&out, name);
         p += n + (mark ? strlen("@NAME@") : 0);
     }
-    FILE *f = fopen(ln_buf_cstr(&path), "wx");
+    FILE *f = fopen(ln_buf_cstr(&path), "wx"); /* nothing is written over */
     bool ok = f && fwrite(out.p, 1, out.n, f) == out.n;
     if (f && fclose(f) != 0) ok = false;
     if (!ok) fprintf(stderr, "linnet: %s: %s\n", ln_buf_cstr(&path), strerror(errno));
@@ -49,15 +49,14 @@ int verb_new(struct cli *cli, struct app *a) {
         fprintf(stderr, "linnet: %s: %s\n", dir, strerror(errno));
         return EXIT_FAILED;
     }
-    bool ok = true;
+    for (const struct ln_embedded *f = new_files; f->name; f++)
+        if (!write_file(dir, f->name, f->p, name)) return EXIT_FAILED;
     printf("  wrote");
-    for (const struct ln_embedded *f = new_files; f->name && ok; f++) {
-        ok = write_file(dir, f->name, f->p, name);
-        if (ok) printf(" %s", f->name);
-    }
-    printf("\n");
-    if (ok) printf("  next   cd %s && linnet dev\n", dir);
-    return ok ? EXIT_OK : EXIT_FAILED;
+    for (const struct ln_embedded *f = new_files; f->name; f++)
+        printf(" %s", f->name);
+    const char *quote = strpbrk(dir, " $&;()") ? "'" : "";
+    printf("\n  next   cd %s%s%s && linnet dev\n", quote, dir, quote);
+    return EXIT_OK;
 }
 
 int verb_version(struct cli *cli, struct app *a) {

@@ -47,6 +47,15 @@ describe("the host", function()
     }, world.said())
   end)
 
+  it("warns of an option that is nearly one of the script's", function()
+    for _, name in ipairs { "greetin", "size", "colour" } do rig.set("scripts.shop.options." .. name, '"x"') end
+    world.run([[ print(linnet.option("greeting", "hi"), linnet.option("size", "s")) ]], "shop.lua")
+    assert.same({ "hi\tx" }, world.said())
+    local warned = world.logged("warn")
+    assert.equal(1, #warned)
+    assert.matches("shop%.lua has no option 'greetin' %(did you mean 'greeting'%?%)", warned[1])
+  end)
+
   it("names the origin of an option of the wrong kind", function()
     rig.set("scripts.wrong.options.size", '"big"')
     assert.matches("^%-%-set: option 'size' of script wrong must be a whole number, not \"big\"",

@@ -51,6 +51,14 @@ test("a call whose time is over says one thing", async () => {
   equal(await h.end(), 0);
 });
 
+test("new says what it wrote only when it did, and a next line that a shell takes", () => {
+  const cwd = folder();
+  says(run(["new", "my bot"], { cwd }), /wrote bot\.lua linnet\.cfg\.lua\n {2}next {3}cd 'my bot' && linnet dev/);
+  const again = run(["new", "my bot"], { cwd });
+  equal([again.code, again.out], [1, ""]);
+  says(again, /my bot\/bot\.lua: File exists/);
+});
+
 // --- settings and grants ---
 
 test("settings: what is no data, what is misspelt, what comes from the environment", () => {
