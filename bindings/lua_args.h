@@ -108,4 +108,7 @@ bool out_private_try(lua_State *L, int idx, struct ln_str *json, struct ln_err *
 
 void ln_open_args(lua_State *L);
 
+/* What linnet.inspect(value) gives (lua_tools.c). */
+void inspect_push(lua_State *L, int idx);
+
 #endif

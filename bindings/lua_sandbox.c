@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "bindings/lua_args.h"
 #include "bindings/lua_task.h"
 
 /* --- text to function --- */
@@ -31,13 +32,24 @@ int script_compile(lua_State *L, struct ln_str text, const char *chunk_name) {
 
 /* --- print and warn go to the log --- */
 
+/* A table that says nothing of itself is shown with what it holds: its address tells nobody
+ * anything. */
+static void push_shown(lua_State *L, int idx) {
+    bool has_words = luaL_getmetafield(L, idx, "__tostring") != LUA_TNIL;
+    if (has_words) lua_pop(L, 1);
+    if (lua_type(L, idx) == LUA_TTABLE && !has_words)
+        inspect_push(L, idx);
+    else
+        luaL_tolstring(L, idx, NULL);
+}
+
 static int to_log(lua_State *L, enum ln_log_level level) {
     int n = lua_gettop(L);
     luaL_Buffer b;
     luaL_buffinit(L, &b);
     for (int i = 1; i <= n; i++) {
         if (i > 1) luaL_addlstring(&b, "  ", 2); /* the log shows a tab as \x09 */
-        luaL_tolstring(L, i, NULL);
+        push_shown(L, i);
         luaL_addvalue(&b);
     }
     luaL_pushresult(&b);

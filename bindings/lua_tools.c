@@ -182,14 +182,19 @@ static struct ln_buf *text_push(lua_State *L) {
     return b;
 }
 
+void inspect_push(lua_State *L, int idx) {
+    idx = lua_absindex(L, idx);
+    struct ln_buf *out = text_push(L);
+    inspect(L, idx, out, 0);
+    lua_pushlstring(L, out->p ? out->p : "", out->n);
+    ln_buf_free(out);
+    lua_remove(L, -2);
+}
+
 /* linnet.inspect(value) -> string */
 static int l_inspect(lua_State *L) {
     luaL_checkany(L, 1);
-    lua_settop(L, 1);
-    struct ln_buf *out = text_push(L);
-    inspect(L, 1, out, 0);
-    lua_pushlstring(L, out->p ? out->p : "", out->n);
-    ln_buf_free(out);
+    inspect_push(L, 1);
     return 1;
 }
 

@@ -28,6 +28,15 @@ describe("the host", function()
     assert.matches("log.debug: the message", world.raises [[ linnet.log.debug() ]])
   end)
 
+  it("prints what tables hold, unless they say it themselves", function()
+    world.run [[
+      print({ 1, { two = "x" } }, {}, setmetatable({}, { __tostring = function() return "own" end }), nil, true)
+    ]]
+    assert.same({ '{ 1, { two = "x" } }\t{}\town\tnil\ttrue' }, world.said())
+    world.run [[ local t = {} for i = 1, 100 do t = { t } end print(t) ]]
+    assert.is_true(#world.said()[1] < 2000)
+  end)
+
   it("gives options of the right kind", function()
     for path, json in pairs {
       size = "3", name = '"wren"', wait = '"2m"', on = "true", list = '["a","b"]', at = '"08:30"', mode = '"fast"',
