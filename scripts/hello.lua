@@ -11,7 +11,8 @@ local greetings = { hello = true, hi = true, hey = true }
 local greeted = 0
 
 lobby:on("message", function(msg)
-  local word = msg.text:lower():match("^%a+")
+  -- "hi", "Hello there!", but not "Hello, ida!": two bots would greet each other for ever.
+  local word = msg.text:lower():match("^(%a+)[%a ]*%p?$")
   if greetings[word] then
     greeted = greeted + 1
     lobby:send("Hello, " .. msg.sender.name .. "!")

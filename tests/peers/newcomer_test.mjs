@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What people do in their first hour that no manual mentions. newcomer_test.mjs LINNET [NAME]
-import { renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, equal, ok, start, hub, within, main } from "./lib.mjs";
 import { linnet, env, folder, run, says, closed, until } from "./shell.mjs";
@@ -200,6 +200,26 @@ linnet.hub():on("add", function() end)
 chat:join("lobby")
 lobby:send("hi")\n` });
   says({ all: p.out() }, /bot\.lua +3 handlers/);
+  equal(await p.end(), 0);
+});
+
+test("two bots of the first five minutes do not greet each other for ever", async () => {
+  const parent = folder();
+  equal(run(["new", "wren"], { cwd: parent }).code, 0);
+  const cwd = join(parent, "wren");
+  writeFileSync(join(cwd, "owl.lua"), readFileSync(join(cwd, "bot.lua"), "utf8").replace('"wren"', '"owl"'));
+  const p = await start(linnet, ["dev", "--port", "0"], /hub\s+(http:\S+)[\s\S]*ready in/, { cwd, env });
+  const said = run(["-e", `
+    local room = assert(linnet.connect('${p.match[1]}', { auth = { name = 'kari' } }):join('lobby'))
+    while room.presence:count() < 3 do linnet.sleep(0.02) end
+    local n = 0
+    room:on('message', function(m) n = n + 1 print(m.sender.name .. ': ' .. m.text) end)
+    room:send('hi')
+    while n < 2 do linnet.sleep(0.02) end
+    room:send('hey there!')
+    while n < 4 do linnet.sleep(0.02) end
+    linnet.exit()`]);
+  equal([...said.all.matchAll(/(wren|owl): (.*)/g)].map((m) => m[2]), ["Hello, kari!", "Hello, kari!", "Hello, kari!", "Hello, kari!"], said.all);
   equal(await p.end(), 0);
 });
 

@@ -6,7 +6,8 @@ local lobby  = chat:room("lobby")
 local greetings = { hello = true, hi = true, hey = true }
 
 lobby:on("message", function(msg)
-  local word = msg.text:lower():match("%a+")
+  -- "hi", "Hello there!", but not "Hello, ida!": two bots would greet each other for ever.
+  local word = msg.text:lower():match("^(%a+)[%a ]*%p?$")
   if greetings[word] then
     lobby:send("Hello, " .. msg.sender.name .. "!")
   end
