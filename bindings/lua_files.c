@@ -254,8 +254,9 @@ static int l_time(lua_State *L) {
     return 1;
 }
 
-#define DATE_MAX 1000 /* bytes: the stock function walks a format in C, where nothing can stop it  \
-                       */
+#define DATE_MAX                                                                                   \
+    1000 /* bytes: the stock function walks a format in C, where nothing can stop it               \
+          */
 
 /* os.date(format?, time?) -> string | table */
 static int l_date(lua_State *L) {
