@@ -106,7 +106,8 @@ function M.find(which)
   for name in pairs(specs) do names[#names + 1] = name end
   local near = c.nearest(tostring(which), names)
   c.fail(("unknown dialect '%s'%s"):format(tostring(which),
-    near and (" (did you mean '%s'?)"):format(near) or ""))
+    near and (" (did you mean '%s'?)"):format(near)
+      or ": there are linnet, rooms, and those given to linnet.dialect"))
 end
 
 return M

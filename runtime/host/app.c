@@ -180,6 +180,16 @@ static bool is_url(const char *target) {
     return strstr(target, "://") != NULL;
 }
 
+/* chat.example, localhost:3000, 10.0.0.1/admin: an address that lacks its scheme. */
+static bool is_address(const char *target) {
+    size_t host = strcspn(target, "/:");
+    const char *rest = target + host;
+    if (host == 0 || strpbrk(target, " \t")) return false;
+    if (*rest != ':') return memchr(target, '.', host) != NULL;
+    size_t digits = strspn(rest + 1, "0123456789");
+    return digits > 0 && (rest[1 + digits] == '\0' || rest[1 + digits] == '/');
+}
+
 static bool unknown_name(struct app *a, const char *target, struct ln_err *err) {
     const char *names[102] = {"hub"}, *path, *origin;
     struct ln_str json;
@@ -187,6 +197,11 @@ static bool unknown_name(struct app *a, const char *target, struct ln_err *err) 
     while (n < 100 && config_each(a->config, "connections.", &i, &path, &json, &origin))
         names[n++] = path + strlen("connections.");
     const char *near = ln_nearest(ln_str(target), names);
+    if (!near && is_address(target)) {
+        ln_fail(err, LN_NOT_FOUND, "'%s' has no scheme: write \"http://%s\" or \"https://%s\"",
+                target, target, target);
+        return false;
+    }
     ln_fail(err, LN_NOT_FOUND,
             "no connection '%s' in linnet.cfg.lua%s%s%s, and it is no URL (ws://, http:// …)",
             target, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");

@@ -96,6 +96,14 @@ describe("connections", function()
   it("tell what is wrong with a target or an option", function()
     local said = world.raises [[ linnet.connect("hbu") ]]
     assert.matches("no connection 'hbu'.*did you mean 'hub'", said)
+    for _, address in ipairs { "localhost:3000", "chat.example", "10.0.0.1:80/admin" } do
+      assert.equal(("linnet.connect: '%s' has no scheme: write \"http://%s\" or \"https://%s\"")
+        :format(address, address, address), world.raises(("linnet.connect(%q)"):format(address)))
+    end
+    for _, name in ipairs { "school", "http:/x", "a:b", ":80", "/tmp/x.y", "x.y z" } do
+      assert.matches("no connection '.*' in linnet%.cfg%.lua, and it is no URL",
+        world.raises(("linnet.connect(%q)"):format(name)))
+    end
     assert.matches("unknown option 'tiemout' %(did you mean 'timeout'%?%)",
       world.raises [[ linnet.connect("hub", { tiemout = 3 }) ]])
     assert.matches("option 'timeout' must be", world.raises [[ linnet.connect("hub", { timeout = "x" }) ]])
