@@ -11,7 +11,7 @@ local greetings = { hello = true, hi = true, hey = true }
 local greeted = 0
 
 lobby:on("message", function(msg)
-  -- "hi", "Hello there!", but not "Hello, ida!": two bots would greet each other for ever.
+  -- "hi", "hey there!", but nothing with a comma: two bots would greet each other for ever.
   local word = msg.text:lower():match("^(%a+)[%a ]*%p?$")
   if greetings[word] then
     greeted = greeted + 1

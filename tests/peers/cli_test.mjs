@@ -1,29 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The command line: messages, streams, exit codes, signals, settings, reload. cli_test.mjs LINNET [NAME]
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, writeFileSync, readFileSync, rmSync, existsSync, mkdirSync, readdirSync, readlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync, readFileSync, existsSync, mkdirSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { connect as connectTo, createServer } from "node:net";
 import { test, equal, ok, within, start, hub, main } from "./lib.mjs";
-
-const linnet = process.argv[2];
-const dirs = [];
-const folder = (files = {}) => {
-  const dir = mkdtempSync(join(tmpdir(), "linnet-cli-"));
-  dirs.push(dir);
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
-  return dir;
-};
-process.on("exit", () => dirs.forEach((d) => rmSync(d, { recursive: true, force: true })));
-const env = { ...process.env, XDG_CONFIG_HOME: "/nonexistent", NO_COLOR: "" };
-const run = (args, options = {}) => {
-  const r = spawnSync(linnet, args, { encoding: "utf8", timeout: 30000, env, ...options, env: { ...env, ...options.env } });
-  return { code: r.status, signal: r.signal, out: r.stdout, err: r.stderr, all: r.stdout + r.stderr };
-};
-const says = (r, pattern, what = "output") => ok(pattern.test(r.all), `${what}: ${pattern} is not in\n${r.all}`);
-const closed = () => new Promise((r) => { const s = createServer(); s.listen(0, "127.0.0.1", () => { const { port } = s.address(); s.close(() => r(port)); }); });
-const until = (fn, what) => within(new Promise((r) => { const look = () => (fn() ? r() : setTimeout(look, 10)); look(); }), what, 20000);
+import { linnet, env, folder, run, says, closed, until } from "./shell.mjs";
 
 // --- help and usage ---
 

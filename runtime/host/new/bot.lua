@@ -6,7 +6,7 @@ local lobby  = chat:room("lobby")
 local greetings = { hello = true, hi = true, hey = true }
 
 lobby:on("message", function(msg)
-  -- "hi", "Hello there!", but not "Hello, ida!": two bots would greet each other for ever.
+  -- "hi", "hey there!", but nothing with a comma: two bots would greet each other for ever.
   local word = msg.text:lower():match("^(%a+)[%a ]*%p?$")
   if greetings[word] then
     lobby:send("Hello, " .. msg.sender.name .. "!")
