@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Plays a transcript of tests/scenes against a server, with socket.io-client for the people and a
 // linnet process for the bot. A line is what somebody does, or what a bot is expected to say next:
-//   NAME joins ROOM · NAME: text · NAME in ROOM: text · NAME is in ROOM · nobody says anything
+//   NAME joins ROOM · NAME leaves ROOM · NAME: text · NAME in ROOM: text · NAME is in ROOM
+// A bot that says more than is written is found by its next line, or at the end: no line waits to see
+// that nothing comes.
 import { readFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { io } from "socket.io-client";
@@ -71,9 +73,9 @@ export async function play(file, url, linnet) {
         const socket = await person(m[1]);
         const r = await socket.timeout(WAIT).emitWithAck("join", { room: m[2] });
         if (!r.ok) throw new Error(`${line}: ${JSON.stringify(r.error)}`);
-      } else if (line === "nobody says anything") {
-        const extra = await said.take((s) => !told.has(s.id), 300);
-        if (extra) throw new Error(`nobody should speak, but ${extra.from}: ${extra.text}`);
+      } else if ((m = line.match(/^(\w+) leaves (\S+)$/))) {
+        const r = await (await person(m[1])).timeout(WAIT).emitWithAck("leave", { room: m[2] });
+        if (!r.ok) throw new Error(`${line}: ${JSON.stringify(r.error)}`);
       } else if ((m = line.match(/^(\w+)(?: in (\S+))?: (.*)$/))) {
         const [, name, room, text] = m;
         if (botNames.has(name)) {
@@ -89,6 +91,8 @@ export async function play(file, url, linnet) {
         }
       } else throw new Error(`what does this line mean? ${line}`);
     }
+    const extra = said.items.find((s) => !told.has(s.id));
+    if (extra) throw new Error(`nobody should have said more, but ${extra.from}: ${extra.text}`);
   } finally {
     watcher.close();
     for (const socket of people.values()) socket.close();
