@@ -115,6 +115,19 @@ int arg_ref(lua_State *L, int idx) {
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+int arg_unpack(lua_State *L, int ref) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+    int t = lua_gettop(L);
+    lua_getfield(L, t, "n");
+    int n = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    luaL_checkstack(L, n + 4, "too many arguments");
+    for (int i = 1; i <= n; i++)
+        lua_rawgeti(L, t, i);
+    lua_remove(L, t);
+    return n;
+}
+
 /* --- options --- */
 
 bool arg_opts(lua_State *L, int idx, const char *fn, const char *const *names) {

@@ -42,6 +42,8 @@ int64_t arg_ms(lua_State *L, int idx, const char *fn, const char *arg);
 int64_t arg_ms_opt(lua_State *L, int idx, const char *fn, const char *arg, int64_t dflt);
 void arg_fn(lua_State *L, int idx, const char *fn, const char *arg);
 int arg_ref(lua_State *L, int idx); /* a registry reference of the value there */
+/* Pushes the values of a kept list {n = …, …} and returns how many. */
+int arg_unpack(lua_State *L, int ref);
 
 /* --- options: a table whose keys are all known, or nothing --- */
 

@@ -146,16 +146,7 @@ void mode_enter(lua_State *L, struct dispatch *d, int base, int n) {
 
 static int waiting_push(lua_State *L, void *ud) {
     struct lane *lane = ud;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, lane->current->args);
-    int t = lua_gettop(L);
-    lua_getfield(L, t, "n");
-    int n = (int)lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    luaL_checkstack(L, n + 4, "too many arguments");
-    for (int i = 1; i <= n; i++)
-        lua_rawgeti(L, t, i);
-    lua_remove(L, t);
-    return n;
+    return arg_unpack(L, lane->current->args);
 }
 
 static void on_timer(void *ud) {

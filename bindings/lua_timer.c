@@ -242,15 +242,7 @@ static void gate_drop(struct seat_item *it) {
 static int gate_push(lua_State *L, void *ud) {
     struct gate *g = ud;
     if (g->args == LUA_NOREF) return -1;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, g->args);
-    int t = lua_gettop(L);
-    lua_getfield(L, t, "n");
-    int n = (int)lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    luaL_checkstack(L, n + 4, "too many arguments");
-    for (int i = 1; i <= n; i++)
-        lua_rawgeti(L, t, i);
-    lua_remove(L, t);
+    int n = arg_unpack(L, g->args);
     lua_call_unref(g->script, g->args);
     g->args = LUA_NOREF;
     return n;
