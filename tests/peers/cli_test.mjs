@@ -301,15 +301,16 @@ test("an interrupt while the script is typed ends linnet", async () => {
 test("what was emitted arrives, though the script exits at once and the server reads late", async () => {
   const h = await hub(linnet, ["--set", "hub.max_message=20000000"]);
   const size = 12000000;
-  const slow = createServer((client) => { // a line that is not read for a while, then all of it
+  let reader, got = 0;
+  const slow = createServer((client) => { // a line that stops being read in the midst of it
     const up = connectTo(h.port, "127.0.0.1");
     up.on("data", (d) => client.write(d));
-    let waits = false;
     client.on("data", (d) => {
       up.write(d);
-      if (waits || !d.toString("latin1").includes("GET ")) return;
-      waits = true;
-      setTimeout(() => { client.pause(); setTimeout(() => client.resume(), 700); }, 150);
+      got += d.length;
+      if (reader || got < size / 12) return;
+      reader = client;
+      client.pause();
     });
     client.on("end", () => up.end());
     up.on("end", () => client.end());
@@ -320,6 +321,9 @@ test("what was emitted arrives, though the script exits at once and the server r
   await until(() => JSON.parse(run(["call", h.url, "rooms"]).out).rooms.length > 0, "the listener in the room");
   const script = `local c = linnet.connect('ws://127.0.0.1:${slow.address().port}') assert(c:join('lobby')) linnet.sleep(0.2) c:emit('message', { room = 'lobby', text = ('x'):rep(${size}) }) linnet.exit(0)`;
   const p = await start(linnet, ["-e", script], null, { env });
+  const status = `/proc/${p.child.pid}/status`; // it has filled what the kernel takes, and waits
+  await until(() => reader && (!existsSync(status) || /State:\s+[SZ]/.test(readFileSync(status, "utf8"))), "linnet to wait for the reader");
+  reader.resume();
   equal(await within(p.exited, "the script to end"), 0, p.err());
   await within(ear.exited, "the message to arrive");
   const message = ear.out().trim().split("\n").map((l) => JSON.parse(l)).find((l) => l.event === "message");
