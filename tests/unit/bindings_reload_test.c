@@ -4,16 +4,7 @@
  * broken version leaves the old one running, what was saved comes back, a killed script starts
  * again, plugins take their users along, and saving a file is enough.
  */
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "lua_rig.h"
-
-static struct app *app;
-static char dir[64], bot[100];
-static struct ln_err result;
-static struct ln_buf records; /* all of the log but the numbers */
+#include "lua_world.h"
 
 #define EVENTS 100000
 static unsigned char handled[EVENTS];
@@ -22,9 +13,6 @@ static int64_t versions[EVENTS];
 /* "n version" of a script's print is counted, all other records are kept. */
 static void sink(void *ud, enum ln_log_level level, const char *tag, struct ln_str msg,
                  const struct ln_log_field *fields, size_t n) {
-    (void)ud;
-    (void)fields;
-    (void)n;
     int number, version;
     char text[64];
     snprintf(text, sizeof text, "%.*s", LN_FMT(msg));
@@ -34,58 +22,12 @@ static void sink(void *ud, enum ln_log_level level, const char *tag, struct ln_s
         versions[number] = version;
         return;
     }
-    ln_buf_fmt(&records, "%s %s %.*s\n", ln_log_level_name(level), tag, LN_FMT(msg));
-}
-
-static const char *logged(void) {
-    return ln_buf_cstr(&records);
-}
-
-static void on_done(void *ud, const struct ln_err *err) {
-    (void)ud;
-    result = err ? *err : (struct ln_err){LN_OK, ""};
-}
-
-static void path_of(const char *name, char *out, size_t n) {
-    snprintf(out, n, "%s/%s", dir, name);
-}
-
-static void write_file(const char *name, const char *text) {
-    char path[200];
-    path_of(name, path, sizeof path);
-    FILE *f = fopen(path, "w");
-    CHECK(f != NULL);
-    if (!f) return;
-    fputs(text, f);
-    fclose(f);
+    keep_record(ud, level, tag, msg, fields, n);
 }
 
 static void open_all(void) {
-    strcpy(dir, "/tmp/linnet-test-XXXXXX");
-    CHECK(mkdtemp(dir) != NULL);
-    path_of("bot.lua", bot, sizeof bot);
-    ln_clock_fake(1700000000000);
-    ln_log_setup(LN_INFO, LN_LOG_TEXT, false);
-    ln_log_to(sink, NULL);
-    ln_buf_clear(&records);
-    app = app_new();
-    scripts_engine(app->scripts, &engine_lua);
+    open_world(sink);
     config_set(app->config, "limits.budget_kill", LN_STR("\"50ms\""), CONFIG_FLAG, "test");
-}
-
-static void close_all(void) {
-    app_free(app);
-    ln_log_to(NULL, NULL);
-    ln_buf_free(&records);
-    ln_clock_real();
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    CHECK_INT(system(command), 0);
-}
-
-static void load_bot(const char *text) {
-    write_file("bot.lua", text);
-    scripts_load(app->scripts, bot, NULL, on_done, NULL);
 }
 
 static void reload_bot(const char *text) {

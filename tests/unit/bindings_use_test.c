@@ -3,72 +3,10 @@
  * linnet.use: plugins in states of their own, calls that wait, values that pass, reloads that take
  * users along, plugins that end while somebody waits for them.
  */
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "lua_rig.h"
-
-static struct app *app;
-static char dir[64], bot[100];
-static struct ln_err result;
-static struct ln_buf records;
-
-static void sink(void *ud, enum ln_log_level level, const char *tag, struct ln_str msg,
-                 const struct ln_log_field *fields, size_t n) {
-    (void)ud;
-    (void)fields;
-    (void)n;
-    ln_buf_fmt(&records, "%s %s %.*s\n", ln_log_level_name(level), tag, LN_FMT(msg));
-}
-
-static const char *logged(void) {
-    return ln_buf_cstr(&records);
-}
-
-static void on_done(void *ud, const struct ln_err *err) {
-    (void)ud;
-    result = err ? *err : (struct ln_err){LN_OK, ""};
-}
-
-static void write_file(const char *name, const char *text) {
-    char path[200];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    FILE *f = fopen(path, "w");
-    CHECK(f != NULL);
-    if (!f) return;
-    fputs(text, f);
-    fclose(f);
-}
+#include "lua_world.h"
 
 static void open_all(void) {
-    char plugins[100];
-    strcpy(dir, "/tmp/linnet-test-XXXXXX");
-    CHECK(mkdtemp(dir) != NULL);
-    snprintf(bot, sizeof bot, "%s/bot.lua", dir);
-    snprintf(plugins, sizeof plugins, "%s/plugins", dir);
-    mkdir(plugins, 0755);
-    ln_clock_fake(1700000000000);
-    ln_log_setup(LN_INFO, LN_LOG_TEXT, false);
-    ln_log_to(sink, NULL);
-    ln_buf_clear(&records);
-    app = app_new();
-    scripts_engine(app->scripts, &engine_lua);
-}
-
-static void close_all(void) {
-    app_free(app);
-    ln_log_to(NULL, NULL);
-    ln_buf_free(&records);
-    ln_clock_real();
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    CHECK_INT(system(command), 0);
-}
-
-static void load_bot(const char *text) {
-    write_file("bot.lua", text);
-    scripts_load(app->scripts, bot, NULL, on_done, NULL);
+    open_world(keep_record);
 }
 
 static const char *const roster =
