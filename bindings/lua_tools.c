@@ -3,7 +3,7 @@
  * Small tools: uuid, hmac, base64, jwt.decode, inspect.
  */
 #include "base/crypt.h"
-#include "base/json.h"
+#include "base/jwt.h"
 #include "base/text.h"
 #include "bindings/lua_host.h"
 #include "bindings/lua_modules.h"
@@ -58,14 +58,12 @@ static int l_base64_decode(lua_State *L) {
 static int l_jwt_decode(lua_State *L) {
     struct ln_str s;
     struct ln_err err;
-    if (!secret_get(L, 1, &s)) s = arg_str(L, 1, "jwt.decode", "the token");
-    const char *first = memchr(s.p, '.', s.n);
-    const char *second = first ? memchr(first + 1, '.', s.n - (size_t)(first + 1 - s.p)) : NULL;
+    struct ln_jwt jwt;
     struct ln_buf *out = api_out(L);
-    if (!second || !ln_base64_decode(out, (struct ln_str){first + 1, (size_t)(second - first) - 1}))
-        return lua_push_err(L, LN_INVALID, "this is no JWT: it has no three parts in base64");
-    if (ln_json_peek(ln_buf_get(out)) != LN_JSON_OBJECT)
-        return lua_push_err(L, LN_INVALID, "this is no JWT: its claims are no JSON object");
+    if (!secret_get(L, 1, &s)) s = arg_str(L, 1, "jwt.decode", "the token");
+    if (!ln_jwt_read(&jwt, s, &err)) return lua_push_ln_err(L, &err);
+    ln_buf_str(out, ln_buf_get(&jwt.claims)); /* before what may raise */
+    ln_jwt_free(&jwt);
     if (!lua_json_decode(L, ln_buf_get(out), &err)) return lua_push_ln_err(L, &err);
     return 1;
 }
