@@ -34,6 +34,7 @@ rule "bindings do not know wire" 'bindings/*.[ch]' "${inc}wire/"
 rule "foreign headers are in io/*.c" 'runtime/*/*.h' '#include <(uv|libwebsockets|openssl/ssl|curl/curl|sqlite3|hiredis)'
 rule "foreign libraries are io's" 'runtime/base/*.c runtime/wire/*.c runtime/client/*.c runtime/hub/*.c runtime/host/*.c bindings/*.c' '#include <(uv|libwebsockets|openssl/ssl|curl/|sqlite3|hiredis)'
 rule "libcrypto is base/crypt's" 'runtime/*/*.c bindings/*.c' '#include <openssl/' '^runtime/(base/crypt[a-z_]*|io/[a-z_]+)\.c:'
+rule "libsodium is base/crypt's" 'runtime/*/*.[ch] bindings/*.[ch]' '#include <sodium' '^runtime/base/crypt[a-z_]*\.c:'
 rule "no Lua in the host" 'runtime/*/*.[ch]' '(#include [<"]l(ua|auxlib|ualib)\.h|\blua_[a-z]+\()' '^runtime/host/main\.c:'
 rule "one door runs Lua" 'bindings/*.c' '\blua_(pcall|pcallk|resume)\(' '^bindings/lua_call\.c:'
 rule "exit is main's" 'runtime/*/*.c bindings/*.c' '(^|[^a-z_.])exit\(' '^runtime/host/main\.c:'
