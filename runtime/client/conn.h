@@ -34,26 +34,54 @@ enum conn_offline { OFFLINE_QUEUE, OFFLINE_DROP, OFFLINE_FAIL };
 
 /* Options, all owned by the struct (conn_opts_free). Zero values are replaced by the defaults that
  * conn_opts_init sets. JSON texts are kept raw. */
+enum conn_codec { CODEC_JSON, CODEC_TEXT, CODEC_OWN /* functions of a script */ };
+enum conn_transport { TRANSPORT_NONE, TRANSPORT_WEBSOCKET, TRANSPORT_POLLING };
+
 struct conn_opts {
-    char *url;      /* ws:// wss:// http:// https://; the URL's path is the namespace (Socket.IO) */
-    char *protocol; /* "auto" "socketio" "ws"; auto is socketio */
-    char *path;     /* "/socket.io/" */
+    char *url;      /* ws:// wss:// http:// https:// pusher:// pushers://; the URL's path is the
+                       namespace (Socket.IO) or the path of the upgrade (raw) */
+    char *protocol; /* "auto" "socketio" "pusher" "ws"; auto: by the URL's scheme, else socketio */
+    char *path;     /* Socket.IO: "/socket.io/"; Pusher: in front of /app/KEY */
     char *auth;     /* JSON object, or NULL */
     char *query;    /* JSON object of strings, or NULL */
     char *headers;  /* JSON object of strings, or NULL */
-    bool auth_asked; /* auth is a function: asked before every attempt through sink->auth */
+    /* Functions of a script, asked before every attempt through sink->auth. */
+    bool auth_asked, query_asked, headers_asked;
     bool autoconnect, reconnection;
     int retries;
     int64_t reconnection_attempts; /* -1: for ever */
     struct backoff backoff;
     int64_t timeout_ms, ack_timeout_ms; /* whole attempt, namespace answer included; acks */
     struct tls_opts tls;                /* the strings are owned */
+    char *proxy;                        /* URL; "none"; NULL: what the environment says */
+    bool compress;                      /* permessage-deflate is offered */
     size_t max_message;                 /* bytes; 16 MiB */
     int max_attachments;                /* 10 */
     enum conn_offline offline;
     int64_t offline_ttl_ms; /* 5 minutes */
     size_t offline_max;     /* 1000 messages */
     size_t history;         /* last events kept for scripts that ask: 100 */
+    /* Socket.IO */
+    enum conn_transport transports[2]; /* in order of choice; the second may be NONE */
+    bool upgrade;                      /* from polling to WebSocket when both are allowed: true */
+    /* tokens */
+    int64_t refresh_every_ms, refresh_before_ms; /* 0: not */
+    char *refresh_event;                         /* what carries the fresh auth; NULL: none */
+    /* raw WebSocket */
+    enum conn_codec codec;
+    char *codec_event;    /* the field of a JSON message that names the event: "event" */
+    char *subprotocols;   /* "a, b" or NULL */
+    int64_t heartbeat_ms; /* 30000; < 0: none */
+    char *heartbeat_text; /* sent as a message; NULL: WebSocket pings */
+    /* Pusher */
+    char *key, *cluster, *secret; /* secret: signs here instead of asking the endpoint */
+    char *auth_endpoint;          /* URL or path; "/broadcasting/auth" */
+    char *user_auth_endpoint;     /* signs the user in after connecting; NULL: nobody */
+    char *channel_prefix;         /* in front of rooms that have no Pusher prefix; NULL: none */
+    bool auth_json;               /* the endpoint is asked by JSON instead of a form */
+    bool authorizer_asked;        /* a function of a script, through sink->auth */
+    bool signin;                  /* sign in with `secret` too */
+    int64_t activity_timeout_ms, pong_timeout_ms; /* 120000 30000 */
 };
 void conn_opts_init(struct conn_opts *o);
 void conn_opts_free(struct conn_opts *o);
@@ -75,7 +103,8 @@ struct event {
                                  For connect_error the first is {"code":…,"message":…,…} */
     const struct ln_str *bin; /* attachments that {"_placeholder":true,"num":k} in args stand for */
     size_t bin_count;
-    int64_t ack;     /* -1, or the number to answer with conn_ack */
+    struct ln_str room; /* the channel it came on; {NULL,0}: the protocol does not say */
+    int64_t ack;        /* -1, or the number to answer with conn_ack */
     uint64_t serial; /* given by the sink when 0; different for every event: what was decoded for a
                         script is kept under it while the event is dispatched */
     struct barrier *barrier; /* NULL, or what handlers that wait hold up (see host/event.h) */

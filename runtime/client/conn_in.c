@@ -6,29 +6,34 @@
  */
 #include "client/line.h"
 
-static void tell_event(struct conn *c, struct ln_str name, struct ln_str args,
-                       const struct ln_str *bin, size_t bin_count, int64_t ack) {
-    const struct conn_sink *sink = c->clients->sink;
+bool conn_hears(struct conn *c, struct ln_str name) {
     c->stats.received++;
     count_of(c, name)->received++;
-    if (LN_UNLIKELY(c->history != NULL)) history_add(c, name, args);
-    if (!sink->wants(c->clients->ud, c, name)) return;
-    struct event ev = {.kind = EVENT_APP,
-                       .conn = c,
-                       .name = name,
-                       .args = args,
-                       .bin = bin,
-                       .bin_count = bin_count,
-                       .ack = ack};
-    if (LN_LIKELY(sink->event(c->clients->ud, &ev) != LN_PROTOCOL) || !c->line) return;
-    line_fail(c->line, "parse error", LN_PROTOCOL, "the arguments of event '%.*s' are malformed",
-              LN_FMT(name));
+    return LN_UNLIKELY(c->history != NULL) || c->clients->sink->wants(c->clients->ud, c, name);
 }
 
-static void keep_early(struct conn *c, struct ln_str name, const struct sio_packet *pkt,
-                       const struct ln_str *bin, size_t bin_count) {
-    struct msg *m = msg_new(name, pkt->args, bin, bin_count);
-    m->ack = pkt->ack;
+void conn_tell_in(struct conn *c, const struct conn_in *in) {
+    const struct conn_sink *sink = c->clients->sink;
+    if (LN_UNLIKELY(c->history != NULL)) {
+        history_add(c, in->name, in->args);
+        if (!sink->wants(c->clients->ud, c, in->name)) return;
+    }
+    struct event ev = {.kind = EVENT_APP,
+                       .conn = c,
+                       .name = in->name,
+                       .args = in->args,
+                       .bin = in->bin,
+                       .bin_count = in->bin_count,
+                       .room = in->room,
+                       .ack = in->ack};
+    if (LN_LIKELY(sink->event(c->clients->ud, &ev) != LN_PROTOCOL) || !c->line) return;
+    line_fail(c->line, "parse error", LN_PROTOCOL, "the arguments of event '%.*s' are malformed",
+              LN_FMT(in->name));
+}
+
+static void keep_early(struct conn *c, const struct conn_in *in) {
+    struct msg *m = msg_new(in->name, in->args, in->bin, in->bin_count);
+    m->ack = in->ack;
     if (!c->early) c->early = ln_new(struct msgs);
     msgs_push(c->early, m);
     if (c->early->count <= EARLY_MAX && c->early->bytes <= KEPT_BYTES) return;
@@ -41,23 +46,16 @@ void conn_deliver_early(struct conn *c) {
     struct msg *m;
     uint64_t epoch = c->epoch;
     while (c->epoch == epoch && c->early && (m = msgs_take(c->early))) {
-        tell_event(c, m->name, m->args, m->bin, m->bin_count, m->ack);
+        struct conn_in in = {m->name, m->args, m->bin, m->bin_count, {NULL, 0}, m->ack};
+        if (conn_hears(c, m->name)) conn_tell_in(c, &in);
         ln_free(m);
     }
     if (c->epoch == epoch) msgs_free(&c->early);
 }
 
-void conn_event(struct conn *c, const struct sio_packet *pkt, const struct ln_str *bin,
-                size_t bin_count) {
-    struct ln_str name = pkt->name;
-    struct ln_buf plain = {0};
-    if (LN_UNLIKELY(pkt->name_escaped)) {
-        name = (struct ln_str){"", 0}; /* never: the parser has done so before */
-        if (ln_json_unescape(pkt->name, &plain)) name = ln_buf_get(&plain);
-    }
-    if (LN_LIKELY(c->step >= STEP_HANDLERS))
-        tell_event(c, name, pkt->args, bin, bin_count, pkt->ack);
-    else
-        keep_early(c, name, pkt, bin, bin_count);
-    ln_buf_free(&plain);
+void conn_event(struct conn *c, const struct conn_in *in) {
+    if (LN_UNLIKELY(c->step < STEP_HANDLERS))
+        keep_early(c, in);
+    else if (conn_hears(c, in->name))
+        conn_tell_in(c, in);
 }

@@ -7,13 +7,31 @@
 
 char conn_root[] = "/";
 
-static const size_t strings[] = {
-    offsetof(struct conn_opts, url),     offsetof(struct conn_opts, protocol),
-    offsetof(struct conn_opts, path),    offsetof(struct conn_opts, auth),
-    offsetof(struct conn_opts, query),   offsetof(struct conn_opts, headers),
-    offsetof(struct conn_opts, tls.ca),  offsetof(struct conn_opts, tls.cert),
-    offsetof(struct conn_opts, tls.key), offsetof(struct conn_opts, tls.server_name),
-};
+#define AT(field) offsetof(struct conn_opts, field)
+static const size_t strings[] = {AT(url),
+                                 AT(protocol),
+                                 AT(path),
+                                 AT(auth),
+                                 AT(query),
+                                 AT(headers),
+                                 AT(tls.ca),
+                                 AT(tls.cert),
+                                 AT(tls.key),
+                                 AT(tls.server_name),
+                                 AT(tls.passphrase),
+                                 AT(tls.pin),
+                                 AT(proxy),
+                                 AT(refresh_event),
+                                 AT(codec_event),
+                                 AT(subprotocols),
+                                 AT(heartbeat_text),
+                                 AT(key),
+                                 AT(cluster),
+                                 AT(secret),
+                                 AT(auth_endpoint),
+                                 AT(user_auth_endpoint),
+                                 AT(channel_prefix)};
+#undef AT
 
 static char **string_at(const struct conn_opts *o, size_t i) {
     return (char **)(void *)((char *)(uintptr_t)o + strings[i]);
@@ -37,6 +55,11 @@ void conn_opts_init(struct conn_opts *o) {
         .offline_ttl_ms = 300000,
         .offline_max = 1000,
         .history = 100,
+        .transports = {TRANSPORT_WEBSOCKET, TRANSPORT_POLLING},
+        .upgrade = true,
+        .heartbeat_ms = 30000,
+        .activity_timeout_ms = 120000,
+        .pong_timeout_ms = 30000,
     };
 }
 
@@ -63,15 +86,17 @@ bool conn_opts_same(const struct conn_opts *a, const struct conn_opts *b) {
         const char *x = *string_at(a, i), *y = *string_at(b, i);
         if ((!x || !y) ? x != y : strcmp(x, y) != 0) return false;
     }
-    return a->auth_asked == b->auth_asked && a->autoconnect == b->autoconnect &&
-           a->reconnection == b->reconnection &&
-           a->reconnection_attempts == b->reconnection_attempts &&
-           same_backoff(&a->backoff, &b->backoff) && a->timeout_ms == b->timeout_ms &&
-           a->ack_timeout_ms == b->ack_timeout_ms && a->retries == b->retries &&
-           a->tls.insecure == b->tls.insecure && a->max_message == b->max_message &&
-           a->max_attachments == b->max_attachments && a->offline == b->offline &&
-           a->offline_ttl_ms == b->offline_ttl_ms && a->offline_max == b->offline_max &&
-           a->history == b->history;
+#define SAME(field) (a->field == b->field)
+    return SAME(auth_asked) && SAME(query_asked) && SAME(headers_asked) && SAME(autoconnect) &&
+           SAME(reconnection) && SAME(reconnection_attempts) &&
+           same_backoff(&a->backoff, &b->backoff) && SAME(timeout_ms) && SAME(ack_timeout_ms) &&
+           SAME(retries) && SAME(tls.insecure) && SAME(compress) && SAME(max_message) &&
+           SAME(max_attachments) && SAME(offline) && SAME(offline_ttl_ms) && SAME(offline_max) &&
+           SAME(history) && SAME(transports[0]) && SAME(transports[1]) && SAME(upgrade) &&
+           SAME(refresh_every_ms) && SAME(refresh_before_ms) && SAME(codec) && SAME(heartbeat_ms) &&
+           SAME(auth_json) && SAME(authorizer_asked) && SAME(signin) && SAME(activity_timeout_ms) &&
+           SAME(pong_timeout_ms);
+#undef SAME
 }
 
 void conn_opts_settle(struct conn_opts *o) {
@@ -84,6 +109,11 @@ void conn_opts_settle(struct conn_opts *o) {
     DEFAULT(timeout_ms);
     DEFAULT(max_attachments);
     DEFAULT(offline_ttl_ms);
+    DEFAULT(activity_timeout_ms);
+    DEFAULT(pong_timeout_ms);
+    if (o->heartbeat_ms == 0) o->heartbeat_ms = d.heartbeat_ms; /* negative: none */
+    if (o->transports[0] == TRANSPORT_NONE)
+        memcpy(o->transports, d.transports, sizeof d.transports);
     if (o->ack_timeout_ms == 0) o->ack_timeout_ms = d.ack_timeout_ms; /* negative: none */
     if (o->max_message == 0) o->max_message = d.max_message;
     if (o->offline_max == 0) o->offline_max = d.offline_max;
@@ -130,13 +160,13 @@ static bool check_headers(const char *json, struct ln_err *err) {
     return true;
 }
 
-static const struct proto *proto_find(const char *name, struct ln_err *err) {
-    if (!name || strcmp(name, "auto") == 0 || strcmp(name, proto_sio.name) == 0) return &proto_sio;
-    if (strcmp(name, "ws") == 0 || strcmp(name, "pusher") == 0)
-        ln_fail(err, LN_INVALID, "protocol '%s' comes in a later version; this one speaks socketio",
-                name);
-    else
-        ln_fail(err, LN_INVALID, "unknown protocol '%s'; this version speaks socketio", name);
+static const struct proto *proto_find(const char *name, const struct url *url, struct ln_err *err) {
+    static const struct proto *const protos[] = {&proto_sio};
+    bool is_auto = !name || strcmp(name, "auto") == 0;
+    if (is_auto) name = strncmp(url->scheme, "pusher", 6) == 0 ? "pusher" : proto_sio.name;
+    for (size_t i = 0; i < LN_COUNT(protos); i++)
+        if (strcmp(protos[i]->name, name) == 0) return protos[i];
+    ln_fail(err, LN_INVALID, "unknown protocol '%s'; this version speaks socketio", name);
     return NULL;
 }
 
@@ -145,11 +175,19 @@ void conn_opts_url(const struct conn_opts *o, struct url *url) {
     url_parse(url, ln_str(o->url), &err);
 }
 
+/* Where a URL's path is the namespace. */
+static bool check_nsp(const struct url *url, char **nsp, struct ln_err *err) {
+    if (strchr(url->path, ',')) {
+        ln_fail(err, LN_INVALID, "a namespace (the URL's path) cannot hold a comma: %s", url->path);
+        return false;
+    }
+    *nsp = url->path[0] && url->path[1] ? ln_strdup(url->path) : conn_root;
+    return true;
+}
+
 bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto **proto,
                      struct ln_err *err) {
     struct url url;
-    *proto = proto_find(o->protocol, err);
-    if (!*proto) return false;
     if (o->path && o->path[0] != '/') {
         ln_fail(err, LN_INVALID, "path must begin with '/': it is the server's engine path");
         return false;
@@ -161,11 +199,9 @@ bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto *
     }
     if (!check_flat(o->query, "query", err) || !check_headers(o->headers, err)) return false;
     if (!url_parse(&url, ln_str(o->url), err)) return false;
-    bool ok = !strchr(url.path, ',');
-    if (ok)
-        *nsp = url.path[0] && url.path[1] ? ln_strdup(url.path) : conn_root;
-    else
-        ln_fail(err, LN_INVALID, "a namespace (the URL's path) cannot hold a comma: %s", url.path);
+    *proto = proto_find(o->protocol, &url, err);
+    *nsp = conn_root;
+    bool ok = *proto && (!(*proto)->carries_many || check_nsp(&url, nsp, err));
     url_free(&url);
     return ok;
 }

@@ -206,6 +206,18 @@ static struct ln_str inside(struct ln_str array) {
     return array.n >= 2 ? (struct ln_str){array.p + 1, array.n - 2} : (struct ln_str){0};
 }
 
+static void on_event(struct conn *c, const struct sio_packet *p, const struct ln_str *bin,
+                     size_t bin_count) {
+    struct conn_in in = {p->name, p->args, bin, bin_count, {NULL, 0}, p->ack};
+    struct ln_buf plain = {0};
+    if (LN_UNLIKELY(p->name_escaped)) {
+        in.name = (struct ln_str){"", 0}; /* never: the parser has done so before */
+        if (ln_json_unescape(p->name, &plain)) in.name = ln_buf_get(&plain);
+    }
+    conn_event(c, &in);
+    ln_buf_free(&plain);
+}
+
 static void on_packet(struct line *ln, const struct sio_packet *p, const struct ln_str *bin,
                       size_t bin_count) {
     struct conn *c = line_conn(ln, p->nsp);
@@ -223,7 +235,7 @@ static void on_packet(struct line *ln, const struct sio_packet *p, const struct 
     switch (p->type) {
     case SIO_EVENT:
     case SIO_BINARY_EVENT:
-        conn_event(c, p, bin, bin_count);
+        on_event(c, p, bin, bin_count);
         break;
     case SIO_ACK:
     case SIO_BINARY_ACK:
@@ -300,7 +312,7 @@ static void on_message_text(struct line *ln, struct ln_str text) {
     if (LN_UNLIKELY(p.attachments > 0))
         s->parts = parts_new(ln, text, p.attachments);
     else if (LN_LIKELY(p.type == SIO_EVENT && c))
-        conn_event(c, &p, NULL, 0);
+        on_event(c, &p, NULL, 0);
     else
         on_packet(ln, &p, NULL, 0);
 }
@@ -389,4 +401,5 @@ const struct proto proto_sio = {.name = "socketio",
                                 .conn_join = sio_conn_join,
                                 .conn_part = sio_conn_part,
                                 .send_event = sio_send_event,
-                                .send_ack = sio_send_ack};
+                                .send_ack = sio_send_ack,
+                                .carries_many = true};

@@ -192,8 +192,18 @@ void conn_line_lost(struct conn *c, const struct line_loss *why);
 void conn_up(struct conn *c, struct ln_str sid);
 void conn_refused(struct conn *c, ln_status code, struct ln_str message, struct ln_str data);
 void conn_kicked(struct conn *c); /* the server ended this namespace */
-void conn_event(struct conn *c, const struct sio_packet *pkt, const struct ln_str *bin,
-                size_t bin_count);
+struct conn_in {                  /* an event that came in; everything is lent */
+    struct ln_str name, args;     /* name: decoded; args: raw, with commas between */
+    const struct ln_str *bin;
+    size_t bin_count;
+    struct ln_str room; /* see struct event */
+    int64_t ack;        /* -1: none is asked */
+};
+void conn_event(struct conn *c, const struct conn_in *in);
+/* The two halves of it, for protocols whose arguments cost something to get at: counts the event,
+ * and tells whether anybody wants it; then tells it. Only while the connection is up. */
+bool conn_hears(struct conn *c, struct ln_str name);
+void conn_tell_in(struct conn *c, const struct conn_in *in);
 void conn_acked(struct conn *c, int64_t ack, struct ln_str args, const struct ln_str *bin,
                 size_t bin_count);
 

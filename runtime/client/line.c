@@ -28,16 +28,19 @@ static void key_of(const struct conn *c, unsigned char key[32]) {
     struct url u;
     struct ln_buf b = {0};
     conn_opts_url(o, &u);
-    const char *const texts[] = {c->proto->name, u.host,      u.user,     u.password,
-                                 u.query,        o->path,     o->query,   o->headers,
-                                 o->tls.ca,      o->tls.cert, o->tls.key, o->tls.server_name};
+    const char *const texts[] = {
+        c->proto->name, u.host,     u.user,     u.password,         u.query,
+        o->path,        o->query,   o->headers, o->tls.ca,          o->tls.cert,
+        o->tls.key,     o->tls.pin, o->proxy,   o->tls.server_name, o->tls.passphrase,
+    };
     for (size_t i = 0; i < LN_COUNT(texts); i++)
         key_text(&b, texts[i]);
-    ln_buf_fmt(
-        &b, "%d %d %d %zu %d %d %lld %lld %lld %lld %lld %lld %a", u.tls, u.port, o->tls.insecure,
-        o->max_message, o->max_attachments, o->reconnection, (long long)o->reconnection_attempts,
-        (long long)o->timeout_ms, (long long)o->backoff.min_ms, (long long)o->backoff.max_ms,
-        (long long)o->backoff.late_max_ms, (long long)o->backoff.stable_ms, o->backoff.factor);
+    ln_buf_fmt(&b, "%d %d %d %zu %d %d %lld %lld %lld %lld %lld %lld %a %d %d %d %d", u.tls, u.port,
+               o->tls.insecure, o->max_message, o->max_attachments, o->reconnection,
+               (long long)o->reconnection_attempts, (long long)o->timeout_ms,
+               (long long)o->backoff.min_ms, (long long)o->backoff.max_ms,
+               (long long)o->backoff.late_max_ms, (long long)o->backoff.stable_ms,
+               o->backoff.factor, o->compress, o->transports[0], o->transports[1], o->upgrade);
     ln_sha256(b.p, b.n, key);
     ln_buf_free(&b);
     url_free(&u);

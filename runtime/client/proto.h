@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a protocol is to a connection and its line: eight functions. conn_sio.c is one; Pusher and
- * raw WebSocket are others. Included by client/ only.
+ * What a protocol is to a connection and its line: a table of functions. conn_sio.c is one; Pusher
+ * and raw WebSocket are others. Included by client/ only.
  */
 #ifndef LN_PROTO_H
 #define LN_PROTO_H
@@ -30,6 +30,16 @@ struct proto {
     size_t (*send_event)(struct conn *c, const struct conn_emit *e, int64_t ack);
     size_t (*send_ack)(struct conn *c, int64_t ack, struct ln_str args, const struct ln_str *bin,
                        size_t bin_count);
+    /* The rest may be NULL. */
+    /* Words when this connection cannot carry such an event (name, acks, binary): the emit is
+     * refused with them. */
+    const char *(*refuses)(const struct conn *c, const struct conn_emit *e);
+    /* Protocols with rooms of their own (channels): asks for the room, and out of it. NULL: rooms
+     * are a dialect's events. */
+    void (*room_join)(struct conn *c, struct ln_str room);
+    void (*room_leave)(struct conn *c, struct ln_str room);
+    void (*line_pong)(struct line *ln);
+    bool carries_many; /* several connections (namespaces) on one line */
 };
 extern const struct proto proto_sio;
 

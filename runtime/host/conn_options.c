@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The options of a connection, from JSON: the one reader for linnet.connect and linnet.cfg.lua, so
- * that both take the same names and say the same when one is wrong.
+ * that both take the same names and say the same when one is wrong. conn_options_line.c has those
+ * of transports, TLS and the protocols.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,16 +10,11 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "host/config.h"
+#include "host/conn_options.h"
 
-struct option {
-    const char *name;
-    const char *wants; /* for the error: "must be …" */
-    bool (*set)(struct conn_opts *o, struct ln_str json, struct ln_err *err);
-    bool is_private; /* may hold a secret: a wrong value is not repeated */
-};
+#define MAX_OPTIONS 64
 
-static bool set_text(char **to, struct ln_str json) {
+bool conn_option_text(char **to, struct ln_str json) {
     struct ln_buf text = {0};
     if (!ln_json_text(json, &text)) {
         ln_buf_free(&text);
@@ -56,7 +52,7 @@ static bool set_ms(int64_t *to, struct ln_str json) {
 #define TEXT(field)                                                                                \
     static bool set_##field(struct conn_opts *o, struct ln_str json, struct ln_err *err) {         \
         (void)err;                                                                                 \
-        return set_text(&o->field, json);                                                          \
+        return conn_option_text(&o->field, json);                                                  \
     }
 #define MS(name, field)                                                                            \
     static bool set_##name(struct conn_opts *o, struct ln_str json, struct ln_err *err) {          \
@@ -78,7 +74,7 @@ static bool set_delay_max(struct conn_opts *o, struct ln_str json, struct ln_err
 
 static bool set_protocol(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
     static const char *const names[] = {"auto", "socketio", "pusher", "ws", NULL};
-    if (!set_text(&o->protocol, json)) return false;
+    if (!conn_option_text(&o->protocol, json)) return false;
     for (int i = 0; names[i]; i++)
         if (strcmp(names[i], o->protocol) == 0) return true;
     const char *near = ln_nearest(ln_str(o->protocol), names);
@@ -133,60 +129,6 @@ static bool set_factor(struct conn_opts *o, struct ln_str json, struct ln_err *e
     snprintf(text, sizeof text, "%.*s", LN_FMT(json));
     o->backoff.factor = strtod(text, NULL);
     return o->backoff.factor >= 0 && o->backoff.factor <= 1;
-}
-
-static bool set_transports(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
-    size_t pos = 0, n = 0;
-    struct ln_str item;
-    (void)o;
-    if (ln_json_peek(json) != LN_JSON_ARRAY) return false;
-    for (; ln_json_each(json, &pos, NULL, &item); n++) {
-        if (ln_str_is(item, "\"websocket\"")) continue;
-        ln_fail(err, LN_INVALID, "transport %.*s is not in this version, which has \"websocket\"",
-                LN_FMT(item));
-        return false;
-    }
-    return n > 0;
-}
-
-static bool set_tls_text(char const **to, struct ln_str json) {
-    char *text = (char *)(uintptr_t)*to;
-    bool ok = set_text(&text, json);
-    *to = text;
-    return ok;
-}
-
-static bool set_tls(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
-    static const char *const names[] = {"ca", "cert", "key", "verify", "server_name", NULL};
-    size_t pos = 0;
-    struct ln_str key, value;
-    if (ln_json_peek(json) != LN_JSON_OBJECT) return false;
-    while (ln_json_each(json, &pos, &key, &value)) {
-        bool ok = true, verify = true;
-        if (ln_str_is(key, "ca"))
-            ok = set_tls_text(&o->tls.ca, value);
-        else if (ln_str_is(key, "cert"))
-            ok = set_tls_text(&o->tls.cert, value);
-        else if (ln_str_is(key, "key"))
-            ok = set_tls_text(&o->tls.key, value);
-        else if (ln_str_is(key, "server_name"))
-            ok = set_tls_text(&o->tls.server_name, value);
-        else if (ln_str_is(key, "verify")) {
-            ok = ln_json_bool(value, &verify);
-            o->tls.insecure = !verify;
-        } else {
-            const char *near = ln_nearest(key, names);
-            ln_fail(err, LN_INVALID, "unknown option 'tls.%.*s'%s%s%s", LN_FMT(key),
-                    near ? " (did you mean 'tls." : "", near ? near : "", near ? "'?)" : "");
-            return false;
-        }
-        if (!ok) {
-            ln_fail(err, LN_INVALID, "option 'tls.%.*s' must be %s", LN_FMT(key),
-                    ln_str_is(key, "verify") ? "true or false" : "a file name or a host name");
-            return false;
-        }
-    }
-    return true;
 }
 
 static bool offline_mode(struct conn_opts *o, struct ln_str json) {
@@ -251,14 +193,13 @@ static bool set_later(struct conn_opts *o, struct ln_str json, struct ln_err *er
     return false;
 }
 
-static const struct option options[] = {
+static const struct conn_option options[] = {
     {"url", "a string", set_url, true},
     {"protocol", "\"auto\", \"socketio\", \"pusher\" or \"ws\"", set_protocol, false},
     {"path", "a string such as \"/socket.io/\"", set_path, false},
     {"auth", "a table or a function", set_auth, true},
-    {"query", "a table of strings", set_query, true},
-    {"headers", "a table of strings", set_headers, true},
-    {"transports", "a list such as {\"websocket\"}", set_transports, false},
+    {"query", "a table of strings, or a function", set_query, true},
+    {"headers", "a table of strings, or a function", set_headers, true},
     {"autoconnect", "true or false", set_autoconnect, false},
     {"reconnection", "true or false", set_reconnection, false},
     {"reconnection_attempts", "a whole number", set_attempts, false},
@@ -268,23 +209,32 @@ static const struct option options[] = {
     {"timeout", "a duration such as 20 or \"20s\"", set_timeout, false},
     {"ack_timeout", "a duration such as 10 or \"10s\"", set_ack_timeout, false},
     {"retries", "a whole number from 0 to 1000", set_retries, false},
-    {"tls", "a table", set_tls, false},
     {"offline", "a table", set_offline, false},
     {"history", "a whole number from 0 to 100000", set_history, false},
     {"dialect", "a name or a table", set_dialect, false},
-    {"heartbeat", "", set_later, false},
-    {"proxy", "", set_later, false},
-    {"compress", "", set_later, false},
     {"rate", "", set_later, false},
     {"dedupe", "", set_later, false},
-    {"codec", "", set_later, false},
-    {"refresh", "", set_later, false},
 };
 
-static const struct option *option_of(struct ln_str key) {
-    for (size_t i = 0; i < LN_COUNT(options); i++)
-        if (ln_str_is(key, options[i].name)) return &options[i];
+static const struct conn_option *option_at(size_t i) {
+    return i < LN_COUNT(options) ? &options[i] : conn_option_more(i - LN_COUNT(options));
+}
+
+static const struct conn_option *option_of(struct ln_str key) {
+    const struct conn_option *o;
+    for (size_t i = 0; (o = option_at(i)); i++)
+        if (ln_str_is(key, o->name)) return o;
     return NULL;
+}
+
+static void fail_unknown(struct ln_str key, struct ln_err *err) {
+    const char *names[MAX_OPTIONS + 1] = {0};
+    const struct conn_option *o;
+    for (size_t i = 0; i < MAX_OPTIONS && (o = option_at(i)); i++)
+        names[i] = o->name;
+    const char *near = ln_nearest(key, names);
+    ln_fail(err, LN_INVALID, "unknown option '%.*s'%s%s%s", LN_FMT(key),
+            near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
 /* What a value is, where the value itself may be a secret. */
@@ -306,20 +256,16 @@ static const char *type_words(struct ln_str json) {
 bool conn_opts_from_json(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
     size_t pos = 0;
     struct ln_str key, value;
-    if (ln_json_peek(json) == LN_JSON_STRING) return set_text(&o->url, json); /* name = "ws://…" */
+    if (ln_json_peek(json) == LN_JSON_STRING)
+        return conn_option_text(&o->url, json); /* name = "ws://…" */
     if (ln_json_peek(json) != LN_JSON_OBJECT) {
         ln_fail(err, LN_INVALID, "the options must be a table, not %s", type_words(json));
         return false;
     }
     while (ln_json_each(json, &pos, &key, &value)) {
-        const struct option *opt = option_of(key);
+        const struct conn_option *opt = option_of(key);
         if (!opt) {
-            const char *names[LN_COUNT(options) + 1] = {0};
-            for (size_t i = 0; i < LN_COUNT(options); i++)
-                names[i] = options[i].name;
-            const char *near = ln_nearest(key, names);
-            ln_fail(err, LN_INVALID, "unknown option '%.*s'%s%s%s", LN_FMT(key),
-                    near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+            fail_unknown(key, err);
             return false;
         }
         struct ln_err why = {0};

@@ -17,6 +17,8 @@ const char *stream_phase_name(enum stream_phase p); /* "dns" "tcp" "proxy" "tls"
 struct tls_opts {
     const char *ca;          /* PEM file or NULL: the system's store (SSL_CERT_FILE is honoured) */
     const char *cert, *key;  /* PEM files or NULL */
+    const char *passphrase;  /* of the key; NULL */
+    const char *pin;         /* "sha256//BASE64" of the public key, several by ';'; NULL */
     const char *server_name; /* SNI and the name verified; NULL: the host */
     bool insecure;           /* no verification; the caller logs it */
 };

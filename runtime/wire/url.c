@@ -13,7 +13,7 @@
 #define MAX_URL 8000 /* leaves room in the 16 KiB that servers take for a request's head */
 #define MAX_HOST 253
 
-static const char *const schemes[] = {"ws", "wss", "http", "https", NULL};
+static const char *const schemes[] = {"ws", "wss", "http", "https", "pusher", "pushers", NULL};
 
 static bool refuse(struct ln_err *err, const char *text) {
     ln_fail(err, LN_INVALID, "%s", text);
@@ -62,8 +62,8 @@ static bool parse_scheme(struct url *u, struct ln_str *rest, struct ln_err *err)
     }
     const char *near = ln_nearest(ln_str(u->scheme), schemes);
     ln_fail(err, LN_INVALID, "\"%.20s\" is not a scheme that linnet speaks: %s%s%s", u->scheme,
-            near ? "did you mean " : "use ws, wss, http or https", near ? near : "",
-            near ? "?" : "");
+            near ? "did you mean " : "use ws, wss, http, https, pusher or pushers",
+            near ? near : "", near ? "?" : "");
     return false;
 }
 

@@ -8,7 +8,7 @@
 #include "base/ln.h"
 
 struct url {
-    char *scheme; /* lower case: "http" "https" "ws" "wss" */
+    char *scheme; /* lower case: "http" "https" "ws" "wss" "pusher" "pushers" */
     bool tls;
     char *user, *password; /* percent-decoded; NULL when absent */
     char *host;            /* without brackets; lower case */

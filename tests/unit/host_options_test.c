@@ -58,6 +58,50 @@ TEST(every_option_arrives) {
     end();
 }
 
+TEST(every_option_of_a_line_arrives) {
+    CHECK(read(
+        "{\"transports\":[\"polling\",\"websocket\"],\"upgrade\":false,\"compress\":true,"
+        "\"proxy\":\"http://p:1\",\"tls\":{\"pin\":\"sha256//x\",\"passphrase\":\"w\"},"
+        "\"refresh\":{\"every\":\"4m\",\"before\":\"30s\",\"event\":\"authenticate\"},"
+        "\"codec\":{\"event\":\"type\"},\"subprotocols\":[\"a\",\"b\"],"
+        "\"heartbeat\":{\"every\":\"10s\",\"message\":{\"op\":1}},\"key\":\"K\","
+        "\"cluster\":\"eu\",\"secret\":\"S\",\"auth_endpoint\":\"/a\",\"auth_format\":\"json\","
+        "\"user_auth_endpoint\":\"/u\",\"channel_prefix\":\"presence-\",\"signin\":true,"
+        "\"activity_timeout\":\"1m\",\"pong_timeout\":5}"));
+    CHECK_STR(ln_str(err.text), "");
+    CHECK_INT(o.transports[0], TRANSPORT_POLLING);
+    CHECK_INT(o.transports[1], TRANSPORT_WEBSOCKET);
+    CHECK(!o.upgrade && o.compress && o.auth_json && o.signin);
+    CHECK_STR(ln_str(o.proxy), "http://p:1");
+    CHECK_STR(ln_str(o.tls.pin), "sha256//x");
+    CHECK_STR(ln_str(o.tls.passphrase), "w");
+    CHECK_INT(o.refresh_every_ms, 240000);
+    CHECK_INT(o.refresh_before_ms, 30000);
+    CHECK_STR(ln_str(o.refresh_event), "authenticate");
+    CHECK_INT(o.codec, CODEC_JSON);
+    CHECK_STR(ln_str(o.codec_event), "type");
+    CHECK_STR(ln_str(o.subprotocols), "a, b");
+    CHECK_INT(o.heartbeat_ms, 10000);
+    CHECK_STR(ln_str(o.heartbeat_text), "{\"op\":1}");
+    CHECK_STR(ln_str(o.key), "K");
+    CHECK_STR(ln_str(o.cluster), "eu");
+    CHECK_STR(ln_str(o.secret), "S");
+    CHECK_STR(ln_str(o.auth_endpoint), "/a");
+    CHECK_STR(ln_str(o.user_auth_endpoint), "/u");
+    CHECK_STR(ln_str(o.channel_prefix), "presence-");
+    CHECK_INT(o.activity_timeout_ms, 60000);
+    CHECK_INT(o.pong_timeout_ms, 5000);
+    end();
+    CHECK(read("{\"transports\":[\"polling\"],\"proxy\":false,\"heartbeat\":false,"
+               "\"codec\":\"text\",\"subprotocols\":\"a\",\"auth_format\":\"form\"}"));
+    CHECK_INT(o.transports[1], TRANSPORT_NONE);
+    CHECK_STR(ln_str(o.proxy), "none");
+    CHECK_INT(o.heartbeat_ms, -1);
+    CHECK_INT(o.codec, CODEC_TEXT);
+    CHECK_STR(ln_str(o.subprotocols), "a");
+    end();
+}
+
 TEST(a_text_is_a_url) {
     CHECK(read("\"ws://h\""));
     CHECK_STR(ln_str(o.url), "ws://h");
@@ -93,17 +137,29 @@ TEST(what_is_wrong_is_said) {
         {"{\"randomization_factor\":"
          "0.0000000000000000000000000000000000000000000000000000000000000000000001}",
          "must be a number from 0 to 1"},
-        {"{\"transports\":[\"polling\"]}", "transport \"polling\" is not in this version"},
+        {"{\"transports\":[\"poling\"]}", "unknown transport \"poling\""},
+        {"{\"transports\":[\"polling\",\"polling\"]}", "names one transport twice"},
         {"{\"transports\":[]}", "option 'transports' must be a list"},
         {"{\"tls\":{\"cacert\":\"x\"}}", "unknown option 'tls.cacert'"},
         {"{\"tls\":{\"verify\":1}}", "option 'tls.verify' must be true or false"},
-        {"{\"tls\":{\"ca\":1}}", "option 'tls.ca' must be a file name or a host name"},
+        {"{\"tls\":{\"ca\":1}}", "option 'tls.ca' must be a string"},
         {"{\"offline\":{\"mod\":1}}",
          "unknown option 'offline.mod' (did you mean 'offline.mode'?)"},
         {"{\"offline\":{\"mode\":\"keep\"}}", "option 'offline.mode' must be \"queue\", \"drop\""},
         {"{\"offline\":{\"max\":1000001}}", "option 'offline.max' must be a whole number"},
         {"{\"offline\":{\"persist\":true}}", "option 'offline.persist' is not in this version"},
-        {"{\"compress\":true}", "option 'compress' is not in this version of linnet"},
+        {"{\"rate\":true}", "option 'rate' is not in this version of linnet"},
+        {"{\"compress\":1}", "option 'compress' must be true or false, not 1"},
+        {"{\"refresh\":{}}", "option 'refresh' needs 'every' or 'before'"},
+        {"{\"refresh\":{\"every\":0.5}}", "option 'refresh.every' must be a duration of at least"},
+        {"{\"refresh\":{\"evry\":1}}", "(did you mean 'refresh.every'?)"},
+        {"{\"heartbeat\":0.5}", "option 'heartbeat' must be a duration of at least a second"},
+        {"{\"heartbeat\":{\"evry\":1}}", "(did you mean 'heartbeat.every'?)"},
+        {"{\"codec\":\"xml\"}", "option 'codec' must be \"json\", \"text\" or a table"},
+        {"{\"codec\":{\"event\":1}}", "option 'codec.event' must be the name of a field"},
+        {"{\"subprotocols\":[1]}", "option 'subprotocols' must be a string or a list"},
+        {"{\"auth_format\":\"xml\"}", "option 'auth_format' must be \"form\" or \"json\""},
+        {"{\"pong_timeout\":0}", "option 'pong_timeout' must be a duration"},
     };
     for (size_t i = 0; i < LN_COUNT(cases); i++) {
         CHECK(!read(cases[i].json));
@@ -120,9 +176,12 @@ TEST(what_may_be_a_secret_is_not_repeated) {
         {"{\"auth\":[\"s3cret\"]}", "option 'auth' must be a table or a function, not a list"},
         {"{\"headers\":{\"Authorization\":[\"s3cret\"]}}",
          "option 'headers' must be a table of strings"},
-        {"{\"headers\":\"s3cret\"}", "option 'headers' must be a table of strings, not a string"},
+        {"{\"headers\":\"s3cret\"}",
+         "option 'headers' must be a table of strings, or a function, not a string"},
         {"{\"query\":{\"token\":{\"x\":\"s3cret\"}}}", "option 'query' must be a table of strings"},
         {"{\"url\":{\"x\":\"ws://u:s3cret@h\"}}", "option 'url' must be a string, not a table"},
+        {"{\"proxy\":{\"x\":\"http://u:s3cret@h\"}}", "option 'proxy' must be a URL"},
+        {"{\"secret\":{\"x\":\"s3cret\"}}", "option 'secret' must be a string, not a table"},
         {"[\"s3cret\"]", "the options must be a table, not a list"},
     };
     for (size_t i = 0; i < LN_COUNT(cases); i++) {
@@ -133,5 +192,6 @@ TEST(what_may_be_a_secret_is_not_repeated) {
     end();
 }
 
-TEST_MAIN(T(every_option_arrives), T(a_text_is_a_url), T(the_last_of_two_counts),
-          T(what_is_wrong_is_said), T(what_may_be_a_secret_is_not_repeated))
+TEST_MAIN(T(every_option_arrives), T(every_option_of_a_line_arrives), T(a_text_is_a_url),
+          T(the_last_of_two_counts), T(what_is_wrong_is_said),
+          T(what_may_be_a_secret_is_not_repeated))
