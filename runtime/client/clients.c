@@ -90,16 +90,42 @@ static void nsp_free(struct conn *c) {
     if (c->nsp != conn_root) ln_free(c->nsp);
 }
 
+/* Ten thousand connections to one server have the same options: one copy of them. */
+struct kept_opts {
+    struct conn_opts o;
+    size_t refs;
+};
+
+static const struct conn_opts *opts_hold(struct clients *cs, const struct conn_opts *o) {
+    struct conn_opts settled = *o; /* the strings stay o's */
+    conn_opts_settle(&settled);
+    struct kept_opts *k = cs->newest_opts;
+    if (!k || !conn_opts_same(&k->o, &settled)) {
+        k = cs->newest_opts = ln_new(struct kept_opts);
+        conn_opts_copy(&k->o, &settled);
+    }
+    k->refs++;
+    return &k->o;
+}
+
+static void opts_release(struct conn *c) {
+    if (!c->opts) return;
+    struct kept_opts *k = LN_CONTAINER(c->opts, struct kept_opts, o);
+    c->opts = NULL;
+    if (--k->refs > 0) return;
+    if (c->clients->newest_opts == k) c->clients->newest_opts = NULL;
+    conn_opts_free(&k->o);
+    ln_free(k);
+}
+
 void conn_take_opts(struct conn *c, const struct conn_opts *o, char *nsp,
                     const struct proto *proto) {
-    struct conn_opts copy;
-    conn_opts_copy(&copy, o); /* first: o may be our own */
-    conn_opts_settle(&copy);
-    conn_opts_free(&c->opts);
+    const struct conn_opts *kept = opts_hold(c->clients, o); /* first: o may be our own */
+    opts_release(c);
     ln_free(c->shown_url);
     nsp_free(c);
     c->shown_url = NULL;
-    c->opts = copy;
+    c->opts = kept;
     c->proto = proto;
     c->nsp = nsp;
     c->failures = 0;
@@ -166,7 +192,7 @@ void conn_free(void *conn) {
     while (ln_map_next(&c->counts, &i, &name, &count))
         ln_free(count);
     ln_map_free(&c->counts);
-    conn_opts_free(&c->opts);
+    opts_release(c);
     if (c->stats.errors > 0) ln_free((char *)(uintptr_t)c->stats.last_error);
     emit_free(c);
     ln_free(c->answered);
@@ -203,7 +229,7 @@ const char *conn_url(const struct conn *c) {
     if (!c->shown_url) {
         struct url u;
         struct ln_buf b = {0};
-        conn_opts_url(&c->opts, &u);
+        conn_opts_url(c->opts, &u);
         ln_buf_fmt(&b, u.is_ipv6 ? "%s://[%s]" : "%s://%s", u.scheme, u.host);
         if (u.has_port) ln_buf_fmt(&b, ":%d", u.port);
         ln_buf_puts(&b, u.path);
@@ -225,7 +251,7 @@ int conn_attempt(const struct conn *c) {
     return c->state == CONN_CONNECTED ? 0 : c->attempt;
 }
 const struct conn_opts *conn_options(const struct conn *c) {
-    return &c->opts;
+    return c->opts;
 }
 uint64_t conn_epoch(const struct conn *c) {
     return c->epoch;

@@ -107,7 +107,7 @@ static void down(struct conn *c) {
     struct conn_stats *s = &c->stats;
     c->epoch++;
     int64_t up_ms = (int64_t)(loop_now_ms(c->clients->loop) - s->connected_at_ms);
-    backoff_lost(&c->opts.backoff, &c->failures, up_ms);
+    backoff_lost(&c->opts->backoff, &c->failures, up_ms);
     s->connected_at_ms = 0;
     c->auth_reason = "reconnect";
     c->rooms_asked = 0;
@@ -148,7 +148,7 @@ void conn_wait(struct conn *c, int64_t ms) {
 }
 
 void conn_failed_try(struct conn *c, const struct ln_err *err, const char *detail) {
-    const struct conn_opts *o = &c->opts;
+    const struct conn_opts *o = c->opts;
     char text[32];
     conn_timer_stop(c);
     c->ticket = 0;
@@ -321,7 +321,7 @@ bool conn_reconfigure(struct conn *c, const struct conn_opts *o, struct ln_err *
     }
     struct conn_opts settled = *o; /* the strings stay o's */
     conn_opts_settle(&settled);
-    if (conn_opts_same(&c->opts, &settled)) return true;
+    if (conn_opts_same(c->opts, &settled)) return true;
     if (!conn_opts_check(o, &nsp, &proto, err)) return false;
     bool wants_line = c->state != CONN_IDLE || c->starts;
     bool was_up = conn_leave(c);

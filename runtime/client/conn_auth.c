@@ -12,7 +12,7 @@ static void on_enter_timeout(void *ud) {
     struct conn *c = ud;
     struct ln_err err;
     char text[32];
-    ln_duration_text(c->opts.timeout_ms, text, sizeof text);
+    ln_duration_text(c->opts->timeout_ms, text, sizeof text);
     if (c->step == STEP_AUTH) {
         ln_fail(&err, LN_TIMEOUT, "auth: the auth function gave no answer within %s", text);
         conn_failed_try(c, &err, "auth");
@@ -32,10 +32,10 @@ static void ask_in(struct conn *c, struct ln_str auth) {
 void conn_enter(struct conn *c) {
     struct clients *cs = c->clients;
     int64_t took = (int64_t)(loop_now_ms(cs->loop) - c->begun_ms);
-    conn_timer(c, LN_MAX(c->opts.timeout_ms - took, 1), on_enter_timeout);
+    conn_timer(c, LN_MAX(c->opts->timeout_ms - took, 1), on_enter_timeout);
     if (line_owes(c->line, ln_str(c->nsp))) return; /* again when it has come */
-    if (!c->opts.auth_asked) {
-        ask_in(c, ln_str(c->opts.auth));
+    if (!c->opts->auth_asked) {
+        ask_in(c, ln_str(c->opts->auth));
         return;
     }
     c->step = STEP_AUTH;
@@ -90,10 +90,10 @@ void conn_refused(struct conn *c, ln_status code, struct ln_str message, struct 
     c->ticket = 0;
     c->refusals++;
     c->auth_reason = "unauthorized";
-    if (c->opts.auth_asked && c->refusals == 1) {
+    if (c->opts->auth_asked && c->refusals == 1) {
         ln_log(LN_WARN, c->tag, "%s; asking the auth function again", ln_buf_cstr(&shown));
         enter_again(c, &err, data);
-    } else if (c->opts.auth_asked && c->opts.reconnection) {
+    } else if (c->opts->auth_asked && c->opts->reconnection) {
         int64_t ms = slow_wait(c);
         ln_log(LN_WARN, c->tag, "%s; next attempt in %s", ln_buf_cstr(&shown),
                ln_duration_text(ms, text, sizeof text));

@@ -81,7 +81,7 @@ static struct op *op_new(struct conn *c, const struct conn_emit *e, int retries)
     op->reply = e->reply;
     op->ud = e->ud;
     op->ack = -1;
-    op->timeout_ms = e->timeout_ms ? e->timeout_ms : c->opts.ack_timeout_ms;
+    op->timeout_ms = e->timeout_ms ? e->timeout_ms : c->opts->ack_timeout_ms;
     op->retries = retries;
     op->is_retry = retries > 0;
     op->asks = e->reply || op->is_retry;
@@ -309,9 +309,9 @@ static ln_status check(const struct conn *c, const struct conn_emit *e, struct l
     if (c->is_closed) return ln_fail(err, LN_DISCONNECTED, "the connection is closed");
     if (sio_name_reserved(e->name))
         return ln_fail(err, LN_INVALID, "\"%.*s\" is a reserved event name", LN_FMT(e->name));
-    if (e->bin_count > (size_t)c->opts.max_attachments)
+    if (e->bin_count > (size_t)c->opts->max_attachments)
         return ln_fail(err, LN_INVALID, "%zu binary values in one event: peers take at most %d",
-                       e->bin_count, c->opts.max_attachments);
+                       e->bin_count, c->opts->max_attachments);
     return check_size(c, e, err);
 }
 
@@ -340,9 +340,9 @@ static ln_status drop(struct conn *c, ln_status code, struct ln_err *err, const 
 
 static ln_status emit_later(struct conn *c, const struct conn_emit *e, int retries, bool is_down,
                             ln_id *id, struct ln_err *err) {
-    if (is_down && c->opts.offline == OFFLINE_DROP)
+    if (is_down && c->opts->offline == OFFLINE_DROP)
         return drop(c, LN_DROPPED, err, "not connected, and offline.mode is drop");
-    if (is_down && c->opts.offline == OFFLINE_FAIL)
+    if (is_down && c->opts->offline == OFFLINE_FAIL)
         return drop(c, LN_DISCONNECTED, err, "not connected, and offline.mode is fail");
     struct msg *m = msg_new(e->name, e->args, e->bin, e->bin_count);
     ln_status full = outbox_check(c, m->bytes, err);
@@ -365,7 +365,7 @@ static ln_status emit(struct conn *c, const struct conn_emit *e, ln_id *id, stru
     ln_status wrong = check(c, e, err);
     if (wrong != LN_OK) return wrong;
     bool is_volatile = e->flags & CONN_EMIT_VOLATILE, is_now = e->flags & CONN_EMIT_NOW;
-    int retries = is_volatile || is_now ? 0 : e->retries < 0 ? c->opts.retries : e->retries;
+    int retries = is_volatile || is_now ? 0 : e->retries < 0 ? c->opts->retries : e->retries;
     bool is_up = conn_is_up(c) && line_check(c->line);
     if (is_volatile && (!is_up || (c->step != STEP_OPEN && !is_now)))
         return drop(c, LN_DROPPED, err, "a volatile emit is dropped while not connected");

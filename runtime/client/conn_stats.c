@@ -102,7 +102,7 @@ bool conn_stats_event(const struct conn *c, size_t *i, struct ln_str *name, uint
 /* --- history --- */
 
 void conn_history_on(struct conn *c) {
-    if (!c->history && c->opts.history > 0) c->history = ln_new(struct msgs);
+    if (!c->history && c->opts->history > 0) c->history = ln_new(struct msgs);
 }
 
 void history_add(struct conn *c, struct ln_str name, struct ln_str args) {
@@ -111,7 +111,7 @@ void history_add(struct conn *c, struct ln_str name, struct ln_str args) {
     struct msg *m = msg_new(name, args, NULL, 0);
     m->wall_ms = ln_wall_ms();
     msgs_push(h, m);
-    while (h->count > c->opts.history || h->bytes > HISTORY_BYTES)
+    while (h->count > c->opts->history || h->bytes > HISTORY_BYTES)
         ln_free(msgs_take(h));
 }
 

@@ -46,6 +46,7 @@ struct clients {
     void *dial_ud;
     loop_fn quiet; /* NULL, or called when all_lines becomes empty */
     void *quiet_ud;
+    struct kept_opts *newest_opts; /* clients.c; lent */
     ln_id last_ticket;
     size_t alive; /* conns and lines whose memory is not free yet */
     bool closing;
@@ -125,7 +126,7 @@ struct conn {
     const char *name; /* inside of it */
     char *shown_url;  /* NULL until somebody asks */
     char *nsp;        /* the path of its URL: conn_root or "/admin" */
-    struct conn_opts opts;
+    const struct conn_opts *opts; /* shared by those with equal ones */
     const struct proto *proto;
     void *user;
 

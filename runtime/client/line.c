@@ -24,7 +24,7 @@ static void key_text(struct ln_buf *b, const char *s) {
 }
 
 static void key_of(const struct conn *c, unsigned char key[32]) {
-    const struct conn_opts *o = &c->opts;
+    const struct conn_opts *o = c->opts;
     struct url u;
     struct ln_buf b = {0};
     conn_opts_url(o, &u);
@@ -161,7 +161,7 @@ void line_detach(struct conn *c) {
 }
 
 const struct conn_opts *line_opts(const struct line *ln) {
-    return &LN_CONTAINER(ln->conns.next, struct conn, line_node)->opts;
+    return LN_CONTAINER(ln->conns.next, struct conn, line_node)->opts;
 }
 
 /* Calls fn for each connection that is on the line now, and still is when its turn comes: those who

@@ -7,7 +7,7 @@
 #include "client/line.h"
 
 ln_status outbox_check(const struct conn *c, size_t bytes, struct ln_err *err) {
-    if (c->out->kept >= c->opts.offline_max)
+    if (c->out->kept >= c->opts->offline_max)
         return ln_fail(err, LN_FULL, "the outbox is full: %zu messages wait (offline.max)",
                        c->out->kept);
     if (c->out->kept_bytes + bytes > KEPT_BYTES)
@@ -22,7 +22,7 @@ static struct op *first_of(const struct ln_list *list) {
 /* --- time to live --- */
 
 static bool is_expired(const struct op *op, uint64_t now) {
-    return op->ack < 0 && now - op->queued_ms >= (uint64_t)op->conn->opts.offline_ttl_ms;
+    return op->ack < 0 && now - op->queued_ms >= (uint64_t)op->conn->opts->offline_ttl_ms;
 }
 
 static void expire(struct conn *c, struct ln_list *list, uint64_t now) {
@@ -47,8 +47,8 @@ static void on_ttl(void *ud) {
     if (b) oldest = LN_MIN(oldest, b->queued_ms);
     if (oldest == UINT64_MAX) return;
     /* A retry in flight may be overdue already: it is looked at again a ttl later. */
-    int64_t left = c->opts.offline_ttl_ms - (int64_t)(now - oldest);
-    arm(c, left > 0 ? left : c->opts.offline_ttl_ms);
+    int64_t left = c->opts->offline_ttl_ms - (int64_t)(now - oldest);
+    arm(c, left > 0 ? left : c->opts->offline_ttl_ms);
 }
 
 static void arm(struct conn *c, int64_t ms) {
@@ -66,7 +66,7 @@ void outbox_keep(struct op *op) {
     ln_list_push(op->is_retry ? &c->out->retry : &c->out->queue, &op->node);
     c->out->kept++;
     c->out->kept_bytes += op->bytes;
-    arm(c, c->opts.offline_ttl_ms);
+    arm(c, c->opts->offline_ttl_ms);
 }
 
 void outbox_unkeep(struct op *op) {
@@ -120,8 +120,8 @@ static size_t fail_all(struct conn *c, struct ln_list *list, ln_status code, con
 }
 
 void outbox_lost(struct conn *c) {
-    if (c->opts.offline == OFFLINE_QUEUE) return;
-    bool drop = c->opts.offline == OFFLINE_DROP;
+    if (c->opts->offline == OFFLINE_QUEUE) return;
+    bool drop = c->opts->offline == OFFLINE_DROP;
     c->stats.dropped += fail_all(c, &c->out->queue, drop ? LN_DROPPED : LN_DISCONNECTED,
                                  drop ? "the connection was lost before it was sent, and "
                                         "offline.mode is drop"

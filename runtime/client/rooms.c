@@ -104,7 +104,7 @@ static void ask(struct conn *c, struct room *r) {
                           .flags = CONN_EMIT_NOW,
                           .reply = on_answer,
                           .ud = j,
-                          .timeout_ms = c->opts.ack_timeout_ms > 0 ? c->opts.ack_timeout_ms
+                          .timeout_ms = c->opts->ack_timeout_ms > 0 ? c->opts->ack_timeout_ms
                                                                    : REJOIN_TIMEOUT_MS};
     struct ln_err err;
     c->rooms_asked++;
