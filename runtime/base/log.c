@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -193,21 +194,45 @@ bool ln_log_on(enum ln_log_level level, const char *tag) {
     return level < LN_OFF && level >= (logger.tag_count ? level_of(tag) : logger.level);
 }
 
+/* Base64url characters from i on. */
+static size_t token_run(struct ln_str s, size_t i) {
+    size_t n = 0;
+    for (; i + n < s.n; n++) {
+        char c = s.p[i + n];
+        if (!isalnum((unsigned char)c) && c != '-' && c != '_') break;
+    }
+    return n;
+}
+
+/* Bytes of the JSON Web Token that begins at i: its header begins with {", and so do its claims.
+ * 0: none does. Nobody has to register it, wherever it came from. */
+static size_t token_at(struct ln_str s, size_t i) {
+    if (s.p[i] != 'e' || s.n - i < 8 || memcmp(s.p + i, "eyJ", 3) != 0) return 0;
+    size_t n = token_run(s, i);
+    if (i + n + 4 > s.n || memcmp(s.p + i + n, ".eyJ", 4) != 0) return 0;
+    n += 1 + token_run(s, i + n + 1);
+    return i + n < s.n && s.p[i + n] == '.' ? n + 1 + token_run(s, i + n + 1) : n;
+}
+
+static size_t hidden_at(struct ln_str s, size_t i) {
+    for (size_t k = 0; k < logger.secret_count; k++) {
+        struct ln_str secret = logger.secrets[k];
+        if (s.n - i >= secret.n && memcmp(s.p + i, secret.p, secret.n) == 0) return secret.n;
+    }
+    return token_at(s, i);
+}
+
 void ln_log_redact(struct ln_buf *out, struct ln_str s) {
     size_t from = 0, i = 0;
     while (i < s.n) {
-        size_t k = 0;
-        for (; k < logger.secret_count; k++) {
-            struct ln_str secret = logger.secrets[k];
-            if (s.n - i >= secret.n && memcmp(s.p + i, secret.p, secret.n) == 0) break;
-        }
-        if (k == logger.secret_count) {
+        size_t n = hidden_at(s, i);
+        if (n == 0) {
             i++;
             continue;
         }
         ln_buf_add(out, s.p ? s.p + from : "", i - from);
         ln_buf_puts(out, "***");
-        from = i += logger.secrets[k].n;
+        from = i += n;
     }
     if (s.n > from) ln_buf_add(out, s.p + from, s.n - from);
 }
@@ -259,11 +284,18 @@ static void deliver_redacted(const struct log_record *r) {
     ln_buf_free(&clean);
 }
 
+static bool may_hold_token(const struct log_record *r) {
+    bool may = r->msg.n && memmem(r->msg.p, r->msg.n, "eyJ", 3);
+    for (size_t i = 0; i < r->n && !may; i++)
+        may = r->fields[i].text.n && memmem(r->fields[i].text.p, r->fields[i].text.n, "eyJ", 3);
+    return may;
+}
+
 void ln_log_fields(enum ln_log_level level, const char *tag, struct ln_str msg,
                    const struct ln_log_field *fields, size_t n) {
     if (LN_LIKELY(level < logger.lowest) || !ln_log_on(level, tag)) return;
     struct log_record r = {level, tag, msg, fields, n, ln_wall_ms()};
-    if (logger.secret_count) {
+    if (logger.secret_count || may_hold_token(&r)) {
         deliver_redacted(&r);
     } else {
         deliver(&r);

@@ -2,7 +2,8 @@
  *
  * The log: level, message and fields, as text for people or NDJSON for machines, to stderr or a
  * sink. Fields are key/value pairs so that both forms come from one call. Secrets must not be
- * handed in; values registered with ln_log_hide are replaced by *** all the same.
+ * handed in; values registered with ln_log_hide, and whatever looks like a JSON Web Token, are
+ * replaced by *** all the same.
  */
 #ifndef LN_LOG_H
 #define LN_LOG_H

@@ -358,9 +358,37 @@ TEST(nobody_reads) {
     CHECK_STR(ln_str(end()), "");
 }
 
-TEST_MAIN(T(text_form), T(text_shows_controls), T(lines_of_a_message_are_indented),
-          T(colors_only_when_asked_for), T(auto_colors_a_terminal), T(json_form),
-          T(json_form_is_always_json), T(journal_form), T(auto_knows_the_journal), T(levels_by_tag),
-          T(malformed_levels_change_nothing), T(level_names), T(a_sink_takes_what_passes),
-          T(secrets_are_hidden_in_every_form), T(the_longest_secret_wins),
-          T(long_texts_are_cut_for_people), T(nobody_reads))
+/* Tokens are not registered by anybody, and come from anywhere: another's error text, say. */
+TEST(tokens_are_hidden) {
+    static const char *const table[][2] = {
+        {"got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJrYXJpIn0.c2ln-_X0!", "got ***!"},
+        {"Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJrYXJpIn0.", "Bearer ***"},
+        {"cut eyJhbGciOiJIUzI1NiJ9.eyJzdWIi", "cut ***"},
+        {"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJrYXJpIn0.x eyJh.eyJz.y", "*** ***"},
+        {"eyJ is how they begin", "eyJ is how they begin"},
+        {"eyJhbGciOiJIUzI1NiJ9.other", "eyJhbGciOiJIUzI1NiJ9.other"},
+        {"eyJ.eyJ", "eyJ.eyJ"},
+        {"eyJ", "eyJ"},
+    };
+    for (size_t i = 0; i < LN_COUNT(table); i++) {
+        struct ln_buf out = {0};
+        ln_log_redact(&out, ln_str(table[i][0]));
+        CHECK_STR(ln_buf_get(&out), table[i][1]);
+        ln_buf_free(&out);
+    }
+    struct ln_log_field field = {"auth", TEXT("{\"token\":\"eyJhIjoxfQ.eyJiIjoyfQ.c\"}"), true};
+    begin();
+    ln_log_setup(LN_INFO, LN_LOG_TEXT, false);
+    ln_log_fields(LN_INFO, "hub", LN_STR("said"), &field, 1);
+    ln_log(LN_INFO, "hub", "eyJhIjoxfQ.eyJiIjoyfQ.c");
+    const char *text = end();
+    CHECK_HAS(text, "{\"token\":\"***\"}");
+    CHECK(!strstr(text, "eyJ"));
+}
+
+TEST_MAIN(T(tokens_are_hidden), T(text_form), T(text_shows_controls),
+          T(lines_of_a_message_are_indented), T(colors_only_when_asked_for),
+          T(auto_colors_a_terminal), T(json_form), T(json_form_is_always_json), T(journal_form),
+          T(auto_knows_the_journal), T(levels_by_tag), T(malformed_levels_change_nothing),
+          T(level_names), T(a_sink_takes_what_passes), T(secrets_are_hidden_in_every_form),
+          T(the_longest_secret_wins), T(long_texts_are_cut_for_people), T(nobody_reads))
