@@ -108,6 +108,10 @@ void ln_sha256(const void *p, size_t n, unsigned char out[32]) {
     SHA256(n ? p : "", n, out);
 }
 
+bool ln_md5(const void *p, size_t n, unsigned char out[16]) {
+    return !ln_fault("crypt.md5") && EVP_Digest(n ? p : "", n, out, NULL, EVP_md5(), NULL) == 1;
+}
+
 void ln_hmac_sha256(struct ln_str key, struct ln_str data, unsigned char out[32]) {
     unsigned size = 32;
     const unsigned char *d = (const unsigned char *)(data.n ? data.p : "");

@@ -16,6 +16,8 @@ void ln_random_fake(uint64_t seed);
 void ln_random_real(void *p, size_t n); /* as ln_random, and not repeatable even in tests */
 
 void ln_sha1(const void *p, size_t n, unsigned char out[20]); /* for RFC 6455 4.2.2 only */
+/* For Pusher's body_md5 only. False: the system's rules (FIPS) forbid it. */
+bool ln_md5(const void *p, size_t n, unsigned char out[16]);
 void ln_sha256(const void *p, size_t n, unsigned char out[32]);
 void ln_hmac_sha256(struct ln_str key, struct ln_str data, unsigned char out[32]);
 bool ln_equal_secret(struct ln_str a, struct ln_str b); /* constant time for equal lengths */

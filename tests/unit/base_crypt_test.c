@@ -33,6 +33,17 @@ TEST(sha1) {
     ln_buf_free(&b);
 }
 
+TEST(md5) {
+    unsigned char out[16];
+    CHECK(ln_md5("abc", 3, out)); /* RFC 1321 A.5 */
+    check_hex(out, 16, "900150983cd24fb0d6963f7d28e17f72");
+    CHECK(ln_md5(NULL, 0, out));
+    check_hex(out, 16, "d41d8cd98f00b204e9800998ecf8427e");
+    ln_fault_set("crypt.md5");
+    CHECK(!ln_md5("abc", 3, out)); /* forbidden by the system's rules */
+    ln_fault_set(NULL);
+}
+
 TEST(sha256) {
     unsigned char out[32];
     ln_sha256("abc", 3, out);
@@ -169,5 +180,5 @@ TEST(without_libcrypto_nothing_goes_on) {
     check_ends(authenticate, "crypt.hmac", "gives no HMAC-SHA-256");
 }
 
-TEST_MAIN(T(sha1), T(sha256), T(hmac_sha256), T(equal_secret), T(real_random),
+TEST_MAIN(T(sha1), T(md5), T(sha256), T(hmac_sha256), T(equal_secret), T(real_random),
           T(fake_random_repeats), T(ids), T(without_libcrypto_nothing_goes_on))
