@@ -5,7 +5,7 @@
  */
 #include "base/crypt.h"
 #include "base/text.h"
-#include "wire/websocket.h"
+#include "wire/http.h"
 
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define SHOWN_BYTES 240 /* of a peer's words in an error text */
@@ -37,97 +37,19 @@ static bool same_no_case(const char *a, const char *b, size_t n) {
     return strncasecmp(a, b, n) == 0;
 }
 
-static bool is_token(const char *s) {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                  "!#$%&'*+-.^_`|~";
-    return *s && s[strspn(s, allowed)] == 0;
-}
-
-/* A line break or another control byte would end the header and begin one of the attacker's. */
-static bool is_field(const char *s, bool blanks) {
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == 0x7f || (c < ' ' && c != '\t') || (!blanks && (c == ' ' || c == '\t')))
-            return false;
-    }
-    return true;
-}
-
-static bool is_ours(const char *name) {
-    static const char *const ours[] = {"Host",           "Upgrade",           "Connection",
-                                       "Content-Length", "Transfer-Encoding", NULL};
-    for (const char *const *o = ours; *o; o++)
-        if (strcasecmp(name, *o) == 0) return true;
-    return same_no_case(name, "Sec-WebSocket-", 14);
-}
-
-static bool check_headers(const struct http_header *headers, size_t count, struct ln_err *err) {
-    for (size_t i = 0; i < count; i++) {
-        const char *name = headers[i].name;
-        if (!is_token(name)) {
-            struct ln_buf shown = {0};
-            ln_printable(&shown, ln_str(name), SHOWN_BYTES);
-            ln_fail(err, LN_INVALID, "headers: \"%s\" is not a header's name", ln_buf_cstr(&shown));
-            ln_buf_free(&shown);
-            return false;
-        }
-        if (is_ours(name)) {
-            ln_fail(err, LN_INVALID, "headers: %.*s is written by linnet itself and cannot be set",
-                    SHOWN_BYTES, name);
-            return false;
-        }
-        if (!is_field(headers[i].value, true)) { /* the value may be a secret: not shown */
-            ln_fail(err, LN_INVALID, "headers: the value of %.*s holds a control character",
-                    SHOWN_BYTES, name);
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool refuse(struct ln_err *err, const char *text) {
-    ln_fail(err, LN_INVALID, "%s", text);
-    return false;
-}
-
-/* Bytes above ASCII may stand in an address that a person wrote, not in a request (RFC 3986 2.1).
- */
-static void add_target(struct ln_buf *out, const char *target) {
-    for (const char *p = target; *p; p++) {
-        if ((unsigned char)*p >= 0x80)
-            ln_buf_fmt(out, "%%%02X", (unsigned char)*p);
-        else
-            ln_buf_putc(out, *p);
-    }
-}
-
-static void add_header(struct ln_buf *out, const char *name, const char *value) {
-    ln_buf_puts(out, name);
-    ln_buf_puts(out, ": ");
-    ln_buf_puts(out, value);
-    ln_buf_puts(out, "\r\n");
-}
-
 bool ws_write_request(struct ln_buf *out, const char *host, const char *target, const char *key,
                       const char *protocols, const struct http_header *headers, size_t count,
                       struct ln_err *err) {
-    if (!*host || !is_field(host, false))
-        return refuse(err, "the host holds a blank or control "
-                           "character, or is empty");
-    if (*target != '/' || !is_field(target, false))
-        return refuse(err, "the path holds a blank or control character, or does not begin with /");
-    if (protocols && (!*protocols || !is_field(protocols, true)))
-        return refuse(err, "protocols is empty or holds a control character");
-    if (!check_headers(headers, count, err)) return false;
-    ln_buf_puts(out, "GET ");
-    add_target(out, target);
-    ln_buf_puts(out, " HTTP/1.1\r\n");
-    add_header(out, "Host", host);
+    if (protocols && (!*protocols || !http_is_field(protocols))) {
+        ln_fail(err, LN_INVALID, "protocols is empty or holds a control character");
+        return false;
+    }
+    if (!http_check_request(host, target, headers, count, err)) return false;
+    http_write_head(out, "GET", host, target);
     ln_buf_puts(out, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
-    add_header(out, "Sec-WebSocket-Key", key);
-    if (protocols) add_header(out, "Sec-WebSocket-Protocol", protocols);
-    for (size_t i = 0; i < count; i++)
-        add_header(out, headers[i].name, headers[i].value);
+    http_write_header(out, "Sec-WebSocket-Key", key);
+    if (protocols) http_write_header(out, "Sec-WebSocket-Protocol", protocols);
+    http_write_headers(out, headers, count);
     ln_buf_puts(out, "\r\n");
     return true;
 }

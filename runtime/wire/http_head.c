@@ -52,6 +52,7 @@ static bool status_line(struct http_head *h, struct ln_str line) {
     if (line.n < 12 || memcmp(line.p, "HTTP/1.", 7) != 0 || line.p[8] != ' ') return false;
     if (line.p[7] != '0' && line.p[7] != '1') return false;
     h->status = 0;
+    h->minor = line.p[7] - '0';
     for (size_t i = 9; i < 12; i++) {
         if (line.p[i] < '0' || line.p[i] > '9') return false;
         h->status = h->status * 10 + (line.p[i] - '0');
