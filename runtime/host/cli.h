@@ -90,6 +90,9 @@ int verb_check(struct cli *cli, struct app *a);
 int verb_version(struct cli *cli, struct app *a);
 int verb_help(struct cli *cli, struct app *a);
 
+/* What the flags say of a connection (cli_conn.c), over what o holds; false with err. */
+bool cli_conn_flags(struct cli *cli, struct conn_opts *o, struct ln_err *err);
+
 /* Shared by run, dev and hub (cli_host.c). */
 bool cli_open_hub(struct cli *cli, struct app *a, bool trace, struct ln_err *err);
 /* All values of a repeated option, NULL-terminated; ln_free the array. NULL when never given. */

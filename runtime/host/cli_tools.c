@@ -25,101 +25,6 @@ struct tool {
     int64_t left; /* events still to show; -1: no end */
 };
 
-/* --- options --- */
-
-static void add_pair(struct ln_buf *json, const char *text, char between) {
-    const char *sep = strchr(text, between);
-    size_t n = sep ? (size_t)(sep - text) : strlen(text);
-    ln_buf_puts(json, json->n ? "," : "{");
-    ln_json_quote(json, (struct ln_str){text, n});
-    ln_buf_putc(json, ':');
-    const char *value = sep ? sep + 1 : "";
-    while (between == ':' && *value == ' ')
-        value++;
-    ln_json_quote(json, ln_str(value));
-}
-
-static char *pairs(struct cli *cli, const char *option, char between) {
-    struct ln_buf json = {0};
-    for (int i = 0; cli_value_at(cli, option, i); i++)
-        add_pair(&json, cli_value_at(cli, option, i), between);
-    if (!json.n) return NULL;
-    ln_buf_putc(&json, '}');
-    ln_buf_cstr(&json);
-    return ln_buf_take(&json, NULL);
-}
-
-/* "@FILE" reads the first line of the file: a token need not stand on the command line. */
-static char *token_text(const char *value, struct ln_err *err) {
-    if (value[0] != '@') return ln_strdup(value);
-    char line[8192];
-    FILE *f = fopen(value + 1, "r");
-    bool ok = f && fgets(line, sizeof line, f);
-    if (f) fclose(f);
-    if (!ok) {
-        ln_fail(err, LN_NOT_FOUND, "--token: cannot read %s", value + 1);
-        return NULL;
-    }
-    line[strcspn(line, "\r\n")] = 0;
-    return ln_strdup(line);
-}
-
-static bool auth_options(struct cli *cli, struct conn_opts *o, struct ln_err *err) {
-    const char *auth = cli_value(cli, "auth"), *token = cli_value(cli, "token"),
-               *name = cli_value(cli, "name");
-    if (auth) {
-        if (!ln_json_valid(ln_str(auth), err) || ln_json_peek(ln_str(auth)) != LN_JSON_OBJECT) {
-            ln_fail(err, LN_INVALID, "--auth wants a JSON object, as '{\"token\":\"t\"}'");
-            return false;
-        }
-        ln_free(o->auth);
-        o->auth = ln_strdup(auth);
-        return true;
-    }
-    if (!token && !name) return true;
-    struct ln_buf json = {0};
-    if (token) {
-        char *text = token_text(token, err);
-        if (!text) return false;
-        ln_log_hide(ln_str(text));
-        ln_buf_puts(&json, "{\"token\":");
-        ln_json_quote(&json, ln_str(text));
-        ln_free(text);
-    }
-    if (name) {
-        ln_buf_puts(&json, json.n ? ",\"name\":" : "{\"name\":");
-        ln_json_quote(&json, ln_str(name));
-    }
-    ln_buf_putc(&json, '}');
-    ln_buf_cstr(&json);
-    ln_free(o->auth);
-    o->auth = ln_buf_take(&json, NULL);
-    return true;
-}
-
-static bool conn_flags(struct cli *cli, struct conn_opts *o, struct ln_err *err) {
-    const char *path = cli_value(cli, "path"), *ca = cli_value(cli, "ca");
-    char *headers = pairs(cli, "header", ':'), *query = pairs(cli, "query", '=');
-    if (headers) {
-        ln_free(o->headers);
-        o->headers = headers;
-    }
-    if (query) {
-        ln_free(o->query);
-        o->query = query;
-    }
-    if (path) {
-        ln_free(o->path);
-        o->path = ln_strdup(path);
-    }
-    if (ca) {
-        ln_free((void *)(uintptr_t)o->tls.ca);
-        o->tls.ca = ln_strdup(ca);
-    }
-    if (cli_value(cli, "insecure")) o->tls.insecure = true;
-    return auth_options(cli, o, err);
-}
-
 /* --- running --- */
 
 static void finish(struct tool *t, int code) {
@@ -313,17 +218,6 @@ static bool check_word(const char *word, struct ln_err *err) {
     return false;
 }
 
-static bool check_pairs(const struct cli *cli, const char *option, const char *form, char between,
-                        struct ln_err *err) {
-    for (int i = 0; cli_value_at(cli, option, i); i++) {
-        const char *text = cli_value_at(cli, option, i);
-        if (strchr(text, between) && text[0] != between) continue;
-        ln_fail(err, LN_INVALID, "--%s wants %s, not '%s'", option, form, text);
-        return false;
-    }
-    return true;
-}
-
 static bool check_options(const struct cli *cli, int64_t *ms, struct ln_err *err) {
     const char *timeout = cli_value(cli, "timeout"), *dialect = cli_value(cli, "dialect");
     if (timeout && !ln_duration_parse(ln_str(timeout), ms)) {
@@ -341,8 +235,7 @@ static bool check_options(const struct cli *cli, int64_t *ms, struct ln_err *err
         const char *args = strchr(cli_value_at(cli, "emit", i), '=');
         if (args && !check_word(args + 1, err)) return false;
     }
-    return check_pairs(cli, "header", "NAME:VALUE", ':', err) &&
-           check_pairs(cli, "query", "KEY=VALUE", '=', err);
+    return true;
 }
 
 static int run_tool(struct tool *t) {
@@ -353,7 +246,7 @@ static int run_tool(struct tool *t) {
     int64_t ms = t->is_listen ? 0 : 30000;
     conn_opts_init(&o);
     bool ok = check_options(cli, &ms, &err) && app_target(a, cli->words[0], &o, &err) &&
-              conn_flags(cli, &o, &err);
+              cli_conn_flags(cli, &o, &err);
     if (t->no_retry) o.reconnection = false;
     t->conn = ok ? app_connect(a, cli->words[0], &o, &err) : NULL;
     conn_opts_free(&o);

@@ -33,7 +33,11 @@ const struct cli_option cli_global[] = {
         {"name", 0, "NAME", NULL, "who one is on a linnet hub"},                                   \
         {"header", 'H', "NAME:VALUE", NULL, "a header of the request; may be repeated"},           \
         {"query", 0, "KEY=VALUE", NULL, "a query parameter; may be repeated"},                     \
+        {"protocol", 0, "NAME", NULL, "socketio, pusher or ws; else the URL tells"},               \
+        {"transport", 0, "NAME", NULL, "websocket or polling; may be repeated, in order"},         \
         {"path", 0, "PATH", NULL, "the engine's path (/socket.io/)"},                              \
+        {"proxy", 0, "URL", NULL, "http, socks5 or socks5h; none: not the environment's"},         \
+        {"option", 'o', "NAME=VALUE", NULL, "any option of a connection, as tls.pin=…"},           \
         {"ca", 0, "FILE", NULL, "trust this certificate authority (PEM)"},                         \
         {"insecure", 0, NULL, NULL, "do not verify the server's certificate"}, {                   \
         "timeout", 't', "TIME", NULL, "end after this time, with exit code 124"                    \
