@@ -332,10 +332,22 @@ static enum http_parse final_head(struct upgrade *u, struct http_head *h) {
     }
 }
 
+static void final_answer(struct ws *w, const struct http_head *h) {
+    struct ln_err err;
+    if (w->cbs->answer) w->cbs->answer(w->ud, h);
+    if (ws_check_response(h, w->upgrade->key, w->upgrade->protocols, &err) == LN_OK) {
+        accepted(w, h);
+    } else {
+        w->state = REFUSED;
+        loop_timer_cancel(w->loop, w->timer);
+        w->timer = loop_timer(w->loop, BODY_WAIT_MS, on_body_timeout, w);
+        refused(w, false);
+    }
+}
+
 static void on_answer(struct ws *w, const char *p, size_t n) {
     struct upgrade *u = w->upgrade;
     struct http_head h;
-    struct ln_err err;
     bool line = memchr(p, '\n', n) || u->text.n < 16 || u->text.n + n > MAX_HEAD;
     ln_buf_add(&u->text, p, n);
     if (!line) return; /* a head that comes byte by byte is not parsed at each of them */
@@ -349,13 +361,8 @@ static void on_answer(struct ws *w, const char *p, size_t n) {
         bad_answer(w, parsed);
     } else if (u->interims > MAX_INTERIM) {
         fail(w, LN_PROTOCOL, "upgrade: the server sent more than 16 interim answers (HTTP 1xx)");
-    } else if (ws_check_response(&h, u->key, u->protocols, &err) == LN_OK) {
-        accepted(w, &h);
     } else {
-        w->state = REFUSED;
-        loop_timer_cancel(w->loop, w->timer);
-        w->timer = loop_timer(w->loop, BODY_WAIT_MS, on_body_timeout, w);
-        refused(w, false);
+        final_answer(w, &h);
     }
 }
 

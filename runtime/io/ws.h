@@ -34,6 +34,9 @@ struct ws_cbs { /* lent for the life of the line */
     void (*closed)(void *ud, enum stream_phase phase, int status, int code, struct ln_str reason,
                    const struct ln_err *err);
     void (*drained)(void *ud); /* may be NULL: what was sent has gone to the kernel */
+    /* May be NULL. The head of the final answer to the upgrade, lent, whatever its status: before
+     * open() or closed(). Closing from inside is not. */
+    void (*answer)(void *ud, const struct http_head *head);
 };
 
 /* Copies what it needs. Never fails at once: errors come by closed(). */

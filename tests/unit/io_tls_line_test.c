@@ -186,7 +186,7 @@ static void on_ws_closed(void *ud, enum stream_phase phase, int status, int code
     ws_phase = phase;
     ws_err = err ? *err : (struct ln_err){0};
 }
-static const struct ws_cbs ws_cbs = {on_ws_open, on_ws_message, NULL, on_ws_closed, NULL};
+static const struct ws_cbs ws_cbs = {on_ws_open, on_ws_message, NULL, on_ws_closed, NULL, NULL};
 static struct ws *open_ws(SSL_CTX *server, bool tls) {
     struct ws_opts o = {.host_header = "chat.example", .target = "/"};
     ws_opened = ws_ended = 0;

@@ -19,6 +19,8 @@ TEST(the_upgrade_sends_what_was_asked_for) {
     CHECK_HAS(request + 1, "Authorization: Bearer x\r\nOrigin: http://a.example\r\n");
     serve(&answer);
     CHECK_INT(l.opened, 1);
+    CHECK_INT(l.answers, 1);
+    CHECK_INT(l.answer_status, 101);
     CHECK_STR(ln_str(l.protocol), "chat.v1");
     CHECK_STR(ws_peer(l.w), "a socket pair");
     end(&l);
@@ -109,9 +111,11 @@ TEST(interim_answers_are_passed_over) {
     CHECK_STR(ln_buf_get(&l.got), "first|");
     reset(&l);
     refuse(&l, "HTTP/1.1 103 Early Hints\r\n\r\n", false);
-    CHECK_INT(l.closed, 0);
+    CHECK_INT(l.closed + l.answers, 0);
     peer_say(&peer, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno");
     check_error(&l, PHASE_HTTP, LN_UNAUTHORIZED, "upgrade: HTTP 401 Unauthorized: no");
+    CHECK_INT(l.answers, 1);
+    CHECK_INT(l.answer_status, 401);
     reset(&l);
     ln_buf_clear(&bytes);
     for (int i = 0; i < 1000; i++) /* without end */

@@ -15,7 +15,7 @@ enum act { NOTHING, CLOSE_1000, ABORT, SEND };
 
 struct line {
     struct ws *w;
-    int opened, closed, messages, binaries, pongs, drained;
+    int opened, closed, messages, binaries, pongs, drained, answers, answer_status;
     enum stream_phase phase;
     int status, code;
     bool has_err;
@@ -79,7 +79,13 @@ static void on_drained(void *ud) {
     struct line *l = ud;
     l->drained++;
 }
-static const struct ws_cbs cbs = {on_open, on_message, on_pong, on_closed, on_drained};
+static void on_answer(void *ud, const struct http_head *head) {
+    struct line *l = ud;
+    CHECK_INT(l->opened + l->closed, 0);
+    l->answers++;
+    l->answer_status = head->status;
+}
+static const struct ws_cbs cbs = {on_open, on_message, on_pong, on_closed, on_drained, on_answer};
 
 static struct ws_opts options(void) {
     return (struct ws_opts){.host_header = "chat.example:8080", .target = "/chat?v=1"};
