@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Engine.IO 4: the type byte, and the open packet both ways. Called by client/conn_sio and
- * hub/hub_sio. Missing members of the open packet get the protocol's defaults, because old servers
- * leave them out; what is there must make sense.
+ * Engine.IO 4: the type byte, polling bodies, and the open packet both ways. Called by
+ * client/conn_sio and hub/hub_sio. Missing members of the open packet get the protocol's defaults,
+ * because old servers leave them out; what is there must make sense.
  */
 #include "wire/engineio.h"
 
 #include "base/json.h"
+#include "base/text.h"
 
 #define DAY_MS 86400000
 
@@ -18,6 +19,40 @@ enum eio_type eio_parse(struct ln_str frame, struct ln_str *data) {
     *data = (struct ln_str){frame.p + 1, frame.n - 1};
     return (enum eio_type)type;
 }
+
+/* --- polling bodies --- */
+
+#define SEPARATOR '\x1e'
+
+bool eio_payload_each(struct ln_str body, size_t *pos, struct ln_str *packet) {
+    if (*pos > body.n) return false;
+    const char *p = body.p ? body.p + *pos : "";
+    size_t n = body.n - *pos;
+    const char *end = n ? memchr(p, SEPARATOR, n) : NULL;
+    if (end) n = (size_t)(end - p);
+    *packet = (struct ln_str){p, n};
+    *pos += n + 1;
+    return true;
+}
+
+static void add_base64(struct ln_buf *body, const struct ln_str *pieces, size_t count) {
+    struct ln_buf whole = {0};
+    for (size_t i = 0; count > 1 && i < count; i++)
+        ln_buf_str(&whole, pieces[i]);
+    struct ln_str bytes = count == 1 ? pieces[0] : ln_buf_get(&whole);
+    ln_buf_putc(body, EIO_BINARY);
+    ln_base64_encode(body, bytes.p, bytes.n);
+    ln_buf_free(&whole);
+}
+
+void eio_payload_add(struct ln_buf *body, bool binary, const struct ln_str *pieces, size_t count) {
+    if (body->n > 0) ln_buf_putc(body, SEPARATOR);
+    if (binary) add_base64(body, pieces, count);
+    for (size_t i = 0; !binary && i < count; i++)
+        ln_buf_str(body, pieces[i]);
+}
+
+/* --- the open packet --- */
 
 static bool bad(struct ln_err *err, const char *what) {
     ln_fail(err, LN_PROTOCOL, "the handshake %s", what);

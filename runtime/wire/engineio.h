@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Engine.IO protocol 4 packets over WebSocket (one a frame), and the open packet.
+ * Engine.IO protocol 4: packets (over WebSocket one a frame, in polling many a body), and the open
+ * packet.
  */
 #ifndef LN_ENGINEIO_H
 #define LN_ENGINEIO_H
@@ -21,6 +22,14 @@ enum eio_type {
 
 /* Type of a text frame; *data is what follows. EIO_BAD for an empty frame or unknown type. */
 enum eio_type eio_parse(struct ln_str frame, struct ln_str *data);
+
+/* The packets of a polling body, one by one, each as it would stand in a text frame (a binary
+ * message in its base64 form); *pos begins at 0. False at the end. An empty body is one empty
+ * packet, and a separator too many makes one, which eio_parse finds bad. */
+bool eio_payload_each(struct ln_str body, size_t *pos, struct ln_str *packet);
+/* Adds a packet to a body. Pieces of text begin with the type's digit; binary ones become 'b' and
+ * base64. */
+void eio_payload_add(struct ln_buf *body, bool binary, const struct ln_str *pieces, size_t count);
 
 struct eio_open {
     struct ln_str sid; /* as it stands between the quotes */
