@@ -72,6 +72,14 @@ void line_dial(struct line *ln); /* begins an attempt */
 void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
                  struct ln_str reason, const struct ln_err *err); /* the transport's certain end */
 
+/* What the options and the URL put into the head of each request. */
+struct line_headers {
+    struct http_header *v; /* names and values are owned */
+    size_t n;
+};
+void line_headers(const struct line *ln, const struct url *u, struct line_headers *h);
+void line_headers_free(struct line_headers *h);
+
 /* For protocols. */
 void line_json_text(struct ln_str raw,
                     struct ln_buf *out); /* a string's contents, else the raw value */

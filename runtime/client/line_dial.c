@@ -8,17 +8,12 @@
 #include "base/text.h"
 #include "client/line.h"
 
-struct headers {
-    struct http_header *v; /* names and values are owned */
-    size_t n;
-};
-
-static void add_header(struct headers *h, struct ln_str name, struct ln_str value) {
+static void add_header(struct line_headers *h, struct ln_str name, struct ln_str value) {
     h->v = ln_realloc(h->v, (h->n + 1) * sizeof *h->v);
     h->v[h->n++] = (struct http_header){ln_str_dup(name), ln_str_dup(value)};
 }
 
-static void free_headers(struct headers *h) {
+void line_headers_free(struct line_headers *h) {
     for (size_t i = 0; i < h->n; i++) {
         ln_free((char *)(uintptr_t)h->v[i].name);
         ln_free((char *)(uintptr_t)h->v[i].value);
@@ -31,7 +26,7 @@ void line_json_text(struct ln_str raw, struct ln_buf *out) {
     if (ln_json_peek(raw) != LN_JSON_STRING || !ln_json_text(raw, out)) ln_buf_str(out, raw);
 }
 
-static void headers_of(const struct line *ln, const struct url *u, struct headers *h) {
+void line_headers(const struct line *ln, const struct url *u, struct line_headers *h) {
     struct ln_str doc = ln_str(line_opts(ln)->headers), key, value;
     struct ln_buf name = {0}, text = {0};
     bool has_auth = false;
@@ -86,7 +81,7 @@ void line_dial(struct line *ln) {
     static const struct ws_cbs cbs = {.open = on_open, .message = on_message, .closed = on_closed};
     const struct conn_opts *o = line_opts(ln);
     struct url u;
-    struct headers h = {0};
+    struct line_headers h = {0};
     struct ln_buf target = {0}, host = {0};
     conn_opts_url(o, &u);
     ln->state = LINE_OPENING;
@@ -98,7 +93,7 @@ void line_dial(struct line *ln) {
         ln_log(LN_WARN, lead->tag,
                "the server's certificate is not verified (tls.verify is off): anybody on the way "
                "can read and change everything");
-    headers_of(ln, &u, &h);
+    line_headers(ln, &u, &h);
     ln->proto->target(ln, &u, &target);
     ln_buf_fmt(&host, u.is_ipv6 ? "[%s]" : "%s", u.host);
     if (u.has_port) ln_buf_fmt(&host, ":%d", u.port);
@@ -114,7 +109,7 @@ void line_dial(struct line *ln) {
                         .header_count = h.n,
                         .max_message = o->max_message};
     ln->ws = ws_open(cs->loop, &w, &cbs, ln);
-    free_headers(&h);
+    line_headers_free(&h);
     ln_buf_free(&target);
     ln_buf_free(&host);
     url_free(&u);
