@@ -27,6 +27,7 @@ struct stream_opts {
     const char *host;
     uint16_t port;
     const char *addresses; /* "10.0.0.1,::1": tried instead of what DNS says; NULL */
+    const char *unix_path; /* a Unix socket to connect to instead (host: TLS and texts only) */
     int fd;                /* > 0: connected already, taken over (host is for TLS and texts only) */
     bool tls;
     struct tls_opts tls_opts;

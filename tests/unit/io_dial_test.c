@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The way to an open stream: DNS, every address, shares of the time, errors in words, and closing
- * while it is under way.
+ * The way to an open stream: DNS, every address, attempts that overlap, Unix sockets, errors in
+ * words, and closing while it is under way.
  */
 #include <sys/resource.h>
+#include <sys/un.h>
 
 #include "stream_line.h"
 
@@ -105,7 +106,8 @@ TEST(a_black_hole_times_out) {
     end();
 }
 
-TEST(each_address_has_its_share_of_the_time) {
+/* RFC 8305 5: a dead address costs a quarter of a second. */
+TEST(the_next_address_is_tried_while_the_first_is_still_silent) {
     struct line l;
     struct peer p;
     uint16_t port = 0;
@@ -116,17 +118,73 @@ TEST(each_address_has_its_share_of_the_time) {
                                      .port = port,
                                      .addresses = "127.0.0.1, 127.0.0.9",
                                      .timeout_ms = 10000});
-    loop_advance(loop, 4999);
+    loop_advance(loop, 249);
     CHECK_INT(l.opened, 0);
     loop_advance(loop, 1);
     CHECK_INT(l.opened, 1);
+    CHECK_STR(stream_peer(l.s), fmt("127.0.0.9:%u", port));
+    CHECK_INT(loop_timer_count(loop), 0);
     CHECK(peer_accept(&p, good));
-    finish(&l);
+    finish(&l); /* and end() counts the descriptors: that of the first attempt is closed */
     peer_close(&p);
     close(fill[0]);
     close(fill[1]);
     close(listener);
     close(good);
+    end();
+}
+
+TEST(a_slow_address_is_waited_for_when_the_others_refuse) {
+    struct line l;
+    struct peer p;
+    uint16_t port = 0;
+    int fill[2];
+    begin();
+    int listener = black_hole(&port, fill);
+    open_to(&l, (struct stream_opts){.host = "chat.example",
+                                     .port = port,
+                                     .addresses = "127.0.0.1,127.0.0.2,127.0.0.3",
+                                     .timeout_ms = 10000});
+    loop_advance(loop, 5000); /* the others were refused; the first is all that is left */
+    CHECK_INT(l.opened + l.closed, 0);
+    loop_advance(loop, 5000);
+    char want[160];
+    snprintf(want, sizeof want,
+             "TCP: timed out after 10 s (127.0.0.1:%u); connection refused (127.0.0.2:%u, "
+             "127.0.0.3:%u)",
+             port, port, port);
+    check_error(&l, PHASE_TCP, LN_REFUSED, want);
+    int late = peer_listen("127.0.0.4", &port, 8);
+    open_to(&l, (struct stream_opts){.host = "chat.example",
+                                     .port = port,
+                                     .addresses = "127.0.0.1,127.0.0.5,127.0.0.6,127.0.0.4"});
+    loop_advance(loop, 250); /* refusals do not wait for their turn */
+    CHECK_INT(l.opened, 1);
+    CHECK(peer_accept(&p, late));
+    finish(&l);
+    peer_close(&p);
+    close(fill[0]);
+    close(fill[1]);
+    close(listener);
+    close(late);
+    end();
+}
+
+TEST(those_whose_turn_never_came_are_not_blamed) {
+    struct line l;
+    uint16_t port = 0;
+    int fill[2];
+    begin();
+    int listener = black_hole(&port, fill);
+    open_to(&l, (struct stream_opts){.host = "chat.example",
+                                     .port = port,
+                                     .addresses = "127.0.0.1,127.0.0.2",
+                                     .timeout_ms = 200});
+    loop_advance(loop, 200);
+    check_error(&l, PHASE_TCP, LN_TIMEOUT, fmt("TCP: timed out after 200 ms (127.0.0.1:%u)", port));
+    close(fill[0]);
+    close(fill[1]);
+    close(listener);
     end();
 }
 
@@ -250,11 +308,85 @@ TEST(the_loop_may_go_while_a_name_is_looked_up) {
     CHECK_INT(l.closed, 1);
 }
 
+/* --- Unix sockets --- */
+
+static char unix_dir[32], unix_path[64];
+static int unix_listen(int backlog) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    strcpy(unix_dir, "/tmp/linnet-unix-XXXXXX");
+    if (!mkdtemp(unix_dir)) abort();
+    snprintf(unix_path, sizeof unix_path, "%s/x.sock", unix_dir);
+    strcpy(a.sun_path, unix_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || listen(fd, backlog) != 0) abort();
+    return fd;
+}
+static void unix_remove(int listener) {
+    close(listener);
+    unlink(unix_path);
+    rmdir(unix_dir);
+}
+
+TEST(a_unix_socket_is_a_line_like_another) {
+    struct line l;
+    struct peer p;
+    begin();
+    int listener = unix_listen(8);
+    open_to(&l, (struct stream_opts){.host = "localhost", .unix_path = unix_path});
+    CHECK_INT(stream_phase_of(l.s), PHASE_TCP);
+    l.say_in_open = "hello";
+    loop_settle(loop, 0);
+    CHECK_INT(l.opened, 1);
+    CHECK_STR(stream_peer(l.s), unix_path);
+    CHECK(peer_accept(&p, listener));
+    peer_pump(loop, &p);
+    CHECK_STR(ln_buf_get(&p.in), "hello");
+    finish(&l);
+    peer_close(&p);
+    unix_remove(listener);
+    end();
+}
+
+TEST(a_unix_socket_that_is_none_is_named) {
+    struct line l;
+    char want[256], endless[200];
+    begin();
+    open_to(&l, (struct stream_opts){.unix_path = "/nowhere/x.sock"});
+    loop_settle(loop, 0);
+    check_error(&l, PHASE_TCP, LN_NOT_FOUND,
+                "Unix socket: no such file or directory (/nowhere/x.sock)");
+    memset(endless, 'a', sizeof endless - 1);
+    endless[sizeof endless - 1] = 0;
+    open_to(&l, (struct stream_opts){.unix_path = endless});
+    loop_settle(loop, 0);
+    CHECK(l.closed == 1 && l.err.code == LN_INVALID);
+    CHECK_HAS(l.err.text, "Unix socket: the path is longer than 107 bytes: aaaa");
+    int listener = unix_listen(0), fill = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    strcpy(a.sun_path, unix_path);
+    CHECK_INT(connect(fill, (struct sockaddr *)&a, sizeof a), 0);
+    open_to(&l, (struct stream_opts){.unix_path = unix_path});
+    loop_settle(loop, 0);
+    snprintf(want, sizeof want, "Unix socket: the server takes no more connections for now (%s)",
+             unix_path);
+    check_error(&l, PHASE_TCP, LN_DISCONNECTED, want);
+    close(listener); /* the file stays: a server that is gone */
+    open_to(&l, (struct stream_opts){.unix_path = unix_path});
+    loop_settle(loop, 0);
+    snprintf(want, sizeof want, "Unix socket: connection refused (%s)", unix_path);
+    check_error(&l, PHASE_TCP, LN_REFUSED, want);
+    close(fill);
+    unix_remove(-1);
+    end();
+}
+
 TEST_MAIN(T(refused_names_address_and_port), T(dns_errors_name_the_host),
           T(a_name_is_looked_up_off_the_loop), T(a_resolver_that_never_answers_times_out),
-          T(a_black_hole_times_out), T(each_address_has_its_share_of_the_time),
-          T(the_eighth_address_answers), T(when_none_answers_all_are_told),
-          T(an_injected_refusal_moves_on_to_the_next_address),
+          T(a_black_hole_times_out), T(the_next_address_is_tried_while_the_first_is_still_silent),
+          T(a_slow_address_is_waited_for_when_the_others_refuse),
+          T(those_whose_turn_never_came_are_not_blamed), T(the_eighth_address_answers),
+          T(when_none_answers_all_are_told), T(an_injected_refusal_moves_on_to_the_next_address),
           T(no_descriptor_left_is_told_with_the_remedy),
           T(closing_ends_every_phase_without_an_error),
-          T(the_loop_may_go_while_a_name_is_looked_up))
+          T(the_loop_may_go_while_a_name_is_looked_up), T(a_unix_socket_is_a_line_like_another),
+          T(a_unix_socket_that_is_none_is_named))
