@@ -281,7 +281,10 @@ static void serve_health(struct hub *h, struct server_reply *reply) {
                "\"uptime\":%llu}\n",
                h->client_count, h->rooms.count,
                (unsigned long long)((loop_now_ms(h->loop) - h->opened_ms) / 1000));
-    *reply = (struct server_reply){200, "application/json", ln_buf_get(&h->text), headers};
+    *reply = (struct server_reply){.status = 200,
+                                   .type = "application/json",
+                                   .body = ln_buf_get(&h->text),
+                                   .headers = headers};
 }
 
 void hub_http_request(void *ud, const struct server_request *r, struct server_reply *reply) {

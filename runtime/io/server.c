@@ -20,11 +20,14 @@
 #include "base/mem.h"
 
 #define IDLE_MS 10000
+#define KEEP_MS 15000
+#define HOLD_MS 120000
 #define LINGER_MS 2000    /* for a peer to take its leave (HTTP: idle_ms for the answer) */
 #define GOODBYE_MS 100    /* … when the whole server closes */
 #define CHUNK_BYTES 65536 /* what libwebsockets sends at once; what it may hold of ours */
 #define SPARE_CONNS 64    /* beyond max_peers: short requests, and those that are told 503 */
 #define OWN_FDS 16        /* listener, event pipe and a margin in libwebsockets' table */
+#define OTHER_FDS 48      /* of the rest of the program */
 #define CLOSE_TURNS 6
 
 struct link { /* libwebsockets' per-session data */
@@ -33,7 +36,7 @@ struct link { /* libwebsockets' per-session data */
 
 /* --- the flush --- */
 
-static void set_timer(struct server_peer *p, int64_t ms, loop_fn fn) {
+void server_set_timer(struct server_peer *p, int64_t ms, loop_fn fn) {
     loop_timer_cancel(p->s->loop, p->timer);
     p->timer = loop_timer(p->s->loop, ms, fn, p);
 }
@@ -82,16 +85,18 @@ static void report_end(struct server_peer *p) {
 static void flush_peer(struct server_peer *p) {
     bool had = p->out.n > 0;
     report_end(p);
+    server_http_report(p);
     if (p->wsi && had) send_queue(p);
     if (p->wsi && p->state == PEER_CLOSING && p->out.n == 0 && !p->is_choked && !p->is_shut) {
         /* The peer closes after this and its end is seen as the end of input: closing at once with
          * input unread would reset the connection and lose our last bytes. */
         p->is_shut = true;
-        if (!p->s->is_closing) set_timer(p, LINGER_MS, on_linger);
+        if (!p->s->is_closing) server_set_timer(p, LINGER_MS, on_linger);
         shutdown(lws_get_socket_fd(p->wsi), SHUT_WR);
     }
     if (p->state == PEER_OPEN && had && p->out.n == 0 && !p->is_choked && p->s->cbs->drained)
         p->s->cbs->drained(p->ud);
+    if (p->wsi) server_http_next(p);
 }
 
 static void peer_free(struct server_peer *p) {
@@ -99,8 +104,8 @@ static void peer_free(struct server_peer *p) {
     loop_timer_cancel(p->s->loop, p->timer);
     ln_list_remove(&p->node);
     ln_list_remove(&p->dirty);
+    server_http_free(p);
     ws_parser_free(&p->ws);
-    ln_buf_free(&p->in);
     ln_buf_free(&p->out);
     ln_free(p);
 }
@@ -136,7 +141,11 @@ void server_touch(struct server_peer *p) {
 void server_finish(struct server_peer *p) {
     const struct server *s = p->s;
     p->state = PEER_CLOSING;
-    set_timer(p, s->is_closing ? GOODBYE_MS : p->is_ws ? LINGER_MS : s->opts.idle_ms, on_linger);
+    server_set_timer(p,
+                     s->is_closing ? GOODBYE_MS
+                     : p->is_ws    ? LINGER_MS
+                                   : s->opts.idle_ms,
+                     on_linger);
     server_touch(p);
 }
 
@@ -155,14 +164,8 @@ void server_drop(struct server_peer *p, int code, struct ln_str reason) {
     end(p, code, reason);
 }
 
-static void on_request_timeout(void *ud) {
-    struct server_peer *p = ud;
-    p->timer = 0;
-    if (p->in.n == 0) {
-        kill_socket(p); /* it never said a word */
-    } else {
-        server_http_refuse(p, 408, "the request took too long");
-    }
+void server_pass(struct server_peer *p, void *peer_ud) {
+    p->ud = peer_ud;
 }
 
 /* --- WebSocket --- */
@@ -228,8 +231,19 @@ void server_ping(struct server_peer *p) {
 
 /* --- libwebsockets --- */
 
-static int max_conns(const struct server *s) {
-    return s->opts.max_peers + SPARE_CONNS;
+bool server_is_full(const struct server *s) {
+    return s->is_closing || s->conns >= s->max_conns;
+}
+
+/* Soon there is no place left: a connection that only waits for a next request goes. */
+static void make_room(struct server *s) {
+    if (s->conns <= s->max_conns - SPARE_CONNS / 2) return;
+    LN_LIST_EACH (&s->peers, it, tmp) {
+        struct server_peer *p = LN_CONTAINER(it, struct server_peer, node);
+        if (!server_http_is_idle(p)) continue;
+        server_finish(p);
+        return;
+    }
 }
 
 static void find_ip(struct server_peer *p) {
@@ -253,7 +267,8 @@ static void peer_new(struct server *s, struct lws *wsi, struct link *link) {
     s->conns++;
     link->p = p;
     find_ip(p);
-    set_timer(p, s->opts.idle_ms, on_request_timeout);
+    server_http_new(p);
+    make_room(s);
 }
 
 static void peer_read(struct server_peer *p, char *bytes, size_t n) {
@@ -279,9 +294,9 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons why, void *user, vo
     switch (why) {
     case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
         /* An own cap below the table's size: at that, 4.1.6 leaks a uv handle (PR 2434). */
-        return s->is_closing || s->conns >= max_conns(s);
+        return server_is_full(s);
     case LWS_CALLBACK_RAW_ADOPT:
-        if (s->is_closing || s->conns >= max_conns(s)) return -1;
+        if (server_is_full(s)) return -1;
         peer_new(s, wsi, link);
         return 0;
     case LWS_CALLBACK_RAW_RX:
@@ -312,33 +327,6 @@ static void on_lws_log(int level, const char *line) {
 
 /* --- life --- */
 
-/* Tries the port first, since libwebsockets does not say why it cannot have it. */
-static bool try_port(const struct server_opts *o, struct ln_err *err) {
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    char port[16];
-    int on = 1;
-    snprintf(port, sizeof port, "%d", o->port);
-    if (getaddrinfo(o->host, port, &hints, &found)) {
-        ln_fail(err, LN_INVALID, "\"%s\" is not an address to listen on; give an IP address",
-                o->host);
-        return false;
-    }
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool good = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1) == 0;
-    if (!good && errno == EADDRINUSE) {
-        ln_fail(err, LN_REFUSED, "port %d is taken by another program; --port picks another",
-                o->port);
-    } else if (!good) {
-        ln_fail(err, LN_REFUSED, "cannot listen on %s port %d: %s", o->host, o->port,
-                strerror(errno));
-    }
-    if (fd >= 0) close(fd);
-    freeaddrinfo(found);
-    return good;
-}
-
 static const struct lws_protocols protocols[] = {
     {.name = "linnet",
      .callback = on_lws,
@@ -356,7 +344,7 @@ static bool open_context(struct server *s) {
                    LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
         .foreign_loops = loops,
         .pt_serv_buf_size = CHUNK_BYTES + 4096,
-        .fd_limit_per_thread = (unsigned)(max_conns(s) + OWN_FDS),
+        .fd_limit_per_thread = (unsigned)(s->max_conns + OWN_FDS),
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
         .user = s,
@@ -381,33 +369,55 @@ static bool open_context(struct server *s) {
 
 /* Fewer connections than descriptors: at the limit accept() fails and libwebsockets tries for ever.
  */
-static int clamp_peers(int wanted) {
+static void clamp(struct server *s) {
     struct rlimit r;
-    if (wanted <= 0) wanted = 1000;
-    if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur == RLIM_INFINITY) return wanted;
-    int room = (int)LN_MIN(r.rlim_cur, (rlim_t)1000000) - SPARE_CONNS - OWN_FDS - 48;
-    return LN_MAX(LN_MIN(wanted, room), 1);
+    int wanted = s->opts.max_peers > 0 ? s->opts.max_peers : 1000, room = 1000000;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0) room = (int)LN_MIN(r.rlim_cur, (rlim_t)room);
+    room = LN_MAX(room - OWN_FDS - OTHER_FDS, SPARE_CONNS + 1);
+    s->opts.max_peers = LN_MIN(wanted, room - SPARE_CONNS);
+    s->max_conns = LN_MIN(2 * s->opts.max_peers + SPARE_CONNS, room);
+}
+
+static struct server *server_new(struct loop *l, const struct server_opts *o) {
+    struct server *s = ln_new(struct server);
+    const char *host = o->host && strcmp(o->host, "localhost") != 0 ? o->host : "127.0.0.1";
+    s->loop = l;
+    s->opts = *o;
+    s->opts.host = ln_strdup(host);
+    if (o->idle_ms <= 0) s->opts.idle_ms = IDLE_MS;
+    if (o->keep_ms <= 0) s->opts.keep_ms = KEEP_MS;
+    if (o->hold_ms <= 0) s->opts.hold_ms = HOLD_MS;
+    ln_list_init(&s->peers);
+    ln_list_init(&s->dirty);
+    clamp(s);
+    return s;
+}
+
+/* "unix:/run/x.sock" -> "/run/x.sock"; else NULL */
+static const char *unix_path(const struct server_opts *o) {
+    return strncmp(o->host, "unix:", 5) == 0 ? o->host + 5 : NULL;
+}
+
+static bool start(struct server *s, struct ln_err *err) {
+    const char *path = unix_path(&s->opts);
+    bool listens = s->opts.port >= 0;
+    if (path) s->opts.port = -1;
+    if (s->opts.port >= 0 && !server_try_port(&s->opts, err)) return false;
+    if (!open_context(s)) {
+        ln_fail(err, LN_REFUSED, "cannot listen on %s: libwebsockets did not start%s", s->opts.host,
+                s->ctx ? "" : " (is libwebsockets-evlib-uv installed?)");
+        return false;
+    }
+    if (path && listens) s->local = server_unix_open(s, path, err);
+    return !path || !listens || s->local;
 }
 
 struct server *server_open(struct loop *l, const struct server_opts *o,
                            const struct server_cbs *cbs, void *ud, struct ln_err *err) {
-    struct server_opts opts = *o;
-    if (!opts.host) opts.host = "127.0.0.1";
-    if (strcmp(opts.host, "localhost") == 0) opts.host = "127.0.0.1";
-    if (opts.idle_ms <= 0) opts.idle_ms = IDLE_MS;
-    opts.max_peers = clamp_peers(opts.max_peers);
-    if (opts.port >= 0 && !try_port(&opts, err)) return NULL;
-    struct server *s = ln_new(struct server);
-    s->loop = l;
-    s->opts = opts;
-    s->opts.host = ln_strdup(opts.host);
+    struct server *s = server_new(l, o);
     s->cbs = cbs;
     s->ud = ud;
-    ln_list_init(&s->peers);
-    ln_list_init(&s->dirty);
-    if (open_context(s)) return s;
-    ln_fail(err, LN_REFUSED, "cannot listen on %s port %d: libwebsockets did not start%s",
-            opts.host, opts.port, s->ctx ? "" : " (is libwebsockets-evlib-uv installed?)");
+    if (start(s, err)) return s;
     server_close(s, NULL, NULL);
     return NULL;
 }
@@ -437,6 +447,7 @@ static void on_closer(uv_handle_t *h) {
     loop_fn done = s->done;
     void *done_ud = s->done_ud;
     ln_free((char *)s->opts.host);
+    ln_slots_free(&s->requests);
     ln_free(c);
     ln_free(s);
     if (done) done(done_ud);
@@ -458,24 +469,32 @@ void server_close(struct server *s, loop_fn done, void *ud) {
     s->is_closing = true;
     s->done = done;
     s->done_ud = ud;
+    server_unix_close(s->local);
+    s->local = NULL;
     LN_LIST_EACH (&s->peers, it, tmp) {
         struct server_peer *p = LN_CONTAINER(it, struct server_peer, node);
         if (p->state == PEER_OPEN) {
             server_drop(p, WS_GOING_AWAY, LN_STR("the server closes"));
         } else {
-            server_finish(p);
+            server_http_close(p);
         }
     }
     flush_soon(s);
 }
 
+bool server_adopt(struct server *s, int fd) {
+    lws_sock_file_fd_type f = {.sockfd = fd};
+    if (server_is_full(s)) {
+        close(fd);
+        return false;
+    }
+    return lws_adopt_descriptor_vhost(s->vhost, LWS_ADOPT_SOCKET, f, "linnet", NULL) != NULL;
+}
+
 int server_pair(struct server *s) {
     int fds[2];
-    lws_sock_file_fd_type fd;
-    if (s->is_closing) return -1;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds)) return -1;
-    fd.sockfd = fds[1];
-    if (lws_adopt_descriptor_vhost(s->vhost, LWS_ADOPT_SOCKET, fd, "linnet", NULL)) return fds[0];
+    if (server_adopt(s, fds[1])) return fds[0];
     close(fds[0]);
     return -1;
 }

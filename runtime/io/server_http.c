@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * HTTP for io/server: one request a connection, its answer, or the upgrade to WebSocket. Each
- * answer says `Connection: close` and the connection ends, so a second request is never parsed. The
- * head is read by wire/http_head: libwebsockets' own HTTP/1 reader cannot be trusted with hostile
- * input (docs/decisions.md).
+ * HTTP for io/server: requests one after the other on a connection, their bodies, and the upgrade
+ * to WebSocket. A request is read only when the answer before it has gone to the kernel: so
+ * pipelined ones are answered in order and a peer that does not read cannot pile up answers. Heads
+ * are read by wire/http_head: libwebsockets' own HTTP/1 reader cannot be trusted with hostile input
+ * (docs/decisions.md).
  */
 #include "io/server_peer.h"
 
@@ -11,7 +12,8 @@
 #include "base/text.h"
 
 #define MAX_TARGET_BYTES 4096
-#define MAX_BODY_BYTES ((size_t)64 * 1024)
+#define AHEAD_BYTES ((size_t)64 * 1024) /* of requests that came before the answer to an other */
+#define SLICE_BYTES ((size_t)64 * 1024) /* of a body, for which its time begins anew */
 
 struct request { /* what a server_request really is */
     struct server_request pub;
@@ -32,63 +34,45 @@ bool server_each_header(const struct server_request *r, size_t *i, struct ln_str
     return true;
 }
 
-static const char *status_words(int status) {
-    static const struct {
-        int status;
-        const char *words;
-    } known[] = {{200, "OK"},
-                 {204, "No Content"},
-                 {304, "Not Modified"},
-                 {400, "Bad Request"},
-                 {401, "Unauthorized"},
-                 {403, "Forbidden"},
-                 {404, "Not Found"},
-                 {405, "Method Not Allowed"},
-                 {408, "Request Timeout"},
-                 {411, "Length Required"},
-                 {413, "Content Too Large"},
-                 {414, "URI Too Long"},
-                 {426, "Upgrade Required"},
-                 {429, "Too Many Requests"},
-                 {431, "Request Header Fields Too Large"},
-                 {500, "Internal Server Error"},
-                 {501, "Not Implemented"},
-                 {503, "Service Unavailable"}};
-    for (size_t i = 0; i < LN_COUNT(known); i++)
-        if (known[i].status == status) return known[i].words;
-    return "Status";
+static void fill(struct request *r, const struct server_peer *p, const struct http_head *h) {
+    const char *mark = memchr(h->target.p, '?', h->target.n);
+    size_t path = mark ? (size_t)(mark - h->target.p) : h->target.n;
+    r->head = h;
+    r->pub = (struct server_request){
+        .id = p->http->id,
+        .method = h->method,
+        .path = {h->target.p, path},
+        .origin = http_header_get(h, "origin"),
+        .host = http_header_get(h, "host"),
+        .user_agent = http_header_get(h, "user-agent"),
+        .ip = ln_str(p->ip),
+        .header = request_header,
+    };
+    if (mark) r->pub.query = (struct ln_str){mark + 1, h->target.n - path - 1};
 }
 
-static void write_reply(struct server_peer *p, const struct server_reply *r, bool without_body) {
-    struct ln_buf *out = &p->out;
-    ln_buf_fmt(out, "HTTP/1.1 %d %s\r\n", r->status, status_words(r->status));
-    if (r->body.n > 0)
-        ln_buf_fmt(out, "Content-Type: %s\r\n", r->type ? r->type : "text/plain; charset=utf-8");
-    ln_buf_fmt(out, "Content-Length: %zu\r\nConnection: close\r\n", r->body.n);
-    for (const char *const *h = r->headers; h && h[0]; h += 2)
-        ln_buf_fmt(out, "%s: %s\r\n", h[0], h[1]);
-    ln_buf_puts(out, "\r\n");
-    if (!without_body) ln_buf_str(out, r->body);
+/* --- time --- */
+
+void server_http_on_rest(void *ud) {
+    struct server_peer *p = ud;
+    p->timer = 0;
     server_finish(p);
 }
 
-void server_http_refuse(struct server_peer *p, int status, const char *text) {
-    static const char *const version[] = {"Sec-WebSocket-Version", "13", NULL};
-    struct ln_buf body = {0};
-    ln_buf_fmt(&body, "%s\n", text);
-    struct server_reply r = {.status = status, .body = ln_buf_get(&body)};
-    if (status == 426) r.headers = version; /* RFC 6455 4.4 */
-    write_reply(p, &r, false);
-    ln_buf_free(&body);
+static void on_request_timeout(void *ud) {
+    struct server_peer *p = ud;
+    p->timer = 0;
+    if (p->http->served == 0 && p->http->in.n == 0 && p->state == PEER_HEAD) {
+        server_finish(p); /* it never said a word */
+    } else {
+        server_refuse(p, 408, "the request took too long", NULL);
+    }
 }
 
-/* The reply's own words, or the status' when it has none. */
-static void write_answer(struct server_peer *p, struct server_reply *r, bool without_body) {
-    if (r->body.n == 0 && r->status >= 400) {
-        server_http_refuse(p, r->status, status_words(r->status));
-    } else {
-        write_reply(p, r, without_body);
-    }
+static void on_hold_timeout(void *ud) {
+    struct server_peer *p = ud;
+    p->timer = 0;
+    server_refuse(p, 503, "the answer took too long", NULL);
 }
 
 /* --- the upgrade --- */
@@ -117,130 +101,251 @@ static const char *check_upgrade(const struct http_head *h, int *status) {
     return "only WebSocket version 13 is spoken here";
 }
 
-static void upgrade(struct server_peer *p, const struct request *r) {
+/* True: it is a WebSocket now. */
+static bool upgrade(struct server_peer *p, const struct request *r) {
+    static const char *const version[] = {"Sec-WebSocket-Version", "13", NULL};
     struct server *s = p->s;
-    char key[WS_KEY_LEN + 1] = {0}, accept_key[29];
     int status;
     const char *error = check_upgrade(r->head, &status);
-    if (error) {
-        server_http_refuse(p, status, error);
-        return;
+    if (error) { /* RFC 6455 4.4 */
+        server_refuse(p, status, error, status == 426 ? version : NULL);
+        return false;
     }
     struct server_reply reply = {.status = 403};
     if (s->cbs->accept && !s->cbs->accept(s->ud, &r->pub, &reply)) {
-        write_answer(p, &reply, false);
-        return;
+        p->http->keeps = false;
+        server_reply_write(p, &reply);
+        return false;
     }
     if (s->open >= s->opts.max_peers) {
-        server_http_refuse(p, 503, "too many clients");
-        return;
+        server_refuse(p, 503, "too many clients", reply.headers);
+        return false;
     }
-    memcpy(key, http_header_get(r->head, "sec-websocket-key").p, WS_KEY_LEN);
-    ws_accept_key(key, accept_key);
-    ln_buf_fmt(&p->out,
-               "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-               "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-               accept_key);
+    server_reply_upgrade(p, http_header_get(r->head, "sec-websocket-key"), reply.headers);
     loop_timer_cancel(s->loop, p->timer);
+    p->timer = 0;
     p->state = PEER_OPEN;
     p->is_ws = true;
     s->open++;
     ws_parser_init(&p->ws, true, s->opts.max_message);
     p->ud = s->cbs->open(s->ud, p, &r->pub);
     server_touch(p);
+    return true;
 }
 
 /* --- requests --- */
 
+/* A request that is whole. */
 static void answer(struct server_peer *p, const struct request *r) {
+    struct server *s = p->s;
     struct server_reply reply = {.status = 404};
-    if (p->s->cbs->request) p->s->cbs->request(p->s->ud, &r->pub, &reply);
-    write_answer(p, &reply, ln_str_is(r->pub.method, "HEAD"));
+    if (s->cbs->request) s->cbs->request(s->ud, &r->pub, &reply);
+    p->http->later = reply.later;
+    if (p->state == PEER_CLOSING) return; /* the server was closed meanwhile */
+    if (!reply.later) {
+        server_reply_write(p, &reply);
+        return;
+    }
+    p->state = PEER_HELD;
+    server_set_timer(p, s->opts.hold_ms, on_hold_timeout);
 }
 
-/* False when it is not a number, or too much of one. */
-static bool body_length(const struct http_head *h, size_t *n) {
-    struct ln_str text = http_header_get(h, "content-length");
-    *n = 0;
-    if (text.p && (text.n == 0 || text.n > 15)) return false;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9') return false;
-        *n = *n * 10 + (size_t)(text.p[i] - '0');
-    }
+bool server_waits(const struct server *s, ln_id request) {
+    return ln_slot_get(&s->requests, request, 1) != NULL;
+}
+
+bool server_answer(struct server *s, ln_id request, const struct server_reply *reply) {
+    struct server_peer *p = ln_slot_get(&s->requests, request, 1);
+    if (!p || p->state != PEER_HELD || !p->wsi) return false;
+    p->http->later = NULL;
+    server_reply_write(p, reply);
     return true;
 }
 
-static void fill(struct request *r, const struct server_peer *p, const struct http_head *h) {
-    const char *mark = memchr(h->target.p, '?', h->target.n);
-    size_t path = mark ? (size_t)(mark - h->target.p) : h->target.n;
-    r->head = h;
-    r->pub = (struct server_request){
-        .method = h->method,
-        .path = {h->target.p, path},
-        .origin = http_header_get(h, "origin"),
-        .host = http_header_get(h, "host"),
-        .user_agent = http_header_get(h, "user-agent"),
-        .ip = ln_str(p->ip),
-        .header = request_header,
-    };
-    if (mark) r->pub.query = (struct ln_str){mark + 1, h->target.n - path - 1};
-}
-
-static const char *check_head(const struct http_head *h, size_t *body, int *status) {
+/* NULL when the head is fine; else words, with *status. *has_body: one is on its way. */
+static const char *check_head(const struct http_head *h, bool *has_body, int *status) {
+    struct ln_str coding = http_header_get(h, "transfer-encoding");
+    struct ln_str length = http_header_get(h, "content-length");
+    *has_body = coding.p || (length.p && !ln_str_is(length, "0"));
     *status = 414;
     if (h->target.n > MAX_TARGET_BYTES) return "the address is too long";
+    *status = 501;
+    if (coding.p && !(coding.n == 7 && strncasecmp(coding.p, "chunked", 7) == 0))
+        return "only the Transfer-Encoding chunked is understood";
     *status = 400;
     if (h->target.n == 0 || h->target.p[0] != '/') return "the address must begin with /";
-    if (!body_length(h, body)) return "Content-Length is not a number";
-    *status = 411;
-    if (http_header_get(h, "transfer-encoding").p) return "send the body with a Content-Length";
-    *status = 413;
-    if (*body > MAX_BODY_BYTES) return "the body is too large";
+    if (coding.p && (length.p || h->minor == 0))
+        return "a chunked body has no Content-Length and needs HTTP/1.1"; /* RFC 9112 6.1 */
+    if (*has_body && is_upgrade(h)) return "an upgrade to WebSocket has no body";
     return NULL;
 }
 
-/* The head is whole and takes `used` bytes of p->in. */
-static void handle(struct server_peer *p, const struct http_head *h, size_t used) {
-    struct request r;
-    size_t body;
-    int status;
-    const char *error = check_head(h, &body, &status);
-    if (error) {
-        server_http_refuse(p, status, error);
-        return;
-    }
-    if (p->in.n - used < body) {
+/* The head is whole, it is at the beginning of x->in, and a body follows. */
+static void start_body(struct server_peer *p, struct request *r, struct http_head *h, size_t used) {
+    const struct server *s = p->s;
+    struct server_http *x = p->http;
+    struct server_reply reply = {.status = 403};
+    h->status = 200; /* http_body_begin judges answers; what is other in requests was checked */
+    if (!http_body_begin(&x->framing, h, false, NULL)) {
+        server_refuse(p, 400, "Content-Length is not a number", NULL);
+    } else if (s->cbs->begin && !s->cbs->begin(s->ud, &r->pub, &reply)) {
+        x->keeps = false; /* the body is not read */
+        server_reply_write(p, &reply);
+    } else if (x->framing.left > s->opts.max_message) {
+        server_refuse(p, 413, "the body is too large", reply.headers);
+    } else {
+        struct ln_str expect = http_header_get(h, "expect");
+        bool waits = x->in.n == used && expect.n == 12 &&
+                     strncasecmp(expect.p, "100-continue", 12) == 0; /* RFC 9110 10.1.1 */
+        ln_buf_clear(&x->head);
+        ln_buf_add(&x->head, x->in.p, used);
+        ln_buf_consume(&x->in, used);
+        x->slice = 0;
         p->state = PEER_BODY;
+        if (!waits) return;
+        ln_buf_puts(&p->out, "HTTP/1.1 100 Continue\r\n\r\n");
+        server_touch(p);
+    }
+}
+
+static void on_head(struct server_peer *p, struct http_head *h, size_t used) {
+    struct server_http *x = p->http;
+    struct request r;
+    bool has_body;
+    int status;
+    x->is_head = ln_str_is(h->method, "HEAD");
+    x->keeps = h->minor == 1 && !http_header_has_token(http_header_get(h, "connection"), "close");
+    const char *error = check_head(h, &has_body, &status);
+    if (error) {
+        server_refuse(p, status, error, NULL);
         return;
     }
+    x->id = ln_slot_put(&p->s->requests, p, 1);
     fill(&r, p, h);
-    r.pub.body = (struct ln_str){p->in.p + used, body};
-    if (!is_upgrade(h)) {
+    if (has_body) {
+        start_body(p, &r, h, used);
+    } else if (!is_upgrade(h)) {
         answer(p, &r);
-        return;
+        ln_buf_consume(&x->in, used);
+    } else if (upgrade(p, &r)) {
+        server_frames(p, x->in.p + used, x->in.n - used);
+        server_http_free(p);
     }
-    upgrade(p, &r);
-    if (p->state != PEER_OPEN) return;
-    size_t taken = used + body;
-    server_frames(p, p->in.p + taken, p->in.n - taken);
+}
+
+/* Both return true when something was read, and there may be more. */
+static bool read_head(struct server_peer *p) {
+    struct server_http *x = p->http;
+    struct http_head h;
+    size_t used = 0;
+    while (x->in.n >= 2 && memcmp(x->in.p, "\r\n", 2) == 0) /* RFC 9112 2.2 */
+        ln_buf_consume(&x->in, 2);
+    if (x->in.n == 0) return false;
+    switch (http_parse_head(&h, false, ln_buf_get(&x->in), &used)) {
+    case HTTP_MORE:
+        return false;
+    case HTTP_OK:
+        on_head(p, &h, used);
+        return true;
+    case HTTP_TOO_BIG:
+        server_refuse(p, 431, "the head of the request is too large", NULL);
+        return false;
+    default:
+        server_refuse(p, 400, "this is not an HTTP request", NULL);
+        return false;
+    }
+}
+
+static void on_body(struct server_peer *p) {
+    struct server_http *x = p->http;
+    struct http_head h;
+    struct request r;
+    size_t used;
+    http_parse_head(&h, false, ln_buf_get(&x->head), &used); /* it was good before */
+    fill(&r, p, &h);
+    r.pub.body = ln_buf_get(&x->body);
+    answer(p, &r);
+    ln_buf_free(&x->body);
+    ln_buf_free(&x->head);
+}
+
+static bool read_body(struct server_peer *p) {
+    struct server_http *x = p->http;
+    size_t used = 0, max = p->s->opts.max_message;
+    enum http_body_result r = http_body_feed(&x->framing, ln_buf_get(&x->in), &used, &x->body, max);
+    ln_buf_consume(&x->in, used);
+    x->slice += used;
+    if (r == BODY_DONE) {
+        on_body(p);
+        return true;
+    }
+    if (r == BODY_BAD) {
+        server_refuse(p, 400, "the chunks of the body are malformed", NULL);
+    } else if (r == BODY_TOO_BIG) {
+        server_refuse(p, 413, "the body is too large", NULL);
+    } else if (x->slice >= SLICE_BYTES) {
+        x->slice = 0;
+        server_set_timer(p, p->s->opts.idle_ms, on_request_timeout);
+    }
+    return false;
+}
+
+void server_http_next(struct server_peer *p) {
+    bool more = true;
+    /* With an answer on its way the next request waits; see flush_peer. */
+    while (more && p->out.n == 0 && !p->is_choked && p->http) {
+        if (p->state != PEER_HEAD && p->state != PEER_BODY) return;
+        more = p->state == PEER_HEAD ? read_head(p) : read_body(p);
+    }
 }
 
 void server_http_feed(struct server_peer *p, const char *bytes, size_t n) {
-    struct http_head h;
-    size_t used = 0;
-    ln_buf_add(&p->in, bytes, n);
-    switch (http_parse_head(&h, false, ln_buf_get(&p->in), &used)) {
-    case HTTP_MORE:
-        return;
-    case HTTP_OK:
-        handle(p, &h, used);
-        break;
-    case HTTP_TOO_BIG:
-        server_http_refuse(p, 431, "the head of the request is too large");
-        break;
-    case HTTP_BAD:
-        server_http_refuse(p, 400, "this is not an HTTP request");
-        break;
+    struct server_http *x = p->http;
+    bool was_idle = server_http_is_idle(p);
+    ln_buf_add(&x->in, bytes, n);
+    if (p->state == PEER_HELD && x->in.n > AHEAD_BYTES)
+        server_refuse(p, 400, "too much was sent ahead of the answer", NULL);
+    if (was_idle) server_set_timer(p, p->s->opts.idle_ms, on_request_timeout);
+    server_http_next(p);
+    if (p->http && x->in.n == 0 && x->in.cap > AHEAD_BYTES) ln_buf_free(&x->in);
+}
+
+/* --- life --- */
+
+bool server_http_is_idle(const struct server_peer *p) {
+    return p->state == PEER_HEAD && p->http->served > 0 && p->http->in.n == 0;
+}
+
+void server_http_new(struct server_peer *p) {
+    p->http = ln_new(struct server_http);
+    server_set_timer(p, p->s->opts.idle_ms, on_request_timeout);
+}
+
+void server_http_free(struct server_peer *p) {
+    struct server_http *x = p->http;
+    if (!x) return;
+    p->http = NULL;
+    ln_slot_drop(&p->s->requests, x->id);
+    ln_buf_free(&x->in);
+    ln_buf_free(&x->head);
+    ln_buf_free(&x->body);
+    ln_free(x);
+}
+
+void server_http_report(struct server_peer *p) {
+    struct server_http *x = p->http;
+    if (!x || (p->wsi && p->state != PEER_CLOSING)) return;
+    void *later = x->later;
+    x->later = NULL;
+    ln_slot_drop(&p->s->requests, x->id);
+    if (later) p->s->cbs->aborted(later);
+}
+
+void server_http_close(struct server_peer *p) {
+    if (p->state == PEER_CLOSING) return;
+    if (p->state == PEER_HELD) {
+        server_refuse(p, 503, "the server closes", NULL);
+    } else {
+        server_finish(p);
     }
-    if (p->state != PEER_BODY) ln_buf_free(&p->in);
 }

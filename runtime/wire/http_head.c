@@ -72,8 +72,9 @@ static bool request_line(struct http_head *h, struct ln_str line) {
     if (!blank || blank == rest.p) return false;
     h->target = (struct ln_str){rest.p, (size_t)(blank - rest.p)};
     struct ln_str version = {blank + 1, rest.n - h->target.n - 1};
+    h->minor = ln_str_is(version, "HTTP/1.1");
     return memchr(h->target.p, '\t', h->target.n) == NULL &&
-           (ln_str_is(version, "HTTP/1.1") || ln_str_is(version, "HTTP/1.0"));
+           (h->minor == 1 || ln_str_is(version, "HTTP/1.0"));
 }
 
 /* A line that begins with a blank is a folded one (obs-fold, RFC 9112 5.2): no token, so refused.

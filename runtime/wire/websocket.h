@@ -76,7 +76,7 @@ struct http_header {
 };
 struct http_head {                /* a parsed head; slices point into the input */
     int status;                   /* response */
-    int minor;                    /* response: of "HTTP/1.minor" */
+    int minor;                    /* of "HTTP/1.minor" */
     struct ln_str reason;         /* response: "Unauthorized" */
     struct ln_str method, target; /* request */
     struct {
