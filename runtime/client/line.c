@@ -206,8 +206,8 @@ void line_up(struct line *ln, int64_t dead_after_ms, int64_t max_payload) {
     ln->state = LINE_UP;
     ln->max_payload = (size_t)max_payload;
     ln->dead_after_ms = dead_after_ms;
-    ln->dead_wall_ms = ln_wall_ms() + dead_after_ms;
-    ln->heartbeat = loop_timer(l, dead_after_ms, on_silence, ln);
+    ln->dead_wall_ms = dead_after_ms ? ln_wall_ms() + dead_after_ms : INT64_MAX;
+    if (dead_after_ms) ln->heartbeat = loop_timer(l, dead_after_ms, on_silence, ln);
     each_conn(ln, tell_up, ln);
 }
 
@@ -256,6 +256,10 @@ void line_fail(struct line *ln, const char *reason, ln_status code, const char *
     ln->loss->detail = is_up ? "open" : "handshake";
     ln_fail(&ln->loss->err, code, "%s%s", is_up ? "" : "handshake: ", text);
     ws_abort(ln->ws);
+}
+
+void line_next(struct line *ln, enum line_next next) {
+    if (ln->loss) ln->loss->next = next;
 }
 
 /* What the end of the transport means when we did not end it ourselves. */
@@ -308,7 +312,7 @@ static void line_lost(struct line *ln) {
     uint64_t now = loop_now_ms(ln->clients->loop);
     backoff_lost(&o->backoff, &ln->failures, ln->joined_ms ? (int64_t)(now - ln->joined_ms) : 0);
     why.is_first = true;
-    why.will_retry = o->reconnection &&
+    why.will_retry = o->reconnection && why.next != NEXT_NEVER &&
                      (o->reconnection_attempts < 0 || ln->failures < o->reconnection_attempts);
     ln_free(ln->loss);
     ln->loss = NULL;
@@ -316,7 +320,10 @@ static void line_lost(struct line *ln) {
     ln->joined_ms = 0;
     ln->max_payload = 0;
     if (why.will_retry) {
-        why.delay_ms = ln->waited_ms = backoff_next(&o->backoff, &ln->failures, ln_random_unit());
+        bool at_once = why.next == NEXT_AT_ONCE && ln->failures == 0;
+        why.delay_ms = backoff_next(&o->backoff, &ln->failures, ln_random_unit());
+        if (at_once) why.delay_ms = 0;
+        ln->waited_ms = why.delay_ms;
         ln->state = LINE_WAITING;
         ln->timer = loop_timer(ln->clients->loop, why.delay_ms, try_again, ln);
     } else {
@@ -336,6 +343,9 @@ void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
         loop_defer(ln->clients->loop, free_line, ln);
         return;
     }
-    if (!ln->is_lost) explain(ln, phase, status, code, reason, err);
+    if (!ln->is_lost) {
+        explain(ln, phase, status, code, reason, err);
+        if (phase == PHASE_OPEN && ln->proto->line_ended) ln->proto->line_ended(ln, code, ln->loss);
+    }
     line_lost(ln);
 }

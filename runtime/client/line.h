@@ -17,10 +17,13 @@ enum line_state {
     LINE_ENDING   /* carries nobody: until the transport is closed */
 };
 
+enum line_next { NEXT_BACKOFF, NEXT_AT_ONCE /* when it was stable */, NEXT_NEVER };
+
 struct line_loss {
     const char *reason; /* as `disconnect` tells it: "transport close" */
     struct ln_err err;
     const char *detail; /* the step that failed: "tcp" "tls" "upgrade" … */
+    enum line_next next;
     bool will_retry;
     bool is_first; /* of the connections that hear of it: the one that logs */
     int64_t delay_ms;
@@ -36,6 +39,7 @@ struct line {
     enum line_state state;
     bool is_listed;       /* in clients.lines: new connections may come */
     bool is_lost;         /* failed: the end of the transport follows in this turn */
+    bool use_tls;         /* the server wants it, whatever the URL says */
     struct ws *ws;        /* NULL: none */
     struct ln_list conns; /* conn.line_node */
     struct conn *root;    /* the one of namespace "/" */
@@ -78,17 +82,24 @@ struct line_headers {
     size_t n;
 };
 void line_headers(const struct line *ln, const struct url *u, struct line_headers *h);
+/* The option `headers` alone; only: NULL-ended names, or NULL for all. */
+void line_option_headers(const struct line *ln, const char *const *only, struct line_headers *h);
+void line_add_header(struct line_headers *h, struct ln_str name, struct ln_str value);
 void line_headers_free(struct line_headers *h);
 
 /* For protocols. */
 void line_json_text(struct ln_str raw,
                     struct ln_buf *out); /* a string's contents, else the raw value */
 const struct conn_opts *line_opts(const struct line *ln);
-void line_up(struct line *ln, int64_t dead_after_ms, int64_t max_payload); /* handshake done */
+/* The handshake is done. dead_after_ms 0: the protocol has a heartbeat of its own, with
+ * ln->heartbeat as its timer. */
+void line_up(struct line *ln, int64_t dead_after_ms, int64_t max_payload);
 void line_alive(struct line *ln); /* the server's ping came */
 /* The line failed: closed without further ado; what follows happens at the end of this turn. */
 void line_fail(struct line *ln, const char *reason, ln_status code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* After line_fail: what follows. */
+void line_next(struct line *ln, enum line_next next);
 /* Before sending: false when the clock says that the server has long given this line up (a laptop
  * slept); it is failed then. */
 bool line_check(struct line *ln);

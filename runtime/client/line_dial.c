@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "client/line.h"
 
-static void add_header(struct line_headers *h, struct ln_str name, struct ln_str value) {
+void line_add_header(struct line_headers *h, struct ln_str name, struct ln_str value) {
     h->v = ln_realloc(h->v, (h->n + 1) * sizeof *h->v);
     h->v[h->n++] = (struct http_header){ln_str_dup(name), ln_str_dup(value)};
 }
@@ -26,26 +26,39 @@ void line_json_text(struct ln_str raw, struct ln_buf *out) {
     if (ln_json_peek(raw) != LN_JSON_STRING || !ln_json_text(raw, out)) ln_buf_str(out, raw);
 }
 
-void line_headers(const struct line *ln, const struct url *u, struct line_headers *h) {
+static bool is_among(struct ln_str name, const char *const *names) {
+    for (; *names; names++)
+        if (name.n == strlen(*names) && strncasecmp(name.p, *names, name.n) == 0) return true;
+    return false;
+}
+
+void line_option_headers(const struct line *ln, const char *const *only, struct line_headers *h) {
     struct ln_str doc = ln_str(line_opts(ln)->headers), key, value;
     struct ln_buf name = {0}, text = {0};
-    bool has_auth = false;
     for (size_t pos = 0; doc.n > 0 && ln_json_each(doc, &pos, &key, &value);) {
         ln_buf_clear(&name);
         ln_buf_clear(&text);
         if (!ln_json_unescape(key, &name)) continue;
+        if (only && !is_among(ln_buf_get(&name), only)) continue;
         line_json_text(value, &text);
-        has_auth |= name.n == 13 && strncasecmp(name.p, "authorization", 13) == 0;
-        add_header(h, ln_buf_get(&name), ln_buf_get(&text));
+        line_add_header(h, ln_buf_get(&name), ln_buf_get(&text));
     }
-    if (u->user && !has_auth) { /* RFC 7617 */
-        ln_buf_clear(&name);
-        ln_buf_clear(&text);
-        ln_buf_fmt(&name, "%s:%s", u->user, u->password ? u->password : "");
-        ln_buf_puts(&text, "Basic ");
-        ln_base64_encode(&text, name.p, name.n);
-        add_header(h, LN_STR("Authorization"), ln_buf_get(&text));
-    }
+    ln_buf_free(&name);
+    ln_buf_free(&text);
+}
+
+void line_headers(const struct line *ln, const struct url *u, struct line_headers *h) {
+    static const char *const login[] = {"authorization", NULL};
+    bool has_auth = false;
+    line_option_headers(ln, ln->proto->upgrade_headers, h);
+    for (size_t i = 0; i < h->n; i++)
+        has_auth |= is_among(ln_str(h->v[i].name), login);
+    if (!u->user || ln->proto->user_is_key || has_auth) return;
+    struct ln_buf name = {0}, text = {0}; /* RFC 7617 */
+    ln_buf_fmt(&name, "%s:%s", u->user, u->password ? u->password : "");
+    ln_buf_puts(&text, "Basic ");
+    ln_base64_encode(&text, name.p, name.n);
+    line_add_header(h, LN_STR("Authorization"), ln_buf_get(&text));
     ln_buf_free(&name);
     ln_buf_free(&text);
 }
@@ -84,6 +97,10 @@ void line_dial(struct line *ln) {
     struct line_headers h = {0};
     struct ln_buf target = {0}, host = {0};
     conn_opts_url(o, &u);
+    if (ln->use_tls && !u.tls) {
+        u.tls = true;
+        if (!u.has_port) u.port = 443;
+    }
     ln->state = LINE_OPENING;
     ln->begun_ms = loop_now_ms(ln->clients->loop);
     ln->joined_ms = 0;

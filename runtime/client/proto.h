@@ -10,6 +10,7 @@
 #include "io/ws.h"
 #include "wire/url.h"
 
+struct line_loss;
 struct line; /* client/line.h: one transport, its handshake and reconnection, one or more conns */
 
 struct proto {
@@ -35,12 +36,28 @@ struct proto {
      * refused with them. */
     const char *(*refuses)(const struct conn *c, const struct conn_emit *e);
     /* Protocols with rooms of their own (channels): asks for the room, and out of it. NULL: rooms
-     * are a dialect's events. */
+     * are a dialect's events. Only while the connection is up; the answer ends in
+     * conn_room_answer(), now or later. What was joined is forgotten with the line. */
     void (*room_join)(struct conn *c, struct ln_str room);
     void (*room_leave)(struct conn *c, struct ln_str room);
+    /* The name of a room on the wire, as events carry it; added to out. */
+    void (*room_wire)(const struct conn *c, struct ln_str room, struct ln_buf *out);
+    /* Of a room that is joined: what its join would be answered now (raw JSON, added to out). */
+    void (*room_state)(struct conn *c, struct ln_str room, struct ln_buf *out);
+    /* The answer to an auth question that the protocol itself put to the sink; as
+     * conn_auth_answer. */
+    void (*auth_answer)(struct conn *c, ln_id ticket, struct ln_str json, const struct ln_err *err);
+    /* What the end of the transport means: code is the peer's close code (1006: none). why is
+     * filled; next and err may be changed. */
+    void (*line_ended)(struct line *ln, int code, struct line_loss *why);
     void (*line_pong)(struct line *ln);
+    /* False with words when the options lack something. */
+    bool (*check)(const struct conn_opts *o, const struct url *u, struct ln_err *err);
+    /* NULL-ended: those of the option `headers` that go with the upgrade. NULL: all. */
+    const char *const *upgrade_headers;
+    bool user_is_key;  /* the URL's user and password are no login */
     bool carries_many; /* several connections (namespaces) on one line */
 };
-extern const struct proto proto_sio;
+extern const struct proto proto_sio, proto_pusher;
 
 #endif
