@@ -10,12 +10,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "base/mem.h"
 #include "io/dial.h"
+#include "io/proxy.h"
 #include "io/tls.h"
 
 enum {
@@ -30,7 +32,7 @@ struct common { /* one for the loop */
     char read[READ_SIZE];
     struct ln_buf spare[SPARES];
     size_t spares;
-    char peer[80];
+    char peer[512];
 };
 static const char common_key;
 
@@ -48,12 +50,14 @@ struct stream {
     bool read_due : 1, wants_drained : 1;
     struct ln_buf out;
     struct tls *tls;
+    char *via;           /* the proxied target, for people; NULL: there is no proxy */
     struct setup *setup; /* until open */
     struct ln_err *err;  /* of the end */
 };
 
-struct setup { /* what only a stream that is not open yet needs */
-    struct dial *dial;
+struct setup {         /* what only a stream that is not open yet needs */
+    struct dial *dial; /* this or the other, until one of them has connected */
+    struct proxy_dial *proxy;
     ln_id timer;
     uint64_t deadline, since; /* since: start of the TLS phase */
 };
@@ -67,12 +71,18 @@ const char *stream_phase_name(enum stream_phase p) {
 }
 
 enum stream_phase stream_phase_of(const struct stream *s) {
-    return s->setup && s->setup->dial ? dial_phase(s->setup->dial) : s->phase;
+    const struct setup *u = s->setup;
+    return u && u->dial    ? dial_phase(u->dial)
+           : u && u->proxy ? proxy_dial_phase(u->proxy)
+                           : s->phase;
 }
 
 struct ln_str stream_peer(const struct stream *s) {
     s->common->peer[0] = 0;
-    if (s->fd >= 0) dial_peer_text(s->fd, s->common->peer, sizeof s->common->peer);
+    if (s->via)
+        snprintf(s->common->peer, sizeof s->common->peer, "%s", s->via);
+    else if (s->fd >= 0)
+        dial_peer_text(s->fd, s->common->peer, sizeof s->common->peer);
     return ln_str(s->common->peer);
 }
 
@@ -110,6 +120,7 @@ static void setup_free(struct stream *s) {
     if (!u) return;
     s->setup = NULL;
     dial_cancel(u->dial);
+    proxy_dial_cancel(u->proxy);
     loop_timer_cancel(s->loop, u->timer);
     ln_free(u);
 }
@@ -124,6 +135,7 @@ static void tell_end(void *ud) {
     s->err = NULL;
     s->cbs->closed(s->ud, s->phase, err);
     ln_free(err);
+    ln_free(s->via);
     give_back(s->common, &s->out);
     if (s->has_poll) uv_close((uv_handle_t *)&s->poll, free_stream);
     if (s->fd >= 0) close(s->fd);
@@ -383,6 +395,7 @@ static void connected(struct stream *s, int fd) {
 static void on_dialled(void *ud, int fd, enum stream_phase phase, const struct ln_err *err) {
     struct stream *s = ud;
     s->setup->dial = NULL;
+    s->setup->proxy = NULL;
     s->phase = (uint8_t)phase;
     if (fd >= 0) {
         s->is_dialled = true;
@@ -396,11 +409,12 @@ static void on_dialled(void *ud, int fd, enum stream_phase phase, const struct l
 static void begin(void *ud) {
     struct stream *s = ud;
     if (s->ended) return;
-    if (s->fd >= 0) {
+    if (s->setup->proxy)
+        proxy_dial_begin(s->setup->proxy);
+    else if (s->setup->dial)
+        dial_begin(s->setup->dial);
+    else
         connected(s, s->fd);
-        return;
-    }
-    dial_begin(s->setup->dial);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
@@ -434,6 +448,13 @@ static struct stream *new_stream(struct loop *l, const struct stream_cbs *cbs, v
     return s;
 }
 
+static char *via_text(const struct stream_opts *o, const char *proxy) {
+    struct ln_buf b = {0};
+    const char *host = o->host ? o->host : "";
+    ln_buf_fmt(&b, strchr(host, ':') ? "[%s]:%u by %s" : "%s:%u by %s", host, o->port, proxy);
+    return ln_buf_take(&b, NULL);
+}
+
 struct stream *stream_open(struct loop *l, const struct stream_opts *o,
                            const struct stream_cbs *cbs, void *ud) {
     struct stream *s = new_stream(l, cbs, ud);
@@ -451,7 +472,13 @@ struct stream *stream_open(struct loop *l, const struct stream_opts *o,
         stream_end(s, &err);
         return s;
     }
-    if (o->fd <= 0) u->dial = dial_new(l, o, timeout, on_dialled, s);
+    if (o->proxy) {
+        u->proxy = proxy_dial_new(l, o, timeout, on_dialled, s);
+        s->fd = -1; /* it is the proxy's for now */
+        s->via = via_text(o, proxy_dial_name(u->proxy));
+    } else if (s->fd < 0) {
+        u->dial = dial_new(l, o, timeout, on_dialled, s);
+    }
     loop_defer(l, begin, s);
     return s;
 }

@@ -26,9 +26,11 @@ struct tls_opts {
 struct stream_opts {
     const char *host;
     uint16_t port;
-    const char *addresses; /* "10.0.0.1,::1": tried instead of what DNS says; NULL */
-    const char *unix_path; /* a Unix socket to connect to instead (host: TLS and texts only) */
-    int fd;                /* > 0: connected already, taken over (host is for TLS and texts only) */
+    const char *addresses;  /* "10.0.0.1,::1": tried instead of what DNS says; NULL */
+    const char *unix_path;  /* a Unix socket to connect to instead (host: TLS and texts only) */
+    int fd;                 /* > 0: connected already (to the proxy, if there is one), taken over */
+    const char *proxy;      /* "http://user:pw@host:port", socks5://, socks5h://; NULL: direct */
+    const char *proxy_from; /* what said so, for error texts: "https_proxy"; NULL: an option */
     bool tls;
     struct tls_opts tls_opts;
     int64_t timeout_ms; /* for everything up to open; 0 = 20 s */
@@ -59,7 +61,8 @@ size_t stream_queued(const struct stream *s); /* bytes not yet taken by the kern
 void stream_close(struct stream *s);
 void stream_pause(struct stream *s, bool paused); /* stop and resume reading */
 enum stream_phase stream_phase_of(const struct stream *s);
-/* "127.0.0.1:4321", for people; valid until the next call on this loop. */
+/* "127.0.0.1:4321", "chat.example:443 by http://10.0.0.1:3128", for people; valid until the next
+ * call on this loop. */
 struct ln_str stream_peer(const struct stream *s);
 
 #endif
