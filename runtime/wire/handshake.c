@@ -56,74 +56,19 @@ bool ws_write_request(struct ln_buf *out, const char *host, const char *target, 
 
 /* --- answer --- */
 
-/* Servers behind HTTP/2 proxies send no words; people want some. */
-static const char *standard_reason(int status) {
-    static const struct {
-        int status;
-        const char *reason;
-    } known[] = {
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {407, "Proxy Authentication Required"},
-        {426, "Upgrade Required"},
-        {429, "Too Many Requests"},
-        {500, "Internal Server Error"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-    };
-    for (size_t i = 0; i < LN_COUNT(known); i++)
-        if (known[i].status == status) return known[i].reason;
-    return "";
-}
-
-/* Without user, query and fragment: most redirects repeat the query, and tokens stand there. */
-static void add_location(struct ln_buf *why, struct ln_str location) {
-    const char *mark = memmem(location.p, location.n, "://", 3);
-    size_t host = mark ? (size_t)(mark - location.p) + 3 : 0, n = host;
-    while (n < location.n && location.p[n] != '?' && location.p[n] != '#')
-        n++;
-    for (size_t i = host; mark && i < n && location.p[i] != '/'; i++) {
-        if (location.p[i] != '@') continue;
-        ln_printable(why, (struct ln_str){location.p, host}, SHOWN_BYTES);
-        location = (struct ln_str){location.p + i + 1, location.n - i - 1};
-        n -= i + 1;
-        break;
-    }
-    if (n > 0)
-        ln_printable(why, (struct ln_str){location.p, n}, SHOWN_BYTES);
-    else
-        ln_buf_puts(why, "the same path");
-}
-
 static ln_status refused(const struct http_head *h, struct ln_err *err) {
     struct ln_buf why = {0};
     ln_status code = h->status == 401   ? LN_UNAUTHORIZED
                      : h->status == 403 ? LN_FORBIDDEN
                      : h->status < 300  ? LN_PROTOCOL
                                         : LN_REFUSED;
-    struct ln_str location = http_header_get(h, "Location");
-    if (h->status < 300) {
+    if (h->status < 300)
         ln_buf_fmt(&why,
                    "the server answered %d instead of 101: not a WebSocket address, or a proxy in "
                    "front drops the upgrade",
                    h->status);
-    } else {
-        ln_buf_fmt(&why, "HTTP %d ", h->status);
-        if (h->status < 400 && location.n > 0) {
-            ln_buf_puts(&why, "redirected to ");
-            add_location(&why, location);
-            ln_buf_puts(&why, " (redirects are not followed; use that address)");
-        } else if (h->reason.n > 0) {
-            ln_printable(&why, h->reason, SHOWN_BYTES);
-        } else {
-            ln_buf_puts(&why, standard_reason(h->status));
-        }
-    }
-    while (why.n > 0 && why.p[why.n - 1] == ' ')
-        why.n--;
+    else
+        http_status_words(h, &why);
     ln_fail(err, code, "%.*s", LN_FMT(ln_buf_get(&why)));
     ln_buf_free(&why);
     return code;

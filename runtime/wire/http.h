@@ -19,6 +19,9 @@ void http_write_head(struct ln_buf *out, const char *method, const char *host, c
 void http_write_header(struct ln_buf *out, const char *name, const char *value);
 void http_write_headers(struct ln_buf *out, const struct http_header *headers, size_t count);
 
+/* Adds "HTTP 404 Not Found", or where a redirect leads (without query: tokens stand there). */
+void http_status_words(const struct http_head *h, struct ln_buf *out);
+
 /* How the body of an answer ends (RFC 9112 6.3). */
 struct http_body {
     uint64_t left;   /* bytes of the body, or of the chunk that is being read */
