@@ -13,7 +13,8 @@
 #define MAX_URL 8000 /* leaves room in the 16 KiB that servers take for a request's head */
 #define MAX_HOST 253
 
-static const char *const schemes[] = {"ws", "wss", "http", "https", "pusher", "pushers", NULL};
+static const char *const schemes[] = {"ws",      "wss",     "http",      "https", "pusher",
+                                      "pushers", "ws+unix", "http+unix", NULL};
 
 static bool refuse(struct ln_err *err, const char *text) {
     ln_fail(err, LN_INVALID, "%s", text);
@@ -156,24 +157,50 @@ static bool parse_authority(struct url *u, struct ln_str authority, struct ln_er
            parse_port(u, authority, err);
 }
 
+/* Takes everything in front of the path off. */
+static bool parse_host(struct url *u, struct ln_str *rest, struct ln_err *err) {
+    size_t n = 0;
+    while (n < rest->n && rest->p[n] != '/' && rest->p[n] != '?')
+        n++;
+    struct ln_str authority = {rest->p, n};
+    *rest = (struct ln_str){rest->p + n, rest->n - n};
+    return parse_authority(u, authority, err);
+}
+
+/* The socket's path ends at the first colon; a colon or question mark in it is written as %XX. */
+static bool parse_unix(struct url *u, struct ln_str *rest, struct ln_err *err) {
+    size_t n = 0;
+    bool ok;
+    while (n < rest->n && rest->p[n] != ':' && rest->p[n] != '?')
+        n++;
+    u->unix_path = decode((struct ln_str){rest->p, n}, &ok);
+    u->host = ln_strdup("localhost");
+    u->port = 80;
+    if (!ok) return refuse(err, "the socket's path has a broken %XX (write % as %25)");
+    if (u->unix_path[0] != '/')
+        return refuse(err, "the socket's path must be absolute: ws+unix:///run/x.sock:/path");
+    bool has_path = n < rest->n && rest->p[n] == ':';
+    if (has_path) n++;
+    *rest = (struct ln_str){rest->p + n, rest->n - n};
+    if (!has_path || rest->n == 0 || rest->p[0] == '/' || rest->p[0] == '?') return true;
+    return refuse(err, "behind the socket's colon belongs a path: ws+unix:///run/x.sock:/path");
+}
+
 bool url_parse(struct url *u, struct ln_str text, struct ln_err *err) {
     memset(u, 0, sizeof *u);
     struct ln_str rest = text;
     if (!check_bytes(text, err) || !parse_scheme(u, &rest, err)) goto fail;
     const char *fragment = memchr(rest.p, '#', rest.n); /* never sent (RFC 3986 3.5) */
     if (fragment) rest.n = (size_t)(fragment - rest.p);
-    size_t n = 0;
-    while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?')
-        n++;
-    if (!parse_authority(u, (struct ln_str){rest.p, n}, err)) goto fail;
-    struct ln_str path = {rest.p + n, rest.n - n};
-    const char *mark = memchr(path.p, '?', path.n);
+    bool is_unix = strstr(u->scheme, "+unix");
+    if (!(is_unix ? parse_unix(u, &rest, err) : parse_host(u, &rest, err))) goto fail;
+    const char *mark = rest.n ? memchr(rest.p, '?', rest.n) : NULL;
     if (mark) {
-        size_t before = (size_t)(mark - path.p);
-        u->query = ln_dup(mark + 1, path.n - before - 1);
-        path.n = before;
+        size_t before = (size_t)(mark - rest.p);
+        u->query = ln_dup(mark + 1, rest.n - before - 1);
+        rest.n = before;
     }
-    u->path = ln_str_dup(path);
+    u->path = ln_str_dup(rest);
     return true;
 fail:
     url_free(u);
@@ -185,6 +212,7 @@ void url_free(struct url *u) {
     ln_free(u->user);
     ln_free(u->password);
     ln_free(u->host);
+    ln_free(u->unix_path);
     ln_free(u->path);
     ln_free(u->query);
     memset(u, 0, sizeof *u);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The addresses that linnet connects to (RFC 3986, as far as http, https, ws and wss need it).
+ * The addresses that linnet connects to (RFC 3986, as far as http, https, ws and wss need it), and
+ * Unix sockets in the form that npm's ws has: ws+unix:///run/x.sock:/path?query.
  */
 #ifndef LN_URL_H
 #define LN_URL_H
@@ -8,15 +9,17 @@
 #include "base/ln.h"
 
 struct url {
-    char *scheme; /* lower case: "http" "https" "ws" "wss" "pusher" "pushers" */
+    char *
+        scheme; /* lower case: "http" "https" "ws" "wss" "pusher" "pushers" "ws+unix" "http+unix" */
     bool tls;
     char *user, *password; /* percent-decoded; NULL when absent */
     char *host;            /* without brackets; lower case */
     bool is_ipv6;
-    uint16_t port; /* the scheme's default when absent */
-    bool has_port; /* an other one than the scheme's default: belongs into Host */
-    char *path;    /* begins with '/'; "" only when the URL has none */
-    char *query;   /* without '?'; NULL when absent */
+    uint16_t port;   /* the scheme's default when absent */
+    bool has_port;   /* an other one than the scheme's default: belongs into Host */
+    char *unix_path; /* of ws+unix:///run/x.sock:/path: the socket (host is "localhost"); NULL */
+    char *path;      /* begins with '/'; "" only when the URL has none */
+    char *query;     /* without '?'; NULL when absent */
 };
 
 /* False with err naming what is wrong ("a URL needs a scheme: ws://, wss://, http:// or https://").

@@ -33,10 +33,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct ln_err err = {0};
     if (url_parse(&u, (struct ln_str){(const char *)data, size}, &err)) {
         struct ln_buf host = {0}, text = {0};
+        require(!u.unix_path || (u.unix_path[0] == '/' && !strcmp(u.host, "localhost")));
         ln_buf_fmt(&host, u.is_ipv6 ? "[%s]:%u" : "%s:%u", u.host, u.port);
         request(&u, ln_buf_cstr(&host));
-        ln_buf_fmt(&text, "%s://%s%s%s%s", u.scheme, ln_buf_cstr(&host), u.path, u.query ? "?" : "",
-                   u.query ? u.query : "");
+        ln_buf_fmt(&text, "%s://", u.scheme);
+        for (const char *c = u.unix_path; c && *c; c++)
+            ln_buf_fmt(&text, *c == '/' ? "/" : "%%%02X", (unsigned char)*c);
+        if (u.unix_path)
+            ln_buf_putc(&text, ':');
+        else
+            ln_buf_str(&text, ln_buf_get(&host));
+        ln_buf_fmt(&text, "%s%s%s", u.path, u.query ? "?" : "", u.query ? u.query : "");
         bool ok = url_parse(&again, ln_buf_get(&text), &err);
         require(ok || text.n > 8000);
         if (ok) {

@@ -156,6 +156,47 @@ TEST(parts) {
     }
 }
 
+TEST(unix_sockets) {
+    static const struct {
+        const char *url, *socket, *path, *query;
+    } cases[] = {
+        {"ws+unix:///run/x.sock:/chat?room=1", "/run/x.sock", "/chat", "room=1"},
+        {"http+unix:///run/x.sock", "/run/x.sock", "", NULL},
+        {"WS+UNIX:///run/X.sock:", "/run/X.sock", "", NULL},
+        {"ws+unix:///run/x.sock?q#frag", "/run/x.sock", "", "q"},
+        {"ws+unix:///a%20b%3a%3F:/p:q", "/a b:?", "/p:q", NULL},
+    };
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        struct url u;
+        struct ln_err err = {0};
+        if (!url_parse(&u, ln_str(cases[i].url), &err)) {
+            CHECK_STR(ln_str(cases[i].url), err.text);
+            continue;
+        }
+        check_text(u.unix_path, cases[i].socket, cases[i].url, "socket");
+        check_text(u.path, cases[i].path, cases[i].url, "path");
+        check_text(u.query, cases[i].query, cases[i].url, "query");
+        check_text(u.host, "localhost", cases[i].url, "host");
+        CHECK(u.port == 80 && !u.has_port && !u.tls && !u.user);
+        url_free(&u);
+        CHECK(!u.unix_path);
+    }
+    static const char *const bad[][2] = {
+        {"ws+unix://", "the socket's path must be absolute: ws+unix:///run/x.sock:/path"},
+        {"ws+unix://run/x.sock:/p", "the socket's path must be absolute"},
+        {"ws+unix:///run/x.sock:p", "behind the socket's colon belongs a path"},
+        {"ws+unix:///run/%zz", "the socket's path has a broken %XX"},
+        {"ws+unix:///run/%00", "the socket's path has a broken %XX"},
+        {"ws+unx:///run/x.sock", "did you mean ws+unix?"},
+    };
+    for (size_t i = 0; i < LN_COUNT(bad); i++) {
+        struct url u;
+        struct ln_err err = {0};
+        CHECK(!url_parse(&u, ln_str(bad[i][0]), &err));
+        CHECK_HAS(err.text, bad[i][1]);
+    }
+}
+
 TEST(refusals) {
     static const struct {
         const char *url, *says;
@@ -261,4 +302,5 @@ TEST(no_password_in_an_error) {
     }
 }
 
-TEST_MAIN(T(parts), T(refusals), T(a_zero_byte_is_refused), T(lengths), T(no_password_in_an_error))
+TEST_MAIN(T(parts), T(unix_sockets), T(refusals), T(a_zero_byte_is_refused), T(lengths),
+          T(no_password_in_an_error))
