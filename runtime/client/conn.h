@@ -191,6 +191,7 @@ void conn_emit_cancel(struct conn *c, ln_id op);
 /* Answers an event's ack; only the first answer per number is sent. epoch: the event's. */
 void conn_ack(struct conn *c, uint64_t epoch, int64_t ack, struct ln_str args,
               const struct ln_str *bin, size_t bin_count);
+    struct ln_str room; /* where to: for protocols with rooms of their own; {NULL,0}: none */
 
 /* What waits in the outbox. name and args lent; stops when fn returns false. */
 void conn_outbox_each(struct conn *c,
@@ -229,6 +230,23 @@ const char *conn_url(const struct conn *c); /* without user and password */
 const char *conn_protocol(const struct conn *c);
 const char *conn_id(const struct conn *c); /* "" when not connected */
 enum conn_state conn_state(const struct conn *c);
+/* Protocols with rooms of their own (Pusher's channels): the host asks for what is wanted, also
+ * while connected, and out of what is not wanted any more; join_event is empty. */
+bool conn_has_rooms(const struct conn *c);
+bool conn_room_joined(const struct conn *c, struct ln_str room);
+/* reply: raw JSON; or err: the server's refusal, LN_TIMEOUT, LN_CANCELLED (left meanwhile),
+ * LN_DISCONNECTED (closed, or given up). Exactly once, never from inside conn_room_wait or _drop. A
+ * loss of the line does not end the wait: the room is asked for again. */
+typedef void (*conn_room_fn)(void *ud, struct ln_str reply, const struct ln_err *err);
+/* Hears how the join of a wanted room ends; soon when it is joined. timeout_ms 0: none. 0: the room
+ * is not wanted. */
+ln_id conn_room_wait(struct conn *c, struct ln_str room, int64_t timeout_ms, conn_room_fn fn,
+                     void *ud);
+void conn_room_wait_cancel(struct conn *c, ln_id wait); /* fn is not called any more */
+/* A room's name on the wire, as struct event carries it, added to out; the same where the protocol
+ * has no rooms. */
+void conn_room_wire(const struct conn *c, struct ln_str room, struct ln_buf *out);
+
 int conn_attempt(const struct conn *c);
 ln_id conn_handle(const struct conn *c);
 struct conn *conn_of_handle(struct clients *cs, ln_id id); /* NULL: closed */

@@ -116,8 +116,11 @@ void op_fail(struct op *op, ln_status code, const char *text) {
 /* What may stand around an event's name and arguments: type, attachments, ack, brackets. */
 #define HEAD_BYTES 32
 
-/* A server closes the whole line for a message that is too big: better refused here. */
-static ln_status check_size(const struct conn *c, const struct conn_emit *e, struct ln_err *err) {
+/* What cannot go, now or ever, is better refused here: servers close the whole line for a message
+ * that is too big. */
+static ln_status check_fit(const struct conn *c, const struct conn_emit *e, struct ln_err *err) {
+    const char *words = c->proto->refuses ? c->proto->refuses(c, e) : NULL;
+    if (words) return ln_fail(err, LN_INVALID, "%s", words);
     size_t limit = c->line ? c->line->max_payload : 0;
     size_t biggest = HEAD_BYTES + strlen(c->nsp) + e->name.n + e->args.n;
     for (size_t i = 0; i < e->bin_count; i++)
@@ -145,8 +148,11 @@ static void send_now(struct conn *c, const struct conn_emit *e, int64_t ack) {
 }
 
 static struct conn_emit emit_of(const struct msg *m) {
-    return (struct conn_emit){
-        .name = m->name, .args = m->args, .bin = m->bin, .bin_count = m->bin_count};
+    return (struct conn_emit){.name = m->name,
+                              .args = m->args,
+                              .bin = m->bin,
+                              .bin_count = m->bin_count,
+                              .room = m->room};
 }
 
 static void send_msg(struct conn *c, const struct msg *m, int64_t ack) {
@@ -154,12 +160,12 @@ static void send_msg(struct conn *c, const struct msg *m, int64_t ack) {
     send_now(c, &e, ack);
 }
 
-/* It was accepted while the server's limit was not known. True: op is gone. */
+/* It was accepted while the line was down. True: op is gone. */
 static bool is_unfit(struct op *op) {
     struct conn_emit e = emit_of(op->msg);
     struct conn *c = op->conn;
     struct ln_err err;
-    if (check_size(c, &e, &err) == LN_OK) return false;
+    if (check_fit(c, &e, &err) == LN_OK) return false;
     if (!op->reply) ln_log(LN_WARN, c->tag, "emit '%.*s' is dropped: %s", LN_FMT(e.name), err.text);
     c->stats.dropped++;
     op_fail(op, err.code, err.text);
@@ -312,7 +318,7 @@ static ln_status check(const struct conn *c, const struct conn_emit *e, struct l
     if (e->bin_count > (size_t)c->opts->max_attachments)
         return ln_fail(err, LN_INVALID, "%zu binary values in one event: peers take at most %d",
                        e->bin_count, c->opts->max_attachments);
-    return check_size(c, e, err);
+    return check_fit(c, e, err);
 }
 
 static ln_status emit_direct(struct conn *c, const struct conn_emit *e, ln_id *id,
@@ -344,7 +350,7 @@ static ln_status emit_later(struct conn *c, const struct conn_emit *e, int retri
         return drop(c, LN_DROPPED, err, "not connected, and offline.mode is drop");
     if (is_down && c->opts->offline == OFFLINE_FAIL)
         return drop(c, LN_DISCONNECTED, err, "not connected, and offline.mode is fail");
-    struct msg *m = msg_new(e->name, e->args, e->bin, e->bin_count);
+    struct msg *m = msg_new_in(e->room, e->name, e->args, e->bin, e->bin_count);
     ln_status full = outbox_check(c, m->bytes, err);
     if (full != LN_OK) {
         c->stats.dropped++;
@@ -365,7 +371,8 @@ static ln_status emit(struct conn *c, const struct conn_emit *e, ln_id *id, stru
     ln_status wrong = check(c, e, err);
     if (wrong != LN_OK) return wrong;
     bool is_volatile = e->flags & CONN_EMIT_VOLATILE, is_now = e->flags & CONN_EMIT_NOW;
-    int retries = is_volatile || is_now ? 0 : e->retries < 0 ? c->opts->retries : e->retries;
+    bool is_once = is_volatile || is_now || !c->proto->send_ack; /* a retry needs acks */
+    int retries = is_once ? 0 : e->retries < 0 ? c->opts->retries : e->retries;
     bool is_up = conn_is_up(c) && line_check(c->line);
     if (is_volatile && (!is_up || (c->step != STEP_OPEN && !is_now)))
         return drop(c, LN_DROPPED, err, "a volatile emit is dropped while not connected");

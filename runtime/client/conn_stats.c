@@ -19,21 +19,27 @@ static struct ln_str put(char **at, struct ln_str s) {
     return copy;
 }
 
-struct msg *msg_new(struct ln_str name, struct ln_str args, const struct ln_str *bin,
-                    size_t bin_count) {
-    size_t bytes = name.n + args.n;
+struct msg *msg_new_in(struct ln_str room, struct ln_str name, struct ln_str args,
+                       const struct ln_str *bin, size_t bin_count) {
+    size_t bytes = room.n + name.n + args.n;
     for (size_t i = 0; i < bin_count; i++)
         bytes += bin[i].n;
     struct msg *m = ln_alloc(sizeof *m + bin_count * sizeof m->bin[0] + bytes);
     char *at = (char *)(m->bin + bin_count);
     m->name = put(&at, name);
     m->args = put(&at, args);
+    if (room.p) m->room = put(&at, room);
     for (size_t i = 0; i < bin_count; i++)
         m->bin[i] = put(&at, bin[i]);
     m->bin_count = bin_count;
     m->bytes = bytes;
     m->ack = SIO_NO_ACK;
     return m;
+}
+
+struct msg *msg_new(struct ln_str name, struct ln_str args, const struct ln_str *bin,
+                    size_t bin_count) {
+    return msg_new_in((struct ln_str){0}, name, args, bin, bin_count);
 }
 
 void msgs_push(struct msgs *q, struct msg *m) {

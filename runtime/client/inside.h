@@ -21,7 +21,7 @@
 #include "wire/socketio.h"
 #include "wire/url.h"
 
-enum { HANDLE_CONN = 1, HANDLE_OP = 2 };
+enum { HANDLE_CONN = 1, HANDLE_OP = 2, HANDLE_WAIT = 3 };
 enum {
     KEPT_BYTES = 16 << 20, /* of an outbox, of events that came too early; unsent on the line: then
                               emits fail … */
@@ -42,6 +42,8 @@ struct clients {
     struct ln_map lines;   /* key -> the newest line with that key */
     struct ln_buf scratch; /* a frame's head while it is sent */
     struct ln_list all_lines;
+    struct ln_buf in[2];   /* names and arguments of an event while it is told, when they had to be
+                              decoded */
     int (*dial)(void *ud, struct conn *c);
     void *dial_ud;
     loop_fn quiet; /* NULL, or called when all_lines becomes empty */
@@ -55,7 +57,7 @@ struct clients {
 /* A message that is kept: one block of memory. */
 struct msg {
     struct msg *next;
-    struct ln_str name, args;
+    struct ln_str name, args, room;
     int64_t ack, wall_ms;
     size_t bytes, bin_count;
     struct ln_str bin[];
@@ -63,6 +65,9 @@ struct msg {
 struct msg *msg_new(struct ln_str name, struct ln_str args, const struct ln_str *bin,
                     size_t bin_count);
 struct msgs { /* a queue of them */
+/* The same, of an emit or event that belongs to a room. */
+struct msg *msg_new_in(struct ln_str room, struct ln_str name, struct ln_str args,
+                       const struct ln_str *bin, size_t bin_count);
     struct msg *first, *last;
     size_t count, bytes;
 };
@@ -153,6 +158,7 @@ struct conn {
     size_t rooms_asked;
 
     struct msgs *early, *history; /* NULL until something comes early; until a script reads it */
+    struct ln_list room_waits; /* rooms.c */
     struct conn_stats stats;
     struct ln_map counts;
     struct event_count *last_count;
@@ -240,7 +246,11 @@ void rooms_free(struct conn *c);
 
 /* --- conn_stats.c --- */
 struct event_count *count_of(struct conn *c, struct ln_str name);
+void rooms_give_up(struct conn *c); /* no attempt follows: who waits hears so */
 void history_add(struct conn *c, struct ln_str name, struct ln_str args);
+/* From protocols with rooms of their own: how a join ended. reply: raw JSON, or NULL with err. */
+void conn_room_answer(struct conn *c, struct ln_str room, struct ln_str reply,
+                      const struct ln_err *err);
 
 /* --- conn_opts.c --- */
 void conn_opts_settle(struct conn_opts *o); /* zeros become defaults */
