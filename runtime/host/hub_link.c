@@ -59,7 +59,8 @@ static void hook_admit(void *ud, ln_id ticket, struct ln_str nsp, struct ln_str 
 /* --- settings --- */
 
 bool app_open_hub(struct app *a, bool trace, struct ln_err *err) {
-    static const struct hub_hooks hooks = {hook_admit, hook_wants, hook_event, hook_client};
+    static const struct hub_hooks hooks = {
+        .admit = hook_admit, .wants = hook_wants, .event = hook_event, .client = hook_client};
     const struct config *c = a->config;
     struct hub_opts o;
     hub_opts_init(&o);

@@ -3,7 +3,7 @@
  * Opening and closing the hub, and what its server calls. Lines are in hub_line.c, their clients in
  * hub_client.c.
  */
-#include "hub/hub_int.h"
+#include "hub/hub_pusher.h"
 
 #include <stdio.h>
 
@@ -25,7 +25,8 @@ void hub_opts_init(struct hub_opts *o) {
                            .ping_timeout_ms = 20000,
                            .connect_timeout_ms = 45000,
                            .history = 100,
-                           .leave_grace_ms = 2000};
+                           .leave_grace_ms = 2000,
+                           .activity_timeout_ms = 30000};
 }
 
 const char *hub_leave_name(enum hub_leave why) {
@@ -101,6 +102,7 @@ static void hub_gone(void *ud) {
     ln_map_free(&h->users);
     ln_map_free(&h->sids);
     ln_slots_free(&h->slots);
+    hub_apps_free(h);
     free_list(h->opts.origins);
     free_list(h->opts.namespaces);
     ln_free((char *)h->opts.host);
@@ -119,6 +121,8 @@ static void fill_opts(struct hub *h, const struct hub_opts *o) {
     h->opts.namespaces = (const char *const *)copy_list(o->namespaces);
     if (o->rate <= 0) h->opts.rate = defaults.rate;
     if (o->rate_burst <= 0) h->opts.rate_burst = defaults.rate_burst;
+    if (o->activity_timeout_ms <= 0) h->opts.activity_timeout_ms = defaults.activity_timeout_ms;
+    h->opts.apps = NULL; /* copied by hub_apps.c */
 }
 
 struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_hooks *hooks,
@@ -143,7 +147,7 @@ struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_
     ln_list_init(&h->lines);
     ln_list_init(&h->clients);
     ln_list_init(&h->empty_rooms);
-    h->server = server_open(l, &so, &cbs, h, err);
+    if (hub_apps_open(h, o, err)) h->server = server_open(l, &so, &cbs, h, err);
     if (h->server) return h;
     hub_gone(h);
     return NULL;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hub: linnet's own small server. Socket.IO v4 over WebSocket at /socket.io/, plain JSON over
- * WebSocket at /ws, and the chat page, on one port. It speaks the `linnet` dialect (docs/hub.md):
+ * The hub: linnet's own small server. Socket.IO v4 over WebSocket at /socket.io/, Pusher's protocol
+ * at /app/KEY, plain JSON over WebSocket at /ws, and the chat page, on one port. It speaks the `linnet` dialect (docs/hub.md):
  * who is who, rooms with members and history, messages, typing, read marks, presence. What it does
  * beyond that is a script's business, through the hooks below.
  *
  * Files: hub (opening, closing) hub_http (page, guards) hub_line (a WebSocket, its limits)
  * hub_client (a line in a namespace) hub_sio (Engine.IO and Socket.IO) hub_raw (plain JSON)
  * hub_rooms (rooms, broadcast) hub_users (who is who) hub_chat (the dialect) hub_trace (the Events
- * tab).
+ * tab); hub_pusher.h lists Pusher's.
  */
 #ifndef LN_HUB_H
 #define LN_HUB_H
@@ -17,6 +17,17 @@
 #include "io/loop.h"
 
 struct hub;
+
+/* An app of Pusher's protocol: who knows the secret may sign for private channels and use the HTTP
+ * API. The first app's channels are rooms in "/", those of each further one in "/ID". */
+enum hub_whispers { HUB_WHISPERS_MEMBERS, HUB_WHISPERS_ALL, HUB_WHISPERS_NONE };
+struct hub_app {
+    const char *key, *secret, *id;
+    const char *master_key;     /* base64, 32 bytes: for encrypted channels; NULL: there are none */
+    enum hub_whispers whispers; /* client events: on private and presence channels; on all; none */
+    int whisper_rate;           /* of one client, a second; 0: 10 */
+    int max_connections;        /* 0: as many as the hub takes */
+};
 
 struct hub_opts {
     const char *host;           /* "127.0.0.1"; an other one must be asked for */
@@ -34,6 +45,11 @@ struct hub_opts {
     int64_t ping_interval_ms, ping_timeout_ms, connect_timeout_ms; /* 25000 20000 45000 */
     size_t history;                                                /* messages kept per room: 100 */
     int64_t leave_grace_ms; /* a page refresh is no leaving: 2000 */
+    /* Pusher. Without apps a hub for this machine alone has one: key and id "linnet", a secret that
+     * nobody knows, and its auth endpoint signs for everybody. */
+    const struct hub_app *apps;
+    size_t app_count;
+    int64_t activity_timeout_ms; /* told to clients: 30000; twice that in silence: a ping */
 };
 void hub_opts_init(struct hub_opts *o);
 
@@ -67,6 +83,10 @@ struct hub_hooks {
      * a request that the dialect refused. */
     void (*event)(void *ud, const struct hub_event *ev);
     void (*client)(void *ud, ln_id client, struct ln_str nsp, bool connected, struct ln_str reason);
+    /* Pusher: may this connection have that channel, or sign in? NULL: nobody decides. Else answer
+     * each with hub_authorize, at once or later. request: JSON {socket_id, channel (absent: it
+     * signs in), kind, params, headers}. */
+    void (*authorize)(void *ud, ln_id ticket, struct ln_str request);
 };
 
 /* NULL with err ("port 4321 is taken by another program; --port picks another"). */
@@ -77,6 +97,10 @@ int hub_port(const struct hub *h);
 int hub_pair(struct hub *h); /* tests: the client's end of a socket pair; see io/server.h */
 
 void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct ln_str data);
+enum hub_consent { HUB_YES, HUB_NO, HUB_NOBODY /* no script decides */ };
+/* user: JSON {user_id, user_info, watchlist} or none; message: why not, or NULL. */
+void hub_authorize(struct hub *h, ln_id ticket, enum hub_consent consent, const char *message,
+                   struct ln_str user);
 
 /* --- sending --- */
 struct hub_target {    /* empty strings and 0 mean: any */
@@ -86,12 +110,14 @@ struct hub_target {    /* empty strings and 0 mean: any */
     ln_id except;
     bool is_volatile;
 };
-/* Returns how many clients it went to. */
+/* Returns how many clients it went to. A room is a Pusher channel, too: with the dialect, rooms of
+ * "/" are the channels `presence-ROOM`; every other channel is the room of its name. */
 size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, struct ln_str args,
                 const struct ln_str *bin, size_t bin_count);
 typedef void (*hub_reply_fn)(void *ud, struct ln_str args, const struct ln_err *err);
 /* To one client, with an answer. LN_OK: exactly one call of reply follows (err: NULL, LN_TIMEOUT,
- * LN_DISCONNECTED), never before this returns. Else none: LN_DISCONNECTED, LN_FULL. */
+ * LN_DISCONNECTED), never before this returns. Else none: LN_DISCONNECTED, LN_FULL, LN_REFUSED
+ * (Pusher's protocol has no answers). */
 ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct ln_str args,
                        int64_t timeout_ms, hub_reply_fn reply, void *ud);
 bool hub_ack(struct hub *h, ln_id client, int64_t ack, struct ln_str args, const struct ln_str *bin,
@@ -103,7 +129,7 @@ bool hub_part(struct hub *h, ln_id client, struct ln_str room);
 void hub_disconnect(struct hub *h, ln_id client, bool whole_line);
 struct hub_client_info {
     ln_id id;
-    struct ln_str nsp, sid, user_id, user_name, ip, protocol; /* protocol: "socketio" "ws" */
+    struct ln_str nsp, sid, user_id, user_name, ip, protocol; /* "socketio" "ws" "pusher" */
     uint64_t connected_at_ms;
 };
 bool hub_client(const struct hub *h, ln_id client, struct hub_client_info *out);

@@ -4,7 +4,7 @@
  * arguments, acts, and adds to the answer `{"ok":true`. What it has no field for is passed on as it
  * came, byte for byte.
  */
-#include "hub/hub_int.h"
+#include "hub/hub_pusher.h"
 
 #include <stdio.h>
 
@@ -15,7 +15,6 @@
 #define MAX_READ_IDS 1000
 #define MAX_STATUS_TEXT 200 /* characters */
 #define MAX_TYPE 50
-#define NONE ((struct ln_str){NULL, 0})
 
 struct ask { /* a request under way */
     struct hub *h;
@@ -41,6 +40,8 @@ static bool get_text(struct ask *a, const char *key, struct ln_buf *buf) {
 /* The room that is asked for. Its name is put into buf. */
 static bool get_room_name(struct ask *a, struct ln_buf *buf) {
     if (!get_text(a, "room", buf)) return fail(a, LN_INVALID, "\"room\" must be a room's name");
+    if (hub_channel_is_guarded(ln_buf_get(buf)))
+        return fail(a, LN_FORBIDDEN, "that is a channel of Pusher's protocol, no room");
     if (hub_text_ok(ln_buf_get(buf), 1, HUB_MAX_ROOM, HUB_MAX_ROOM)) return true;
     return fail(a, LN_INVALID, "a room's name has 1 to 100 bytes, without control characters");
 }
@@ -96,23 +97,25 @@ static bool do_leave(struct ask *a) {
     return true;
 }
 
-/* Is this key one that the hub writes itself? `text` and `type` are among them. */
-static bool is_own_key(struct ln_str key) {
-    static const char *const own[] = {"id", "room", "text", "type", "time", "sender"};
+/* Keys that the hub writes itself. */
+static const char *const message_keys[] = {"id", "room", "text", "type", "time", "sender", NULL};
+static const char *const notice_keys[] = {"room", "user", "on", "ids", NULL};
+
+static bool is_own_key(struct ln_str key, const char *const *own) {
     struct ln_buf plain = {0};
     bool found = false;
     if (memchr(key.p, '\\', key.n) && ln_json_unescape(key, &plain)) key = ln_buf_get(&plain);
-    for (size_t i = 0; i < LN_COUNT(own); i++)
-        found = found || ln_str_is(key, own[i]);
+    for (; *own; own++)
+        found = found || ln_str_is(key, *own);
     ln_buf_free(&plain);
     return found;
 }
 
-static void add_other_fields(struct ask *a, struct ln_buf *out) {
+static void add_other_fields(struct ask *a, struct ln_buf *out, const char *const *own) {
     struct ln_str key, value;
     size_t at = 0;
     while (ln_json_each(a->doc, &at, &key, &value)) {
-        if (is_own_key(key)) continue;
+        if (is_own_key(key, own)) continue;
         ln_buf_puts(out, ",\"");
         ln_buf_str(out, key);
         ln_buf_puts(out, "\":");
@@ -154,7 +157,7 @@ static bool do_message(struct ask *a) {
     hub_json_time(&m, now);
     ln_buf_puts(&m, ",\"sender\":");
     hub_user_json(&m, a->c->user);
-    add_other_fields(a, &m);
+    add_other_fields(a, &m, message_keys);
     ln_buf_putc(&m, '}');
     hub_room_keep(a->h, r, ln_buf_get(&m));
     hub_send_room(r, a->c, false, LN_STR("message"), ln_buf_get(&m));
@@ -172,6 +175,11 @@ static void begin_notice(struct ask *a, const struct hub_room *r, struct ln_buf 
     hub_user_json(out, a->c->user);
 }
 
+static void end_notice(struct ask *a, struct ln_buf *out) {
+    add_other_fields(a, out, notice_keys);
+    ln_buf_putc(out, '}');
+}
+
 static bool do_typing(struct ask *a) {
     struct hub_room *r = get_joined(a);
     struct ln_buf out = {0};
@@ -179,7 +187,8 @@ static bool do_typing(struct ask *a) {
     if (!r) return false;
     if (!get_bool(a, "on", &on)) return fail(a, LN_INVALID, "\"on\" must be true or false");
     begin_notice(a, r, &out);
-    ln_buf_fmt(&out, ",\"on\":%s}", on ? "true" : "false");
+    ln_buf_fmt(&out, ",\"on\":%s", on ? "true" : "false");
+    end_notice(a, &out);
     hub_send_room(r, a->c, true, LN_STR("typing"), ln_buf_get(&out));
     ln_buf_free(&out);
     return true;
@@ -205,7 +214,8 @@ static bool do_read(struct ask *a) {
     if (!ids_ok(ids))
         return fail(a, LN_INVALID, "\"ids\" must be a list of at most 1000 messages' ids");
     begin_notice(a, r, &out);
-    ln_buf_fmt(&out, ",\"ids\":%.*s}", LN_FMT(ids));
+    ln_buf_fmt(&out, ",\"ids\":%.*s", LN_FMT(ids));
+    end_notice(a, &out);
     hub_send_room(r, a->c, false, LN_STR("read"), ln_buf_get(&out));
     ln_buf_free(&out);
     return true;
@@ -326,6 +336,10 @@ static const struct verb *find_verb(struct ln_str name) {
 
 void hub_chat_error(struct hub_client *c, int64_t ack, const struct ln_err *err) {
     struct ln_buf error = {0}, out = {0};
+    if (c->line->proto == HUB_PUSHER) {
+        hub_pusher_error(c->line, hub_pusher_code(err->code), err->text);
+        return;
+    }
     ln_buf_fmt(&error, "{\"code\":\"%s\",\"message\":", ln_status_name(err->code));
     ln_json_quote(&error, ln_str(err->text));
     ln_buf_putc(&error, '}');

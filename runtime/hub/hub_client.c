@@ -3,7 +3,7 @@
  * Clients: how they are admitted, how their events go to the dialect and the hooks, what they owe
  * an answer to, and how they end.
  */
-#include "hub/hub_int.h"
+#include "hub/hub_pusher.h"
 
 #include "base/clock.h"
 #include "base/crypt.h"
@@ -17,7 +17,10 @@ static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str a
     c->line = line;
     c->nsp = ln_str_dup(nsp);
     c->connected_at_ms = (uint64_t)ln_wall_ms();
-    ln_random_id(c->sid, HUB_SID_LEN);
+    if (line->proto == HUB_PUSHER)
+        hub_pusher_sid(h, c->sid);
+    else
+        ln_random_id(c->sid, HUB_SID_LEN);
     ln_list_init(&c->on_line);
     ln_list_init(&c->in_hub);
     ln_list_init(&c->of_user);
@@ -30,7 +33,9 @@ static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str a
     h->client_count++;
     loop_timer_cancel(h->loop, line->connect_timer);
     if (line->proto == HUB_SIO) hub_sio_welcome(c);
-    if (h->opts.dialect && ln_str_is(nsp, "/")) {
+    if (line->proto == HUB_PUSHER) {
+        hub_pusher_welcome(c); /* who it is shows when it subscribes or signs in */
+    } else if (h->opts.dialect && ln_str_is(nsp, "/")) {
         hub_user_enter(c, auth);
         hub_chat_welcome(c);
     }
@@ -48,12 +53,8 @@ static void on_ticket_timeout(void *ud) {
     hub_admit(t->line->hub, t->id, false, "timeout", (struct ln_str){NULL, 0});
 }
 
-void hub_line_ask(struct hub_line *line, struct ln_str nsp, struct ln_str auth) {
+static struct hub_ticket *ticket_new(struct hub_line *line, struct ln_str nsp) {
     struct hub *h = line->hub;
-    if (!h->hooks.admit) {
-        client_new(line, nsp, auth);
-        return;
-    }
     struct hub_ticket *t = ln_new(struct hub_ticket);
     t->line = line;
     t->nsp = ln_str_dup(nsp);
@@ -61,6 +62,27 @@ void hub_line_ask(struct hub_line *line, struct ln_str nsp, struct ln_str auth) 
     ln_list_push(&line->tickets, &t->node);
     t->id = ln_slot_put(&h->slots, t, HUB_TICKET);
     t->timer = loop_timer(h->loop, h->opts.connect_timeout_ms, on_ticket_timeout, t);
+    return t;
+}
+
+void hub_client_ask(struct hub_client *c, struct ln_str auth) {
+    struct hub *h = c->line->hub;
+    if (!h->hooks.admit) {
+        hub_pusher_signed(c->line, true, NULL);
+        return;
+    }
+    struct hub_ticket *t = ticket_new(c->line, ln_str(c->nsp));
+    t->is_signin = true;
+    h->hooks.admit(h->ud, t->id, ln_str(c->nsp), auth, ln_buf_get(&c->line->headers));
+}
+
+void hub_line_ask(struct hub_line *line, struct ln_str nsp, struct ln_str auth) {
+    struct hub *h = line->hub;
+    if (!h->hooks.admit) {
+        client_new(line, nsp, auth);
+        return;
+    }
+    struct hub_ticket *t = ticket_new(line, nsp);
     if (ln_str_is(nsp, "/") && line->proto == HUB_SIO) {
         ln_buf_clear(&line->auth);
         ln_buf_str(&line->auth, auth);
@@ -73,6 +95,7 @@ void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct
     if (!t) return; /* answered, or gone meanwhile */
     struct hub_line *line = t->line;
     char *nsp = t->nsp;
+    bool is_signin = t->is_signin;
     t->nsp = NULL;
     hub_ticket_free(t);
     if (!message) message = "not allowed";
@@ -80,8 +103,12 @@ void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct
         ln_free(nsp);
         return;
     }
-    if (ok) {
+    if (is_signin) {
+        hub_pusher_signed(line, ok, message);
+    } else if (ok) {
         client_new(line, ln_str(nsp), ln_buf_get(&line->auth));
+    } else if (line->proto == HUB_PUSHER) {
+        hub_pusher_end(line, HUB_LEAVE_SERVER, 4009, message);
     } else if (line->proto == HUB_SIO) {
         hub_sio_refuse(line, ln_str(nsp), message, data);
     } else {
@@ -135,14 +162,18 @@ void hub_client_end(struct hub_client *c, enum hub_leave why) {
 }
 
 void hub_client_event(struct hub_client *c, struct hub_event *ev) {
-    struct hub *h = c->line->hub;
     struct ln_err err;
-    enum hub_verdict verdict = HUB_NOT_OURS;
-    if (!hub_line_charge(c->line)) {
-        ln_fail(&err, LN_FULL, "too many events: at most %d a second", h->opts.rate);
+    if (hub_line_charge(c->line)) {
+        hub_client_dispatch(c, ev);
+    } else {
+        ln_fail(&err, LN_FULL, "too many events: at most %d a second", c->line->hub->opts.rate);
         hub_chat_error(c, ev->ack, &err);
-        return;
     }
+}
+
+void hub_client_dispatch(struct hub_client *c, struct hub_event *ev) {
+    struct hub *h = c->line->hub;
+    enum hub_verdict verdict = HUB_NOT_OURS;
     ev->hub = h;
     ev->client = c->id;
     hub_trace_event(h, "in", c, ev->name, (struct ln_str){NULL, 0}, ev->args);
@@ -175,6 +206,7 @@ ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct l
                        int64_t timeout_ms, hub_reply_fn reply, void *ud) {
     struct hub_client *c = hub_get(h, client);
     if (!c || c->line->is_ended) return LN_DISCONNECTED;
+    if (c->line->proto == HUB_PUSHER) return LN_REFUSED; /* it has no answers */
     if (c->wait_count >= HUB_MAX_WAITS) return LN_FULL;
     struct hub_wait *w = ln_new(struct hub_wait);
     *w = (struct hub_wait){.client = c, .ack = c->next_ack++, .reply = reply, .ud = ud};
@@ -198,6 +230,7 @@ bool hub_ack(struct hub *h, ln_id client, int64_t ack, struct ln_str args, const
              size_t bin_count) {
     struct hub_client *c = hub_get(h, client);
     if (!c || ack < 0 || c->line->is_ended || bin_count > SIO_MAX_ATTACHMENTS) return false;
+    if (c->line->proto == HUB_PUSHER) return false;
     if (c->line->proto == HUB_SIO) {
         hub_sio_ack(c, ack, args, bin, bin_count);
     } else {
@@ -220,18 +253,22 @@ void hub_disconnect(struct hub *h, ln_id client, bool whole_line) {
         if (line->proto == HUB_SIO) hub_sio_bye(c);
         hub_client_end(c, HUB_LEAVE_SERVER);
     }
-    hub_line_drop(line, HUB_LEAVE_SERVER, line->proto == HUB_SIO ? 1005 : 1000, "");
+    if (line->proto == HUB_PUSHER) /* a code that makes it stay away */
+        hub_pusher_end(line, HUB_LEAVE_SERVER, 4009, "You got disconnected by the app.");
+    else
+        hub_line_drop(line, HUB_LEAVE_SERVER, line->proto == HUB_SIO ? 1005 : 1000, "");
 }
 
 /* --- looking --- */
 
 static void fill_info(const struct hub_client *c, struct hub_client_info *out) {
+    static const char *const protocols[] = {"socketio", "ws", "pusher"};
     *out = (struct hub_client_info){
         .id = c->id,
         .nsp = ln_str(c->nsp),
         .sid = ln_str(c->sid),
         .ip = ln_str(c->line->ip),
-        .protocol = c->line->proto == HUB_SIO ? LN_STR("socketio") : LN_STR("ws"),
+        .protocol = ln_str(protocols[c->line->proto]),
         .connected_at_ms = c->connected_at_ms,
     };
     if (!c->user) return;

@@ -24,9 +24,12 @@
 #define HUB_MAX_ID 100   /* bytes of a user's id */
 
 enum hub_kind { HUB_CLIENT = 1, HUB_TICKET };
-enum hub_proto { HUB_SIO, HUB_RAW };
+enum hub_proto { HUB_SIO, HUB_RAW, HUB_PUSHER };
 
 struct hub_user;
+struct pusher_hub; /* hub_pusher.h */
+struct pusher_line;
+struct pusher_parcel;
 
 struct hub_line {
     struct ln_list node;    /* hub.lines */
@@ -52,6 +55,7 @@ struct hub_line {
     struct ln_buf packet, bins[SIO_MAX_ATTACHMENTS];
     int want, have;
     size_t bin_bytes;
+    struct pusher_line *pusher; /* what only HUB_PUSHER has, else NULL */
 };
 
 struct hub_ticket { /* a client that hooks.admit thinks about */
@@ -59,6 +63,7 @@ struct hub_ticket { /* a client that hooks.admit thinks about */
     struct hub_line *line;
     ln_id id, timer;
     char *nsp;
+    bool is_signin; /* Pusher: the line is open, its user is asked about */
 };
 
 struct hub_wait { /* an answer that a client owes: hub_emit_ack */
@@ -104,6 +109,8 @@ struct hub_member {
     struct ln_list of_room, of_client;
     struct hub_room *room;
     struct hub_client *client;
+    bool is_occupant; /* its user is seen in the room */
+    bool is_channel;  /* Pusher: the room's name is a channel that it subscribed to */
 };
 
 struct hub_occupant { /* a user in a room */
@@ -117,9 +124,11 @@ struct hub_occupant { /* a user in a room */
 
 struct hub_user {
     struct hub *hub;
-    char *id, *name, *text;
+    char *nsp, *id, *name, *text;
+    char *info; /* Pusher's user_info as it came, JSON; NULL: {"name":…} */
     const char *status;
     bool is_named, was_warned; /* has an id of its own choice; two names were seen */
+    bool is_number;            /* the id came as a number, and is one to Pusher's clients */
     struct ln_list clients, occupants;
     size_t lines;
     int64_t seen_ms;
@@ -135,7 +144,8 @@ struct hub {
     struct ln_list lines, clients, empty_rooms;
     struct ln_map sids;  /* sid -> client */
     struct ln_map rooms; /* nsp, 0 byte, name -> room */
-    struct ln_map users; /* id -> user */
+    struct ln_map users; /* id (in "/"), or nsp, 0 byte, id -> user */
+    struct pusher_hub *pusher;
     size_t client_count, tracers, history_bytes;
     uint64_t mark, messages;
     unsigned guests;
@@ -170,11 +180,13 @@ void hub_ticket_free(struct hub_ticket *t);
 /* --- hub_client.c --- */
 /* Asks whether that namespace may be joined; a client or a refusal follows. */
 void hub_line_ask(struct hub_line *line, struct ln_str nsp, struct ln_str auth);
+void hub_client_ask(struct hub_client *c, struct ln_str auth); /* Pusher: about a signin */
 bool hub_line_is_asked(const struct hub_line *line, struct ln_str nsp);
 struct hub_client *hub_get(const struct hub *h, ln_id id);
 void hub_client_end(struct hub_client *c, enum hub_leave why);
 /* An event that came in: rate, trace, dialect, hooks. */
 void hub_client_event(struct hub_client *c, struct hub_event *ev);
+void hub_client_dispatch(struct hub_client *c, struct hub_event *ev); /* the rate was charged */
 void hub_client_answer(struct hub_client *c, int64_t ack, struct ln_str args); /* of hub_emit_ack */
 
 /* --- hub_http.c --- */
@@ -215,6 +227,10 @@ void hub_room_free(struct hub *h, struct hub_room *r);
 void hub_room_keep(struct hub *h, struct hub_room *r, struct ln_str message);
 /* `[…]` of the last n messages. */
 void hub_room_history(const struct hub_room *r, size_t n, struct ln_buf *out);
+/* As hub_emit to a room, for an event on a Pusher channel: only to the subscribers whom it is for.
+ * data: what they get, raw; {NULL,0}: made of args. */
+size_t hub_emit_channel(struct hub *h, const struct hub_target *t, unsigned faces,
+                        struct ln_str name, struct ln_str args, struct ln_str data);
 /* To everybody who shares a room with u, once each. */
 size_t hub_send_friends(struct hub_user *u, const struct hub_client *except, struct ln_str name,
                         struct ln_str args);
@@ -226,12 +242,15 @@ size_t hub_send_room(struct hub_room *r, const struct hub_client *except, bool i
 
 /* --- hub_users.c: who is who (dialect) --- */
 void hub_user_enter(struct hub_client *c, struct ln_str auth);      /* finds or makes c->user */
+/* The same by names that were checked: id "": a guest's, made here; name "": guest-N. */
+void hub_user_enter_as(struct hub_client *c, struct ln_str id, struct ln_str name);
 void hub_user_quit(struct hub_client *c, enum hub_leave why);       /* out of all its rooms, too */
 void hub_user_json(struct ln_buf *out, const struct hub_user *u);   /* {id,name} */
 void hub_member_json(struct ln_buf *out, const struct hub_user *u); /* Member */
 void hub_members_json(struct ln_buf *out, const struct hub_room *r);
-/* c has come into r, or goes out of it (it is still a member); the others are told. */
-void hub_occupy(struct hub_client *c, struct hub_room *r);
+/* The member's user has come into the room, or goes out of it (it is still a member); the others
+ * are told. */
+void hub_occupy(struct hub_member *m);
 void hub_vacate(struct hub_client *c, struct hub_room *r, enum hub_leave why, bool at_once);
 void hub_room_evict(struct hub_room *r); /* the room ends, and its occupants with it */
 void hub_user_update(const struct hub_client *from, struct hub_user *u); /* presence: update */

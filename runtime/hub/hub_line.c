@@ -3,7 +3,7 @@
  * Lines: one WebSocket each, with its heartbeat, its time to join something, and its rate. What a
  * line says is read by hub_sio.c or hub_raw.c.
  */
-#include "hub/hub_int.h"
+#include "hub/hub_pusher.h"
 
 #include "base/mem.h"
 
@@ -125,7 +125,9 @@ void hub_line_start(struct hub_line *line) {
 void hub_line_input(struct hub_line *line, bool binary, char *p, size_t n) {
     if (line->is_ended) return;
     heard(line, line->proto == HUB_SIO && !binary && n == 1 && *p == '3');
-    if (line->proto == HUB_SIO) {
+    if (line->proto == HUB_PUSHER) {
+        hub_pusher_input(line, binary, p, n);
+    } else if (line->proto == HUB_SIO) {
         hub_sio_input(line, binary, p, n);
     } else {
         hub_raw_input(line, binary, p, n);
@@ -134,6 +136,7 @@ void hub_line_input(struct hub_line *line, bool binary, char *p, size_t n) {
 
 void hub_line_pong(struct hub_line *line) {
     if (line->proto == HUB_RAW) heard(line, true);
+    if (line->proto == HUB_PUSHER) hub_pusher_heard(line);
 }
 
 void hub_ticket_free(struct hub_ticket *t) {
@@ -155,6 +158,7 @@ void hub_line_free(struct hub_line *line) {
     loop_timer_cancel(line->hub->loop, line->ping_timer);
     loop_timer_cancel(line->hub->loop, line->connect_timer);
     ln_list_remove(&line->node);
+    hub_pusher_line_free(line);
     ln_buf_free(&line->auth);
     ln_buf_free(&line->headers);
     ln_buf_free(&line->packet);

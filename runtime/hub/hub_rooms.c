@@ -4,7 +4,7 @@
  * come back, or for ten more minutes while it keeps history: so a bot that restarts alone finds it.
  * A broadcast is encoded once for each protocol and shared by all who get it.
  */
-#include "hub/hub_int.h"
+#include "hub/hub_pusher.h"
 
 #include "base/mem.h"
 
@@ -128,7 +128,7 @@ struct hub_room *hub_room_enter(struct hub_client *c, struct ln_str name, bool *
     ln_list_push(&c->memberships, &m->of_client);
     r->count++;
     c->joins++;
-    if (c->user) hub_occupy(c, r);
+    if (c->user && c->line->proto != HUB_PUSHER) hub_occupy(m);
     return r;
 }
 
@@ -147,12 +147,18 @@ bool hub_join(struct hub *h, ln_id client, struct ln_str room) {
     struct hub_client *c = hub_get(h, client);
     bool created;
     if (!c || !hub_text_ok(room, 1, HUB_MAX_ROOM, HUB_MAX_ROOM)) return false;
-    return hub_room_enter(c, room, &created, NULL) != NULL;
+    if (c->line->proto == HUB_PUSHER && pusher_kind(room) == PUSHER_PRESENCE) return false;
+    room = hub_channel_room(h, ln_str(c->nsp), room, NULL);
+    struct hub_room *r = hub_room_enter(c, room, &created, NULL);
+    if (r && c->line->proto == HUB_PUSHER) hub_member_get(c, r)->is_channel = true;
+    return r != NULL;
 }
 
 bool hub_part(struct hub *h, ln_id client, struct ln_str room) {
     struct hub_client *c = hub_get(h, client);
-    struct hub_room *r = c ? hub_room_get(h, ln_str(c->nsp), room) : NULL;
+    if (!c) return false;
+    room = hub_channel_room(h, ln_str(c->nsp), room, NULL);
+    struct hub_room *r = hub_room_get(h, ln_str(c->nsp), room);
     if (!r || !hub_member_get(c, r)) return false;
     if (c->user) hub_vacate(c, r, HUB_LEAVE_SERVER, true);
     hub_room_leave(c, r);
@@ -215,15 +221,19 @@ struct parcel { /* one event, encoded when the first line of a protocol needs it
     const struct hub_client *except;
     bool is_volatile;
     struct ln_buf sio, raw;
+    struct pusher_parcel pusher;
     size_t sent;
 };
 
-static void parcel_send(struct parcel *p, struct hub_client *c) {
+/* m: where c is reached; NULL: it is meant without a room. */
+static void parcel_send(struct parcel *p, struct hub_client *c, const struct hub_member *m) {
     struct hub_line *line = c->line;
     if (c == p->except || c->is_dead || line->is_ended) return;
     if (p->is_volatile && hub_line_queued(line) > VOLATILE_QUEUE_BYTES) return;
-    if (line->proto == HUB_RAW) {
-        if (p->bin_count > 0) return; /* plain JSON has no place for bytes */
+    if (line->proto != HUB_SIO && p->bin_count > 0) return; /* no place for bytes */
+    if (line->proto == HUB_PUSHER) {
+        if (!hub_pusher_deliver(&p->pusher, p->name, p->args, c, m)) return;
+    } else if (line->proto == HUB_RAW) {
         if (p->raw.n == 0) hub_raw_event(&p->raw, SIO_NO_ACK, p->name, p->args);
         hub_line_send(line, false, ln_buf_get(&p->raw));
     } else {
@@ -239,18 +249,21 @@ static void parcel_send(struct parcel *p, struct hub_client *c) {
 static size_t parcel_done(struct parcel *p) {
     ln_buf_free(&p->sio);
     ln_buf_free(&p->raw);
+    hub_pusher_parcel_free(&p->pusher);
     return p->sent;
 }
 
 static void parcel_to_room(struct parcel *p, const struct hub_room *r) {
-    LN_LIST_EACH (&r->members, it, tmp)
-        parcel_send(p, LN_CONTAINER(it, struct hub_member, of_room)->client);
+    LN_LIST_EACH (&r->members, it, tmp) {
+        struct hub_member *m = LN_CONTAINER(it, struct hub_member, of_room);
+        parcel_send(p, m->client, m);
+    }
 }
 
 static void parcel_to_all(struct parcel *p, struct hub *h) {
     LN_LIST_EACH (&h->clients, it, tmp) {
         struct hub_client *c = LN_CONTAINER(it, struct hub_client, in_hub);
-        if (ln_str_is(p->nsp, c->nsp)) parcel_send(p, c);
+        if (ln_str_is(p->nsp, c->nsp)) parcel_send(p, c, NULL);
     }
 }
 
@@ -265,7 +278,10 @@ size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, s
                        .is_volatile = t->is_volatile};
     struct hub_client *only = hub_get(h, t->client);
     if (bin_count > SIO_MAX_ATTACHMENTS || (t->client && !only)) return 0;
-    struct hub_room *r = only || t->room.n == 0 ? NULL : hub_room_get(h, p.nsp, t->room);
+    struct ln_str name_of_room = hub_channel_room(h, p.nsp, t->room, &p.pusher.faces);
+    struct hub_room *r = only || t->room.n == 0 ? NULL : hub_room_get(h, p.nsp, name_of_room);
+    if (!only && t->room.n > 0 && bin_count == 0)
+        hub_cache_keep(h, p.nsp, name_of_room, &p.pusher, name, args);
     if (!only && !r && t->room.n > 0) {
         /* Everybody is alone in a room that has the name of its sid. */
         only = ln_map_get(&h->sids, t->room);
@@ -273,7 +289,7 @@ size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, s
     }
     if (only) {
         p.nsp = ln_str(only->nsp);
-        parcel_send(&p, only);
+        parcel_send(&p, only, NULL);
     } else if (r) {
         parcel_to_room(&p, r);
     } else {
@@ -283,9 +299,23 @@ size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, s
     return parcel_done(&p);
 }
 
+size_t hub_emit_channel(struct hub *h, const struct hub_target *t, unsigned faces,
+                        struct ln_str name, struct ln_str args, struct ln_str data) {
+    struct parcel p = {.nsp = t->nsp,
+                       .name = name,
+                       .args = args,
+                       .except = hub_get(h, t->except),
+                       .pusher = {.faces = faces, .data = data}};
+    struct hub_room *r = hub_room_get(h, t->nsp, t->room);
+    hub_cache_keep(h, t->nsp, t->room, &p.pusher, name, args);
+    if (r) parcel_to_room(&p, r);
+    if (p.sent > 0) hub_trace_event(h, "out", NULL, name, t->room, args);
+    return parcel_done(&p);
+}
+
 size_t hub_send_client(struct hub_client *c, struct ln_str name, struct ln_str args) {
     struct parcel p = {.nsp = ln_str(c->nsp), .name = name, .args = args};
-    parcel_send(&p, c);
+    parcel_send(&p, c, NULL);
     hub_trace_event(c->line->hub, "out", c, name, (struct ln_str){NULL, 0}, args);
     return parcel_done(&p);
 }
@@ -296,7 +326,8 @@ size_t hub_send_room(struct hub_room *r, const struct hub_client *except, bool i
                        .name = name,
                        .args = args,
                        .except = except,
-                       .is_volatile = is_volatile};
+                       .is_volatile = is_volatile,
+                       .pusher = {.is_notice = true}};
     parcel_to_room(&p, r);
     if (p.sent > 0) hub_trace_event(r->hub, "out", NULL, name, ln_str(r->name), args);
     return parcel_done(&p);
@@ -304,14 +335,19 @@ size_t hub_send_room(struct hub_room *r, const struct hub_client *except, bool i
 
 size_t hub_send_friends(struct hub_user *u, const struct hub_client *except, struct ln_str name,
                         struct ln_str args) {
-    struct parcel p = {.nsp = LN_STR("/"), .name = name, .args = args, .except = except};
+    struct parcel p = {.nsp = ln_str(u->nsp),
+                       .name = name,
+                       .args = args,
+                       .except = except,
+                       .pusher = {.is_notice = true}};
     uint64_t mark = ++u->hub->mark;
     LN_LIST_EACH (&u->occupants, it, tmp) {
         struct hub_room *r = LN_CONTAINER(it, struct hub_occupant, of_user)->room;
         LN_LIST_EACH (&r->members, it2, tmp2) {
-            struct hub_client *c = LN_CONTAINER(it2, struct hub_member, of_room)->client;
-            if (c->mark != mark) parcel_send(&p, c);
-            c->mark = mark;
+            struct hub_member *m = LN_CONTAINER(it2, struct hub_member, of_room);
+            if (!m->is_occupant && m->client->line->proto == HUB_PUSHER) continue;
+            if (m->client->mark != mark) parcel_send(&p, m->client, m);
+            m->client->mark = mark;
         }
     }
     if (p.sent > 0) hub_trace_event(u->hub, "out", NULL, name, (struct ln_str){NULL, 0}, args);
@@ -323,7 +359,7 @@ void hub_send_tracers(struct hub *h, struct ln_str args) {
         .nsp = LN_STR("/"), .name = LN_STR("trace"), .args = args, .is_volatile = true};
     LN_LIST_EACH (&h->clients, it, tmp) {
         struct hub_client *c = LN_CONTAINER(it, struct hub_client, in_hub);
-        if (c->is_tracer) parcel_send(&p, c);
+        if (c->is_tracer) parcel_send(&p, c, NULL);
     }
     parcel_done(&p);
 }

@@ -4,7 +4,7 @@
  * in a room). Others hear of the first client that comes into a room and of the last that goes; a
  * user with an id of its own who comes back within leave_grace_ms neither left nor joined.
  */
-#include "hub/hub_int.h"
+#include "hub/hub_pusher.h"
 
 #include <stdio.h>
 
@@ -14,8 +14,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-
-#define NONE ((struct ln_str){NULL, 0})
 
 /* --- text and JSON --- */
 
@@ -83,12 +81,30 @@ void hub_members_json(struct ln_buf *out, const struct hub_room *r) {
 
 /* --- users --- */
 
+static void user_key(struct ln_buf *out, const char *nsp, struct ln_str id) {
+    if (strcmp(nsp, "/") != 0) ln_buf_add(out, nsp, strlen(nsp) + 1);
+    ln_buf_str(out, id);
+}
+
+static struct hub_user *user_get(const struct hub *h, const char *nsp, struct ln_str id) {
+    struct ln_buf key = {0};
+    user_key(&key, nsp, id);
+    struct hub_user *u = ln_map_get(&h->users, ln_buf_get(&key));
+    ln_buf_free(&key);
+    return u;
+}
+
 static void user_settle(struct hub_user *u) {
+    struct ln_buf key = {0};
     if (u->lines > 0 || !ln_list_empty(&u->occupants)) return;
-    ln_map_remove(&u->hub->users, ln_str(u->id));
+    user_key(&key, u->nsp, ln_str(u->id));
+    ln_map_remove(&u->hub->users, ln_buf_get(&key));
+    ln_buf_free(&key);
+    ln_free(u->nsp);
     ln_free(u->id);
     ln_free(u->name);
     ln_free(u->text);
+    ln_free(u->info);
     ln_free(u);
 }
 
@@ -96,9 +112,11 @@ void hub_user_rename(struct hub_user *u, struct ln_str name) {
     char *copy = ln_str_dup(name);
     ln_free(u->name);
     u->name = copy;
+    if (u->info) hub_pusher_rename(u);
 }
 
-static struct hub_user *user_new(struct hub *h, struct ln_str id) {
+static struct hub_user *user_new(struct hub *h, const char *nsp, struct ln_str id) {
+    struct ln_buf key = {0};
     struct hub_user *u = ln_new(struct hub_user);
     char made[16];
     u->hub = h;
@@ -108,12 +126,15 @@ static struct hub_user *user_new(struct hub *h, struct ln_str id) {
         ln_random_id(made + 2, 12);
         id = ln_str(made);
     }
+    u->nsp = ln_strdup(nsp);
     u->id = ln_str_dup(id);
     u->text = ln_strdup("");
     u->status = "online";
     ln_list_init(&u->clients);
     ln_list_init(&u->occupants);
-    ln_map_set(&h->users, id, u);
+    user_key(&key, nsp, id);
+    ln_map_set(&h->users, ln_buf_get(&key), u);
+    ln_buf_free(&key);
     return u;
 }
 
@@ -146,26 +167,33 @@ static void same_id(struct hub_client *c, struct hub_user *u, struct ln_str name
                   LN_COUNT(fields));
 }
 
-void hub_user_enter(struct hub_client *c, struct ln_str auth) {
+void hub_user_enter_as(struct hub_client *c, struct ln_str id, struct ln_str name) {
     struct hub *h = c->line->hub;
-    struct ln_buf id_buf = {0}, name_buf = {0};
-    struct ln_str id = auth_text(auth, "id", HUB_MAX_ID, HUB_MAX_ID, &id_buf);
-    struct ln_str name = auth_text(auth, "name", HUB_MAX_NAME, HUB_MAX_NAME * 4, &name_buf);
-    struct hub_user *u = id.n > 0 ? ln_map_get(&h->users, id) : NULL;
+    struct hub_user *u = id.n > 0 ? user_get(h, c->nsp, id) : NULL;
     if (u) {
         same_id(c, u, name);
     } else {
-        u = user_new(h, id);
+        char guest[24];
+        u = user_new(h, c->nsp, id);
         if (name.n == 0) {
-            ln_buf_clear(&name_buf);
-            ln_buf_fmt(&name_buf, "guest-%u", ++h->guests);
+            snprintf(guest, sizeof guest, "guest-%u", ++h->guests);
+            name = ln_str(guest);
         }
-        u->name = ln_str_dup(ln_buf_get(&name_buf));
+        u->name = ln_str_dup(name);
     }
     u->lines++;
     u->seen_ms = ln_wall_ms();
     c->user = u;
     ln_list_push(&u->clients, &c->of_user);
+}
+
+void hub_user_enter(struct hub_client *c, struct ln_str auth) {
+    struct ln_buf id_buf = {0}, name_buf = {0};
+    struct ln_str id = auth_text(auth, "id", HUB_MAX_ID, HUB_MAX_ID, &id_buf);
+    struct ln_str name = auth_text(auth, "name", HUB_MAX_NAME, HUB_MAX_NAME * 4, &name_buf);
+    hub_user_enter_as(c, id, name);
+    if (c->user->lines == 1)
+        c->user->is_number = id.n > 0 && ln_json_peek(ln_json_get(auth, "id")) == LN_JSON_NUMBER;
     ln_buf_free(&id_buf);
     ln_buf_free(&name_buf);
 }
@@ -230,9 +258,12 @@ static void on_grace(void *ud) {
     user_settle(u);
 }
 
-void hub_occupy(struct hub_client *c, struct hub_room *r) {
+void hub_occupy(struct hub_member *m) {
+    struct hub_client *c = m->client;
+    struct hub_room *r = m->room;
     struct hub_user *u = c->user;
     struct hub_occupant *o = ln_map_get(&r->occupants, ln_str(u->id));
+    m->is_occupant = true;
     if (!o) {
         o = ln_new(struct hub_occupant);
         o->user = u;
@@ -251,20 +282,21 @@ void hub_occupy(struct hub_client *c, struct hub_room *r) {
 
 void hub_vacate(struct hub_client *c, struct hub_room *r, enum hub_leave why, bool at_once) {
     struct hub_user *u = c->user;
+    struct hub_member *m = hub_member_get(c, r);
     struct hub_occupant *o = ln_map_get(&r->occupants, ln_str(u->id));
     int64_t grace = r->hub->opts.leave_grace_ms;
-    if (!o) return;
+    if (!o || !m || !m->is_occupant) return;
     if (--o->count > 0) {
         hub_user_update(c, u);
-        return;
-    }
-    o->why = why;
-    /* Only who has an id of its own can come back as the same user. */
-    if (at_once || grace <= 0 || !u->is_named || why == HUB_LEAVE_SERVER || r->hub->is_closing) {
-        occupant_leaves(o, c);
     } else {
-        o->grace = loop_timer(r->hub->loop, grace, on_grace, o);
+        o->why = why;
+        /* Only who has an id of its own can come back as the same user. */
+        if (at_once || grace <= 0 || !u->is_named || why == HUB_LEAVE_SERVER || r->hub->is_closing)
+            occupant_leaves(o, c);
+        else
+            o->grace = loop_timer(r->hub->loop, grace, on_grace, o);
     }
+    m->is_occupant = false;
 }
 
 void hub_room_evict(struct hub_room *r) {

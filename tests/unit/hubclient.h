@@ -61,8 +61,10 @@ static inline void seen_admit(void *ud, ln_id ticket, struct ln_str nsp, struct 
     if (!seen.ask) hub_admit(hub, ticket, true, NULL, NOTHING);
 }
 
-static const struct hub_hooks all_hooks = {seen_admit, seen_wants, seen_event, seen_client};
-static const struct hub_hooks no_admit = {NULL, seen_wants, seen_event, seen_client};
+static const struct hub_hooks all_hooks = {
+    .admit = seen_admit, .wants = seen_wants, .event = seen_event, .client = seen_client};
+static const struct hub_hooks no_admit = {
+    .wants = seen_wants, .event = seen_event, .client = seen_client};
 
 static inline struct hub_opts test_opts(void) {
     struct hub_opts o;
