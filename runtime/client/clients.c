@@ -24,9 +24,9 @@ static void free_if_over(struct clients *cs) {
     ln_map_free(&cs->names);
     ln_map_free(&cs->lines);
     ln_buf_free(&cs->scratch);
-    ln_free(cs);
     ln_buf_free(&cs->in[0]);
     ln_buf_free(&cs->in[1]);
+    ln_free(cs);
 }
 
 void clients_hold(struct clients *cs) {
@@ -159,8 +159,8 @@ struct conn *conn_open(struct clients *cs, const char *name, const struct conn_o
     c->stats.last_error = "";
     c->auth_reason = "first";
     ln_list_init(&c->line_node);
-    emit_init(c);
     ln_list_init(&c->room_waits);
+    emit_init(c);
     conn_take_opts(c, o, nsp, proto);
     c->handle = ln_slot_put(&cs->slots, c, HANDLE_CONN);
     ln_map_set(&cs->names, ln_str(c->name), c);

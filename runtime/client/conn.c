@@ -39,8 +39,8 @@ void conn_set_state(struct conn *c, enum conn_state state) {
     if (state == old) return;
     c->state = state;
     c->turns++;
-    struct ln_buf args = {0};
     if (state == CONN_FAILED) rooms_give_up(c);
+    struct ln_buf args = {0};
     ln_buf_fmt(&args, "\"%s\",\"%s\"", conn_state_name(state), conn_state_name(old));
     conn_tell(c, "state", &args);
 }

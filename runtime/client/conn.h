@@ -175,6 +175,7 @@ struct conn_emit {
     struct ln_str name, args; /* args as in struct event */
     const struct ln_str *bin;
     size_t bin_count;
+    struct ln_str room; /* where to: for protocols with rooms of their own; {NULL,0}: none */
     unsigned flags;
     conn_reply_fn reply; /* NULL: no ack is asked for */
     void *ud;
@@ -191,7 +192,6 @@ void conn_emit_cancel(struct conn *c, ln_id op);
 /* Answers an event's ack; only the first answer per number is sent. epoch: the event's. */
 void conn_ack(struct conn *c, uint64_t epoch, int64_t ack, struct ln_str args,
               const struct ln_str *bin, size_t bin_count);
-    struct ln_str room; /* where to: for protocols with rooms of their own; {NULL,0}: none */
 
 /* What waits in the outbox. name and args lent; stops when fn returns false. */
 void conn_outbox_each(struct conn *c,
@@ -214,22 +214,6 @@ bool conn_room_want(struct conn *c, struct ln_str room, struct ln_str join_event
 bool conn_room_drop(struct conn *c, struct ln_str room);
 bool conn_room_wanted(const struct conn *c, struct ln_str room);
 
-/* --- fields for scripts --- */
-struct conn_stats {
-    uint64_t connects, reconnects, sent, received, bytes_in, bytes_out, errors, dropped;
-    uint64_t connected_at_ms; /* loop time; 0 when not connected */
-    double rtt_ms;            /* of the last acknowledged event; < 0 unknown */
-    const char *last_error;   /* "": none so far */
-};
-const struct conn_stats *conn_stats(const struct conn *c);
-/* Walks the counts by event name (at most 100 names, then "other"). */
-bool conn_stats_event(const struct conn *c, size_t *i, struct ln_str *name, uint64_t *received,
-                      uint64_t *sent);
-const char *conn_name(const struct conn *c);
-const char *conn_url(const struct conn *c); /* without user and password */
-const char *conn_protocol(const struct conn *c);
-const char *conn_id(const struct conn *c); /* "" when not connected */
-enum conn_state conn_state(const struct conn *c);
 /* Protocols with rooms of their own (Pusher's channels): the host asks for what is wanted, also
  * while connected, and out of what is not wanted any more; join_event is empty. */
 bool conn_has_rooms(const struct conn *c);
@@ -247,6 +231,22 @@ void conn_room_wait_cancel(struct conn *c, ln_id wait); /* fn is not called any 
  * has no rooms. */
 void conn_room_wire(const struct conn *c, struct ln_str room, struct ln_buf *out);
 
+/* --- fields for scripts --- */
+struct conn_stats {
+    uint64_t connects, reconnects, sent, received, bytes_in, bytes_out, errors, dropped;
+    uint64_t connected_at_ms; /* loop time; 0 when not connected */
+    double rtt_ms;            /* of the last acknowledged event; < 0 unknown */
+    const char *last_error;   /* "": none so far */
+};
+const struct conn_stats *conn_stats(const struct conn *c);
+/* Walks the counts by event name (at most 100 names, then "other"). */
+bool conn_stats_event(const struct conn *c, size_t *i, struct ln_str *name, uint64_t *received,
+                      uint64_t *sent);
+const char *conn_name(const struct conn *c);
+const char *conn_url(const struct conn *c); /* without user and password */
+const char *conn_protocol(const struct conn *c);
+const char *conn_id(const struct conn *c); /* "" when not connected */
+enum conn_state conn_state(const struct conn *c);
 int conn_attempt(const struct conn *c);
 ln_id conn_handle(const struct conn *c);
 struct conn *conn_of_handle(struct clients *cs, ln_id id); /* NULL: closed */

@@ -41,9 +41,9 @@ struct clients {
     struct ln_map names;   /* name -> conn */
     struct ln_map lines;   /* key -> the newest line with that key */
     struct ln_buf scratch; /* a frame's head while it is sent */
-    struct ln_list all_lines;
     struct ln_buf in[2];   /* names and arguments of an event while it is told, when they had to be
                               decoded */
+    struct ln_list all_lines;
     int (*dial)(void *ud, struct conn *c);
     void *dial_ud;
     loop_fn quiet; /* NULL, or called when all_lines becomes empty */
@@ -64,10 +64,10 @@ struct msg {
 };
 struct msg *msg_new(struct ln_str name, struct ln_str args, const struct ln_str *bin,
                     size_t bin_count);
-struct msgs { /* a queue of them */
 /* The same, of an emit or event that belongs to a room. */
 struct msg *msg_new_in(struct ln_str room, struct ln_str name, struct ln_str args,
                        const struct ln_str *bin, size_t bin_count);
+struct msgs { /* a queue of them */
     struct msg *first, *last;
     size_t count, bytes;
 };
@@ -156,9 +156,9 @@ struct conn {
 
     struct ln_map rooms; /* name -> struct room */
     size_t rooms_asked;
+    struct ln_list room_waits; /* rooms.c */
 
     struct msgs *early, *history; /* NULL until something comes early; until a script reads it */
-    struct ln_list room_waits; /* rooms.c */
     struct conn_stats stats;
     struct ln_map counts;
     struct event_count *last_count;
@@ -242,15 +242,15 @@ void outbox_lost(struct conn *c);  /* offline modes drop and fail */
 
 /* --- rooms.c --- */
 void rooms_rejoin(struct conn *c); /* STEP_ROOMS, then outbox_flush */
-void rooms_free(struct conn *c);
-
-/* --- conn_stats.c --- */
-struct event_count *count_of(struct conn *c, struct ln_str name);
 void rooms_give_up(struct conn *c); /* no attempt follows: who waits hears so */
-void history_add(struct conn *c, struct ln_str name, struct ln_str args);
+void rooms_free(struct conn *c);
 /* From protocols with rooms of their own: how a join ended. reply: raw JSON, or NULL with err. */
 void conn_room_answer(struct conn *c, struct ln_str room, struct ln_str reply,
                       const struct ln_err *err);
+
+/* --- conn_stats.c --- */
+struct event_count *count_of(struct conn *c, struct ln_str name);
+void history_add(struct conn *c, struct ln_str name, struct ln_str args);
 
 /* --- conn_opts.c --- */
 void conn_opts_settle(struct conn_opts *o); /* zeros become defaults */
