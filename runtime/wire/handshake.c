@@ -128,5 +128,8 @@ ln_status ws_check_response(const struct http_head *h, const char *key, const ch
     if (extension.n > 0) return unwanted(err, "extension", extension);
     struct ln_str chosen = http_header_get(h, "Sec-WebSocket-Protocol");
     if (chosen.p && !was_offered(protocols, chosen)) return unwanted(err, "subprotocol", chosen);
+    if (protocols && !chosen.p)
+        return ln_fail(err, LN_REFUSED, "the server took none of the subprotocols \"%s\"",
+                       protocols);
     return LN_OK;
 }

@@ -108,7 +108,6 @@ TEST(good_answers) {
         const char *text, *protocols;
     } cases[] = {
         {OK_101 "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n", NULL},
-        {OK_101 "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n", "a"}, /* none chosen */
         {OK_101 "sec-websocket-accept:" ACCEPT " \r\nSec-WebSocket-Protocol: b\r\n\r\n", "a, b"},
         {OK_101 "Sec-WebSocket-Accept: " ACCEPT "\r\nSec-WebSocket-Extensions: \r\n\r\n", NULL},
         {"HTTP/1.1 101 X\r\nUPGRADE: WebSocket\r\nConnection: keep-alive\r\n"
@@ -173,6 +172,8 @@ TEST(bad_answers) {
          "the subprotocol \"a\", which was not offered", LN_PROTOCOL},
         {OK_101 "Sec-WebSocket-Accept: " ACCEPT "\r\nSec-WebSocket-Protocol: a, b\r\n\r\n", "a, b",
          "the subprotocol \"a, b\", which was not offered", LN_PROTOCOL},
+        {OK_101 "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n", "a, b",
+         "the server took none of the subprotocols \"a, b\"", LN_REFUSED},
         {OK_101 "Sec-WebSocket-Accept: " ACCEPT "\r\nSec-WebSocket-Protocol:\r\n\r\n", "a, b",
          "the subprotocol \"\", which was not offered", LN_PROTOCOL},
     };
