@@ -44,6 +44,8 @@ static struct {
     const char *open; /* its first frame; NULL: none */
     bool joins;       /* lets everybody into every namespace */
     bool hangs_up;    /* closes each transport before it answers */
+    bool pongs;       /* answers pings */
+    const char *sub;  /* the subprotocol that it takes; NULL: none */
     int sids;
     /* the sink */
     struct ln_buf trail, logs;
@@ -163,8 +165,10 @@ static bool server_upgrade(struct server_line *l) {
         ws_accept_key(key, accept);
         ln_buf_fmt(&out,
                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+                   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
                    accept);
+        if (w.sub) ln_buf_fmt(&out, "Sec-WebSocket-Protocol: %s\r\n", w.sub);
+        ln_buf_puts(&out, "\r\n");
         l->is_up = true;
     }
     server_bytes(l, &out);
@@ -190,6 +194,11 @@ static void server_frame(struct server_line *l, const struct ws_event *ev) {
         ln_buf_putc(&l->got, '<');
         ln_hex(&l->got, ev->data.p, ev->data.n);
         ln_buf_putc(&l->got, '>');
+    } else if (ev->op == WS_PING) {
+        struct ln_buf out = {0};
+        ln_buf_puts(&l->got, "ping");
+        if (w.pongs) ws_write(&out, false, true, WS_PONG, &ev->data, 1);
+        if (w.pongs) server_bytes(l, &out);
     } else if (ev->op == WS_CLOSE) {
         ln_buf_fmt(&l->got, "close(%d)", ev->code);
         say_close(l, ev->code, "");
