@@ -86,6 +86,11 @@ struct ln_str stream_peer(const struct stream *s) {
     return ln_str(s->common->peer);
 }
 
+bool stream_tls_info(const struct stream *s, struct tls_info *info) {
+    if (s->tls) tls_info_get(s->tls, info);
+    return s->tls != NULL;
+}
+
 /* --- the common stock --- */
 
 static void release_common(void *data) {
@@ -134,6 +139,7 @@ static void tell_end(void *ud) {
     struct ln_err *err = s->err;
     s->err = NULL;
     s->cbs->closed(s->ud, s->phase, err);
+    tls_free(s->tls);
     ln_free(err);
     ln_free(s->via);
     give_back(s->common, &s->out);
@@ -161,11 +167,7 @@ static void stream_end(struct stream *s, const struct ln_err *err) {
     s->phase = (uint8_t)stream_phase_of(s);
     setup_free(s);
     if (s->has_poll) uv_poll_stop(&s->poll);
-    if (s->tls) {
-        if (!err && s->phase == PHASE_OPEN && !s->blocked) tls_bye(s->tls);
-        tls_free(s->tls);
-        s->tls = NULL;
-    }
+    if (s->tls && !err && s->phase == PHASE_OPEN && !s->blocked) tls_bye(s->tls);
     loop_defer(s->loop, tell_end, s);
 }
 

@@ -15,12 +15,27 @@ enum stream_phase { PHASE_DNS, PHASE_TCP, PHASE_PROXY, PHASE_TLS, PHASE_HTTP, PH
 const char *stream_phase_name(enum stream_phase p); /* "dns" "tcp" "proxy" "tls" "upgrade" "open" */
 
 struct tls_opts {
-    const char *ca;          /* PEM file or NULL: the system's store (SSL_CERT_FILE is honoured) */
+    const char
+        *ca; /* PEM file or folder, or NULL: the system's store (SSL_CERT_FILE is honoured) */
     const char *cert, *key;  /* PEM files or NULL */
     const char *passphrase;  /* of the key; NULL */
     const char *pin;         /* "sha256//BASE64" of the public key, several by ';'; NULL */
     const char *server_name; /* SNI and the name verified; NULL: the host */
     bool insecure;           /* no verification; the caller logs it */
+};
+
+/* What a TLS handshake agreed on, and the certificate that the server showed, for people. Also of a
+ * handshake that failed, as far as it came: then `defect` says what is wrong with the certificate,
+ * and version and cipher may be "". Revocation is not checked: no list is asked. */
+struct tls_info {
+    char version[16], cipher[64]; /* "TLSv1.3" "TLS_AES_256_GCM_SHA384" */
+    char alpn[16];                /* "http/1.1", or "" when the server does not say */
+    char subject[120], issuer[120];
+    char names[400];  /* "chat.example, *.chat.example, 10.0.0.1": what it is for */
+    char pin[64];     /* "sha256//…": what tls.pin would name; "" when there was no certificate */
+    char defect[400]; /* as in the error text; "" when it passed */
+    int64_t not_before, not_after; /* seconds since 1970 */
+    int days_left;                 /* negative: it has expired */
 };
 
 struct stream_opts {
@@ -61,6 +76,8 @@ size_t stream_queued(const struct stream *s); /* bytes not yet taken by the kern
 void stream_close(struct stream *s);
 void stream_pause(struct stream *s, bool paused); /* stop and resume reading */
 enum stream_phase stream_phase_of(const struct stream *s);
+/* False when the stream has no TLS. Also inside closed(). */
+bool stream_tls_info(const struct stream *s, struct tls_info *info);
 /* "127.0.0.1:4321", "chat.example:443 by http://10.0.0.1:3128", for people; valid until the next
  * call on this loop. */
 struct ln_str stream_peer(const struct stream *s);

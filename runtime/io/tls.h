@@ -20,6 +20,8 @@ enum tls_io tls_handshake(struct tls *t, struct ln_err *err);
 /* Fills p as far as records are there; TLS_DONE when *got > 0. */
 enum tls_io tls_read(struct tls *t, char *p, size_t n, size_t *got, struct ln_err *err);
 enum tls_io tls_write(struct tls *t, const char *p, size_t n, size_t *put, struct ln_err *err);
+/* What is known so far; after a failure too. */
+void tls_info_get(const struct tls *t, struct tls_info *info);
 bool tls_has_pending(const struct tls *t); /* bytes that the descriptor no longer shows */
 void tls_bye(struct tls *t);               /* says that nothing follows (close_notify) */
 

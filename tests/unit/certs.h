@@ -59,6 +59,9 @@ static inline void cert_write(const char *name, const struct cert *c, const char
     fclose(f);
 }
 
+/* Where the next ones say that their issuer's certificate is to be had; NULL: nowhere. */
+static const char *cert_aia;
+
 /* Also writes NAME.pem and NAME.key. */
 static inline struct cert cert_make(const char *name, struct cert_spec s) {
     static long serial = 1;
@@ -73,6 +76,7 @@ static inline struct cert cert_make(const char *name, struct cert_spec s) {
     X509_set_pubkey(c.x509, c.key);
     if (s.is_ca) cert_extension(c.x509, NID_basic_constraints, "critical,CA:TRUE");
     if (s.san) cert_extension(c.x509, NID_subject_alt_name, s.san);
+    if (cert_aia) cert_extension(c.x509, NID_info_access, cert_aia);
     if (!X509_sign(c.x509, s.issuer ? s.issuer->key : c.key, EVP_sha256())) abort();
     cert_write(name, &c, NULL);
     return c;

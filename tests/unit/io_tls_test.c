@@ -54,7 +54,7 @@ TEST(a_self_signed_certificate_is_trusted_by_name_of_its_file_or_not_at_all) {
     begin();
     shake(tls_server(&stranger, NULL, 0), "chat.example", (struct tls_opts){0});
     check_error(LN_DENIED, "TLS: self-signed certificate (set tls.ca to its PEM file, or "
-                           "tls.insecure = true for a test)");
+                           "tls.verify = false for a test)");
     CHECK_INT(line.opened, 0);
     reset();
     shake(tls_server(&stranger, NULL, 0), "chat.example",
@@ -129,7 +129,8 @@ TEST(a_server_that_wants_a_certificate_is_understood) {
     reset();
     shake(tls_server(&good, &ca, TLS1_2_VERSION), "chat.example", trust);
     CHECK_INT(line.opened, 0);
-    check_error(LN_REFUSED, "does it want a client certificate, tls.cert and tls.key?");
+    check_error(LN_REFUSED,
+                "TLS: the server wants a client certificate (set tls.cert and tls.key)");
     reset();
     trust.cert = certs_path("mine.pem");
     trust.key = certs_path("mine.key");
@@ -228,8 +229,6 @@ TEST(files_that_do_not_serve_are_named) {
              certs_path("none.pem"));
     check_files((struct tls_opts){.ca = certs_path("none.pem")}, LN_NOT_FOUND, want);
     check_files((struct tls_opts){.ca = certs_path("empty.pem")}, LN_INVALID, "the file is empty");
-    check_files((struct tls_opts){.ca = certs_dir}, LN_INVALID,
-                ": illegal operation on a directory");
     check_files((struct tls_opts){.ca = certs_path("text.pem")}, LN_INVALID,
                 "/text.pem: no certificate in it (the format is PEM)");
     check_files((struct tls_opts){.cert = certs_path("none.pem")}, LN_NOT_FOUND,
@@ -245,8 +244,11 @@ TEST(files_that_do_not_serve_are_named) {
         LN_INVALID, "/stranger.key, is not the key of the certificate tls.cert");
     check_files(
         (struct tls_opts){.cert = certs_path("locked.pem"), .key = certs_path("locked.key")},
-        LN_INVALID,
-        "/locked.key: no private key in it that can be read (PEM, without a passphrase)");
+        LN_INVALID, "/locked.key, is encrypted: tls.passphrase opens it");
+    check_files((struct tls_opts){.cert = certs_path("locked.pem"),
+                                  .key = certs_path("locked.key"),
+                                  .passphrase = "wrong"},
+                LN_INVALID, "TLS: tls.passphrase does not open the key tls.key, ");
     shake(tls_server(&good, NULL, 0), "", (struct tls_opts){.insecure = true});
     check_error(LN_INVALID, "TLS: there is no host name to verify (tls.server_name)");
     reset();
@@ -279,6 +281,33 @@ TEST(a_renewed_file_is_read_again_and_many_sets_of_options_are_no_leak) {
         CHECK_INT(line.opened, 1);
         reset();
     }
+    end();
+}
+
+TEST(no_cipher_in_common_is_no_matter_of_certificates) {
+    begin();
+    SSL_CTX *ctx = tls_server(&good, NULL, TLS1_2_VERSION);
+    SSL_CTX_set_cipher_list(ctx, "aRSA"); /* with a key that is none */
+    shake(ctx, "chat.example", (struct tls_opts){.insecure = true});
+    check_error(LN_REFUSED, "TLS: the server refused the handshake: no cipher in common, or");
+    reset();
+    end();
+}
+
+static int no_protocol(SSL *ssl, const unsigned char **out, unsigned char *n,
+                       const unsigned char *in, unsigned in_n, void *ud) {
+    (void)ssl, (void)out, (void)n, (void)ud;
+    CHECK(in_n == 9 && memcmp(in, "\x08http/1.1", 9) == 0);
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+TEST(a_server_of_another_protocol_is_understood) {
+    begin();
+    SSL_CTX *ctx = tls_server(&good, NULL, 0);
+    SSL_CTX_set_alpn_select_cb(ctx, no_protocol, NULL);
+    shake(ctx, "chat.example", (struct tls_opts){.insecure = true});
+    check_error(LN_REFUSED, "TLS: the server speaks no HTTP/1.1 on this port");
+    reset();
     end();
 }
 
@@ -326,5 +355,7 @@ TEST_MAIN(T(a_certificate_by_the_given_authority_passes),
           T(a_port_that_does_not_speak_tls_is_told_apart), T(a_server_of_the_past_is_refused),
           T(an_injected_fault_ends_the_handshake), T(files_that_do_not_serve_are_named),
           T(a_renewed_file_is_read_again_and_many_sets_of_options_are_no_leak),
+          T(no_cipher_in_common_is_no_matter_of_certificates),
+          T(a_server_of_another_protocol_is_understood),
           T(a_server_that_does_not_know_the_name_is_understood),
           T(a_reset_during_the_handshake_is_told))
