@@ -81,6 +81,11 @@ struct loop *clients_loop(const struct clients *cs) {
     return cs->loop;
 }
 
+void clients_codecs(struct clients *cs, const struct conn_codecs *codecs, void *ud) {
+    cs->codecs = codecs;
+    cs->codecs_ud = ud;
+}
+
 void clients_dialler(struct clients *cs, int (*dial)(void *ud, struct conn *c), void *ud) {
     cs->dial = dial;
     cs->dial_ud = ud;

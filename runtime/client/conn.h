@@ -18,6 +18,7 @@
 #include "wire/backoff.h"
 
 struct conn;
+struct conn_emit;
 struct clients; /* all connections and lines of one program */
 
 enum conn_state {
@@ -131,7 +132,19 @@ struct conn_sink {
                      const struct ln_err *err);
 };
 
+/* Codecs that are functions of a script (CODEC_OWN); implemented by the bindings. */
+struct conn_codecs {
+    /* A message that came: told by conn_decoded, from inside. False: there is no such function. */
+    bool (*decode)(void *ud, struct conn *c, bool binary, struct ln_str data);
+    /* The frame of an event; CONN_EMIT_BINARY is set in e when it is no text. False: there is no
+     * such function. *status is LN_OK before. */
+    bool (*encode)(void *ud, struct conn *c, struct conn_emit *e, struct ln_buf *frame,
+                   ln_status *status, struct ln_err *err);
+};
+void conn_decoded(struct conn *c, const struct event *ev); /* of ev: name, args, bin */
+
 struct clients *clients_new(struct loop *l, const struct conn_sink *sink, void *ud);
+void clients_codecs(struct clients *cs, const struct conn_codecs *codecs, void *ud); /* lent */
 /* Closes all without events, then frees at the end of the turn's callbacks; the loop must still
  * turn (loop_free does). */
 void clients_free(struct clients *cs);
@@ -165,8 +178,9 @@ uint64_t conn_epoch(const struct conn *c);          /* grows at every connect an
 /* NOW: at once whenever the namespace is connected, before rooms and outbox (`connect` handlers);
  * such emits, and volatile ones, are never retried. With retries the emits of a connection go one
  * at a time: the next leaves when the one before is acknowledged or given up. When an event leaves
- * (not when it is queued; at each try) the sink hears of it as EVENT_OUT. */
-enum { CONN_EMIT_VOLATILE = 1, CONN_EMIT_NOW = 2 };
+ * (not when it is queued; at each try) the sink hears of it as EVENT_OUT. RAW (raw WebSocket): the
+ * last of bin is one message as it goes out, text or BINARY; name and args only tell of it. */
+enum { CONN_EMIT_VOLATILE = 1, CONN_EMIT_NOW = 2, CONN_EMIT_RAW = 4, CONN_EMIT_BINARY = 8 };
 /* reply: raw ack arguments; or err: LN_TIMEOUT "operation has timed out", LN_DISCONNECTED "socket
  * has been disconnected", LN_CANCELLED. Exactly once, never from inside conn_emit. */
 typedef void (*conn_reply_fn)(void *ud, struct ln_str args, const struct ln_str *bin,

@@ -157,6 +157,7 @@ static struct conn_emit emit_of(const struct msg *m) {
 
 static void send_msg(struct conn *c, const struct msg *m, int64_t ack) {
     struct conn_emit e = emit_of(m);
+    e.flags = m->flags;
     send_now(c, &e, ack);
 }
 
@@ -351,6 +352,7 @@ static ln_status emit_later(struct conn *c, const struct conn_emit *e, int retri
     if (is_down && c->opts->offline == OFFLINE_FAIL)
         return drop(c, LN_DISCONNECTED, err, "not connected, and offline.mode is fail");
     struct msg *m = msg_new_in(e->room, e->name, e->args, e->bin, e->bin_count);
+    m->flags = e->flags & (CONN_EMIT_RAW | CONN_EMIT_BINARY);
     ln_status full = outbox_check(c, m->bytes, err);
     if (full != LN_OK) {
         c->stats.dropped++;
@@ -383,12 +385,31 @@ static ln_status emit(struct conn *c, const struct conn_emit *e, ln_id *id, stru
     return emit_later(c, e, retries, !is_up, id, err);
 }
 
+/* What the protocol makes of e first: a frame becomes the last of its binary parts. */
+static ln_status emit_encoded(struct conn *c, const struct conn_emit *e, ln_id *id,
+                              struct ln_err *err) {
+    struct ln_str bin[SIO_MAX_ATTACHMENTS + 1];
+    struct ln_buf frame = {0};
+    struct conn_emit mine = *e;
+    ln_status status = check(c, e, err);
+    if (status == LN_OK) status = c->proto->encode(c, &mine, &frame, err);
+    if (status == LN_OK && mine.flags & CONN_EMIT_RAW) {
+        if (e->bin_count > 0) memcpy(bin, e->bin, e->bin_count * sizeof *bin);
+        bin[mine.bin_count++] = ln_buf_get(&frame);
+        mine.bin = bin;
+    }
+    if (status == LN_OK) status = emit(c, &mine, id, err);
+    ln_buf_free(&frame);
+    return status;
+}
+
 ln_status conn_emit(struct conn *c, const struct conn_emit *e, ln_id *op, struct ln_err *err) {
     ln_id unused, *id = op ? op : &unused;
     *id = 0;
     if (LN_UNLIKELY(c->out == &no_emits)) first_emit(c);
     c->out->emitting++;
-    ln_status status = emit(c, e, id, err);
+    bool encodes = c->proto->encode && !(e->flags & CONN_EMIT_RAW);
+    ln_status status = encodes ? emit_encoded(c, e, id, err) : emit(c, e, id, err);
     c->out->emitting--;
     return status;
 }

@@ -27,8 +27,11 @@ void conn_tell_in(struct conn *c, const struct conn_in *in) {
                        .room = in->room,
                        .ack = in->ack};
     if (LN_LIKELY(sink->event(c->clients->ud, &ev) != LN_PROTOCOL) || !c->line) return;
-    line_fail(c->line, "parse error", LN_PROTOCOL, "the arguments of event '%.*s' are malformed",
-              LN_FMT(in->name));
+    if (c->proto->bad_args)
+        c->proto->bad_args(c, in);
+    else
+        line_fail(c->line, "parse error", LN_PROTOCOL,
+                  "the arguments of event '%.*s' are malformed", LN_FMT(in->name));
 }
 
 static void keep_early(struct conn *c, const struct conn_in *in) {

@@ -161,12 +161,14 @@ static bool check_headers(const char *json, struct ln_err *err) {
 }
 
 static const struct proto *proto_find(const char *name, const struct url *url, struct ln_err *err) {
-    static const struct proto *const protos[] = {&proto_sio};
+    static const struct proto *const protos[] = {&proto_sio, &proto_raw};
     bool is_auto = !name || strcmp(name, "auto") == 0;
-    if (is_auto) name = strncmp(url->scheme, "pusher", 6) == 0 ? "pusher" : proto_sio.name;
+    bool is_plain = url->scheme[0] == 'w' && strcmp(url->path, "/ws") == 0; /* as on our own hub */
+    if (is_auto) name = is_plain ? proto_raw.name : proto_sio.name;
+    if (is_auto && strncmp(url->scheme, "pusher", 6) == 0) name = "pusher";
     for (size_t i = 0; i < LN_COUNT(protos); i++)
         if (strcmp(protos[i]->name, name) == 0) return protos[i];
-    ln_fail(err, LN_INVALID, "unknown protocol '%s'; this version speaks socketio", name);
+    ln_fail(err, LN_INVALID, "unknown protocol '%s'; this version speaks socketio and ws", name);
     return NULL;
 }
 

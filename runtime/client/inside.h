@@ -46,6 +46,8 @@ struct clients {
     struct ln_list all_lines;
     int (*dial)(void *ud, struct conn *c);
     void *dial_ud;
+    const struct conn_codecs *codecs; /* NULL: no script has one */
+    void *codecs_ud;
     loop_fn quiet; /* NULL, or called when all_lines becomes empty */
     void *quiet_ud;
     struct kept_opts *newest_opts; /* clients.c; lent */
@@ -60,6 +62,7 @@ struct msg {
     struct ln_str name, args, room;
     int64_t ack, wall_ms;
     size_t bytes, bin_count;
+    unsigned flags; /* CONN_EMIT_RAW and _BINARY */
     struct ln_str bin[];
 };
 struct msg *msg_new(struct ln_str name, struct ln_str args, const struct ln_str *bin,

@@ -12,6 +12,7 @@
 
 struct line_loss;
 struct line; /* client/line.h: one transport, its handshake and reconnection, one or more conns */
+struct conn_in; /* client/inside.h: an event that came in */
 
 struct proto {
     const char *name;
@@ -51,6 +52,11 @@ struct proto {
      * filled; next and err may be changed. */
     void (*line_ended)(struct line *ln, int code, struct line_loss *why);
     void (*line_pong)(struct line *ln);
+    /* Before an event is kept or sent: may make a frame of it, in *frame, and set CONN_EMIT_RAW. */
+    ln_status (*encode)(struct conn *c, struct conn_emit *e, struct ln_buf *frame,
+                        struct ln_err *err);
+    /* A listener found the arguments to be no JSON. NULL: the line fails with "parse error". */
+    void (*bad_args)(struct conn *c, const struct conn_in *in);
     /* False with words when the options lack something. */
     bool (*check)(const struct conn_opts *o, const struct url *u, struct ln_err *err);
     /* NULL-ended: those of the option `headers` that go with the upgrade. NULL: all. */
@@ -58,6 +64,6 @@ struct proto {
     bool user_is_key;  /* the URL's user and password are no login */
     bool carries_many; /* several connections (namespaces) on one line */
 };
-extern const struct proto proto_sio, proto_pusher;
+extern const struct proto proto_sio, proto_pusher, proto_raw;
 
 #endif
