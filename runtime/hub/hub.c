@@ -3,6 +3,7 @@
  * Opening and closing the hub, and what its server calls. Lines are in hub_line.c, their clients in
  * hub_client.c.
  */
+#include "hub/hub_poll.h"
 #include "hub/hub_pusher.h"
 
 #include <stdio.h>
@@ -13,6 +14,9 @@
 void hub_opts_init(struct hub_opts *o) {
     *o = (struct hub_opts){.host = "127.0.0.1",
                            .port = 4321,
+                           .path = "/socket.io/",
+                           .transports = HUB_POLLING | HUB_WEBSOCKET,
+                           .cors = true,
                            .page = true,
                            .dialect = true,
                            .max_clients = 1000,
@@ -42,17 +46,6 @@ bool hub_has_nsp(const struct hub *h, struct ln_str nsp) {
 }
 
 /* --- the server's callbacks --- */
-
-static void *on_open(void *ud, struct server_peer *p, const struct server_request *r) {
-    struct hub *h = ud;
-    struct hub_line *line = hub_line_new(h, p, hub_http_is_sio(r->path) ? HUB_SIO : HUB_RAW);
-    snprintf(line->ip, sizeof line->ip, "%.*s", LN_FMT(r->ip));
-    line->is_local = ln_str_starts(r->ip, "127.") || ln_str_is(r->ip, "::1");
-    if (h->hooks.admit) hub_headers_json(&line->headers, r);
-    if (line->proto == HUB_RAW) hub_query_json(&line->auth, r->query);
-    hub_line_start(line);
-    return line;
-}
 
 static void on_message(void *ud, bool binary, char *p, size_t n) {
     hub_line_input(ud, binary, p, n);
@@ -103,13 +96,26 @@ static void hub_gone(void *ud) {
     ln_map_free(&h->sids);
     ln_slots_free(&h->slots);
     hub_apps_free(h);
+    hub_polls_free(h);
+    hub_http_free(h);
+    ln_free((char *)h->opts.path);
     free_list(h->opts.origins);
     free_list(h->opts.namespaces);
     ln_free((char *)h->opts.host);
-    ln_buf_free(&h->page_headers);
     ln_buf_free(&h->text);
     ln_free(h);
     if (done) done(done_ud);
+}
+
+/* "chat" -> "/chat/" */
+static char *clean_path(const char *path) {
+    struct ln_buf b = {0};
+    size_t n = strlen(path);
+    if (*path != '/') ln_buf_putc(&b, '/');
+    ln_buf_puts(&b, path);
+    if (n == 0 || path[n - 1] != '/') ln_buf_putc(&b, '/');
+    ln_buf_cstr(&b);
+    return ln_buf_take(&b, NULL);
 }
 
 static void fill_opts(struct hub *h, const struct hub_opts *o) {
@@ -117,6 +123,8 @@ static void fill_opts(struct hub *h, const struct hub_opts *o) {
     hub_opts_init(&defaults);
     h->opts = *o;
     h->opts.host = ln_strdup(o->host ? o->host : defaults.host);
+    h->opts.path = clean_path(o->path ? o->path : defaults.path);
+    if (!o->transports) h->opts.transports = defaults.transports;
     h->opts.origins = (const char *const *)copy_list(o->origins);
     h->opts.namespaces = (const char *const *)copy_list(o->namespaces);
     if (o->rate <= 0) h->opts.rate = defaults.rate;
@@ -129,7 +137,9 @@ struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_
                      void *ud, struct ln_err *err) {
     static const struct server_cbs cbs = {.request = hub_http_request,
                                           .accept = hub_http_accept,
-                                          .open = on_open,
+                                          .begin = hub_http_begin,
+                                          .aborted = hub_poll_aborted,
+                                          .open = hub_http_open,
                                           .message = on_message,
                                           .pong = on_pong,
                                           .closed = on_closed};
@@ -137,7 +147,8 @@ struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_
                              .port = o->port,
                              .max_message = o->max_message,
                              .max_queue = o->max_queue,
-                             .max_peers = o->max_clients};
+                             .max_peers = o->max_clients,
+                             .hold_ms = o->ping_interval_ms + o->ping_timeout_ms + 60000};
     struct hub *h = ln_new(struct hub);
     h->loop = l;
     h->ud = ud;
@@ -158,5 +169,6 @@ void hub_close(struct hub *h, loop_fn done, void *ud) {
     h->is_closing = true;
     h->done = done;
     h->done_ud = ud;
+    hub_polls_close(h);
     server_close(h->server, hub_gone, h);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hub: linnet's own small server. Socket.IO v4 over WebSocket at /socket.io/, Pusher's protocol
- * at /app/KEY, plain JSON over WebSocket at /ws, and the chat page, on one port. It speaks the `linnet` dialect (docs/hub.md):
- * who is who, rooms with members and history, messages, typing, read marks, presence. What it does
- * beyond that is a script's business, through the hooks below.
+ * The hub: linnet's own small server. Socket.IO v4 (every transport) at /socket.io/, Pusher's
+ * protocol at /app/KEY, plain JSON over WebSocket at /ws, and the chat page, on one port. It speaks
+ * the `linnet` dialect (docs/hub.md): who is who, rooms with members and history, messages, typing,
+ * read marks, presence. What it does beyond that is a script's business, through the hooks below.
  *
- * Files: hub (opening, closing) hub_http (page, guards) hub_line (a WebSocket, its limits)
- * hub_client (a line in a namespace) hub_sio (Engine.IO and Socket.IO) hub_raw (plain JSON)
+ * Files: hub (opening, closing) hub_http (what is served where, guards) hub_page hub_query hub_line
+ * (a connection, its limits) hub_engine hub_poll hub_upgrade (Engine.IO over HTTP) hub_client (a
+ * line in a namespace) hub_sio (Engine.IO and Socket.IO packets) hub_raw (plain JSON)
  * hub_rooms (rooms, broadcast) hub_users (who is who) hub_chat (the dialect) hub_trace (the Events
  * tab); hub_pusher.h lists Pusher's.
  */
@@ -29,9 +30,14 @@ struct hub_app {
     int max_connections;        /* 0: as many as the hub takes */
 };
 
+enum { HUB_POLLING = 1, HUB_WEBSOCKET = 2 }; /* transports of Engine.IO */
+
 struct hub_opts {
-    const char *host;           /* "127.0.0.1"; an other one must be asked for */
+    const char *host;           /* "127.0.0.1" or "unix:/run/x.sock"; see io/server.h */
     int port;                   /* 4321; 0 = any; -1 = none: only hub_pair */
+    const char *path;           /* of Engine.IO: "/socket.io/" */
+    unsigned transports;        /* both; 0: both */
+    bool cors;                  /* pages of the origins that are let in may poll: true */
     const char *const *origins; /* NULL-terminated; NULL: same host and port, localhost. "*": any */
     const char *const *namespaces; /* besides "/"; NULL-terminated or NULL */
     bool page, dialect;            /* serve the page; speak the linnet dialect: both default true */

@@ -1,15 +1,50 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hub's HTTP side: the page's files, /healthz, the error table of Engine.IO, and who may come
- * in at all: the Host header guards against DNS rebinding, the Origin header against foreign pages.
+ * The hub's HTTP side: what is served where, and who may come in at all: the Host header guards
+ * against DNS rebinding, the Origin header against foreign pages; pages of an origin that is let in
+ * may read what they get (CORS).
  */
-#include "hub/hub_int.h"
+#include "hub/hub_poll.h"
 
-#include "base/embed.h"
-#include "base/json.h"
-#include "base/text.h"
+#include <stdio.h>
 
-#define PAGE_HEADERS 6 /* pairs */
+#include "base/mem.h"
+
+#define MAX_HEADERS 12
+
+struct hub_http {                       /* the headers of the reply that is being made */
+    const char *v[MAX_HEADERS * 2 + 1]; /* name, value, …, NULL */
+    struct ln_buf values[MAX_HEADERS];
+    size_t n;
+};
+
+/* --- headers --- */
+
+void hub_headers_clear(struct hub *h) {
+    if (!h->http) h->http = ln_new(struct hub_http);
+    h->http->n = 0;
+    h->http->v[0] = NULL;
+}
+
+void hub_header(struct hub *h, const char *name, struct ln_str value) {
+    struct hub_http *x = h->http;
+    if (x->n == MAX_HEADERS) return;
+    ln_buf_clear(&x->values[x->n]);
+    ln_buf_str(&x->values[x->n], value);
+    x->v[2 * x->n] = name;
+    x->v[2 * x->n + 1] = ln_buf_cstr(&x->values[x->n]);
+    x->v[2 * ++x->n] = NULL;
+}
+
+const char *const *hub_headers(struct hub *h) {
+    return h->http->n ? h->http->v : NULL;
+}
+
+void hub_http_free(struct hub *h) {
+    for (size_t i = 0; h->http && i < MAX_HEADERS; i++)
+        ln_buf_free(&h->http->values[i]);
+    ln_free(h->http);
+}
 
 /* --- guards --- */
 
@@ -56,8 +91,12 @@ static struct ln_str origin_host(struct ln_str origin) {
 
 static bool is_listed(const struct hub *h, struct ln_str origin) {
     for (const char *const *o = h->opts.origins; o && *o; o++)
-        if (strcmp(*o, "*") == 0 || same_name(origin, *o)) return true;
+        if (same_name(origin, *o)) return true;
     return false;
+}
+
+static bool any_origin(const struct hub *h) {
+    return is_listed(h, LN_STR("*"));
 }
 
 static bool host_ok(const struct hub *h, struct ln_str host) {
@@ -65,15 +104,14 @@ static bool host_ok(const struct hub *h, struct ln_str host) {
     if (is_local_name(name) || is_address(name) || same_name(name, h->opts.host)) return true;
     for (const char *const *o = h->opts.origins; o && *o; o++) {
         struct ln_str ours = split_port(origin_host(ln_str(*o)), &port);
-        if (strcmp(*o, "*") == 0 ||
-            (ours.n == name.n && ours.n > 0 && strncasecmp(ours.p, name.p, name.n) == 0))
-            return true;
+        if (ours.n == name.n && ours.n > 0 && strncasecmp(ours.p, name.p, name.n) == 0) return true;
     }
-    return false;
+    return any_origin(h);
 }
 
 static bool origin_ok(const struct hub *h, const struct server_request *r) {
-    if (!r->origin.p || is_listed(h, r->origin)) return true; /* no browser sends none */
+    if (!r->origin.p || any_origin(h) || is_listed(h, r->origin))
+        return true; /* no browser: none */
     struct ln_str port, host = origin_host(r->origin);
     if (host.n == 0) return false; /* "null": a file, a sandbox */
     if (host.n == r->host.n && strncasecmp(host.p, r->host.p, host.n) == 0) return true;
@@ -83,230 +121,166 @@ static bool origin_ok(const struct hub *h, const struct server_request *r) {
 }
 
 static bool guard(const struct hub *h, const struct server_request *r, struct server_reply *reply) {
-    reply->status = 403;
+    const char *text = NULL;
     if (!host_ok(h, r->host)) {
-        reply->body = LN_STR("this hub is not known under that name; add its origin to the option "
-                             "hub.origins\n");
-        return false;
+        text = "this hub is not known under that name; add its origin to the option hub.origins\n";
+    } else if (!origin_ok(h, r)) {
+        text = "pages of that origin may not connect; add it to the option hub.origins\n";
     }
-    if (!origin_ok(h, r)) {
-        reply->body = LN_STR("pages of that origin may not connect; add it to the option "
-                             "hub.origins\n");
-        return false;
+    reply->status = text ? 403 : 404;
+    if (text) reply->body = ln_str(text);
+    return !text;
+}
+
+/* --- CORS --- */
+
+void hub_cors(struct hub *h, struct ln_str origin) {
+    if (!h->opts.cors) return;
+    if (any_origin(h) && !is_listed(h, origin)) {
+        hub_header(h, "Access-Control-Allow-Origin", LN_STR("*")); /* without cookies, then */
+    } else if (origin.n > 0) {
+        hub_header(h, "Access-Control-Allow-Origin", origin);
+        hub_header(h, "Access-Control-Allow-Credentials", LN_STR("true"));
+        hub_header(h, "Vary", LN_STR("Origin"));
     }
+}
+
+static bool preflight(struct hub *h, const struct server_request *r, struct server_reply *reply) {
+    struct ln_str wanted = r->header(r, "access-control-request-headers");
+    if (!h->opts.cors || !r->origin.p || !ln_str_is(r->method, "OPTIONS")) return false;
+    hub_header(h, "Access-Control-Allow-Methods", LN_STR("GET,HEAD,PUT,PATCH,POST,DELETE"));
+    if (wanted.n > 0) hub_header(h, "Access-Control-Allow-Headers", wanted);
+    reply->status = 204;
     return true;
 }
 
-/* --- queries and headers --- */
+/* --- routes --- */
 
-static bool query_each(struct ln_str query, size_t *at, struct ln_str *key, struct ln_str *value) {
-    if (*at >= query.n) return false;
-    const char *p = query.p + *at, *end = query.p + query.n;
-    const char *amp = memchr(p, '&', (size_t)(end - p));
-    const char *stop = amp ? amp : end;
-    const char *eq = memchr(p, '=', (size_t)(stop - p));
-    *key = (struct ln_str){p, (size_t)((eq ? eq : stop) - p)};
-    *value = eq ? (struct ln_str){eq + 1, (size_t)(stop - eq - 1)} : (struct ln_str){"", 0};
-    *at = (size_t)(stop - query.p) + 1;
-    return true;
+struct hub_line *hub_http_line(struct hub *h, struct server_peer *p, enum hub_proto proto,
+                               const struct server_request *r) {
+    struct hub_line *line = hub_line_new(h, p, proto);
+    snprintf(line->ip, sizeof line->ip, "%.*s", LN_FMT(r->ip));
+    line->is_local = ln_str_starts(r->ip, "127.") || ln_str_is(r->ip, "::1");
+    if (h->hooks.admit) hub_headers_json(&line->headers, r);
+    return line;
 }
 
-static struct ln_str query_get(struct ln_str query, const char *name) {
-    struct ln_str key, value;
-    size_t at = 0;
-    while (query_each(query, &at, &key, &value))
-        if (ln_str_is(key, name)) return value;
-    return (struct ln_str){NULL, 0};
+bool hub_http_full(const struct hub *h) {
+    return hub_poll_count(h) + (size_t)server_peers(h->server) >= (size_t)h->opts.max_clients;
 }
 
-static void quote_decoded(struct ln_buf *out, struct ln_str s) {
-    struct ln_buf raw = {0}, plain = {0};
-    ln_buf_str(&raw, s);
-    for (size_t i = 0; i < raw.n; i++)
-        if (raw.p[i] == '+') raw.p[i] = ' '; /* as forms and URLSearchParams write a blank */
-    ln_json_quote(out, ln_percent_decode(&plain, ln_buf_get(&raw)) ? ln_buf_get(&plain) : s);
-    ln_buf_free(&raw);
-    ln_buf_free(&plain);
+static bool raw_is(const struct hub *h, struct ln_str path) {
+    (void)h;
+    return ln_str_is(path, "/ws") || ln_str_is(path, "/ws/");
 }
 
-void hub_query_json(struct ln_buf *out, struct ln_str query) {
-    struct ln_str key, value;
-    size_t at = 0;
-    bool first = true;
-    ln_buf_putc(out, '{');
-    while (query_each(query, &at, &key, &value)) {
-        if (!first) ln_buf_putc(out, ',');
-        first = false;
-        quote_decoded(out, key);
-        ln_buf_putc(out, ':');
-        quote_decoded(out, value);
-    }
-    ln_buf_putc(out, '}');
+static bool raw_accept(struct hub *h, const struct server_request *r, struct server_reply *reply) {
+    (void)r;
+    reply->status = 503;
+    reply->body = LN_STR("too many clients\n");
+    return !hub_http_full(h);
 }
 
-/* The request's headers in small letters, and :path, :query and :ip. */
-void hub_headers_json(struct ln_buf *out, const struct server_request *r) {
-    struct ln_str name, value;
-    size_t i = 0;
-    ln_buf_puts(out, "{\":path\":");
-    ln_json_quote(out, r->path);
-    ln_buf_puts(out, ",\":query\":");
-    ln_json_quote(out, r->query);
-    ln_buf_puts(out, ",\":ip\":");
-    ln_json_quote(out, r->ip);
-    while (server_each_header(r, &i, &name, &value)) {
-        ln_buf_puts(out, ",\"");
-        for (size_t k = 0; k < name.n; k++) { /* a token: nothing in it needs an escape */
-            char c = name.p[k];
-            ln_buf_putc(out, c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
-        }
-        ln_buf_puts(out, "\":");
-        ln_json_quote(out, value);
-    }
-    ln_buf_putc(out, '}');
+static struct hub_line *raw_open(struct hub *h, struct server_peer *p,
+                                 const struct server_request *r) {
+    struct hub_line *line = hub_http_line(h, p, HUB_RAW, r);
+    hub_query_json(&line->auth, r->query);
+    hub_line_start(line);
+    return line;
 }
 
-/* --- Engine.IO's error table (protocols.md 3.1) --- */
-
-static const struct {
-    const char *words, *json;
-} engine_errors[] = {
-    {"Transport unknown", "{\"code\":0,\"message\":\"Transport unknown\"}"},
-    {"Session ID unknown", "{\"code\":1,\"message\":\"Session ID unknown\"}"},
-    {"Bad handshake method", "{\"code\":2,\"message\":\"Bad handshake method\"}"},
-    {"Bad request", "{\"code\":3,\"message\":\"Bad request\"}"},
-    {"Forbidden", "{\"code\":4,\"message\":\"Forbidden\"}"},
-    {"Unsupported protocol version", "{\"code\":5,\"message\":\"Unsupported protocol version\"}"},
+static const struct hub_route routes[] = {
+    {.is = hub_poll_is,
+     .allow = "*",
+     .is_cors = true,
+     .request = hub_poll_request,
+     .begin = hub_poll_begin,
+     .accept = hub_poll_accept,
+     .open = hub_poll_open},
+    {.is = raw_is, .accept = raw_accept, .open = raw_open},
+    {.path = "/healthz", .request = hub_health},
+    {.path = "/", .request = hub_page},
 };
 
-/* The row that applies, or -1: a good handshake over WebSocket. Polling is not served, so it is as
- * unknown as any other transport, and no session but a WebSocket's own exists. */
-static int engine_error(const struct server_request *r, bool is_upgrade) {
-    if (!ln_str_is(query_get(r->query, "transport"), "websocket")) return 0;
-    if (!ln_str_is(query_get(r->query, "EIO"), "4")) return 5;
-    if (query_get(r->query, "sid").p) return 1;
-    if (!ln_str_is(r->method, "GET")) return 2;
-    return is_upgrade ? -1 : 3;
+static bool fits(const struct hub *h, const struct hub_route *route, struct ln_str path) {
+    if (route->is) return route->is(h, path);
+    size_t n = strlen(route->path);
+    return route->path[n - 1] == '/' ? ln_str_starts(path, route->path)
+                                     : ln_str_is(path, route->path);
 }
 
-bool hub_http_is_sio(struct ln_str path) {
-    return ln_str_starts(path, "/socket.io/");
+/* The next one from *i on, or NULL. */
+static const struct hub_route *find(const struct hub *h, struct ln_str path, size_t *i) {
+    while (*i < LN_COUNT(routes)) {
+        const struct hub_route *route = &routes[(*i)++];
+        if (fits(h, route, path)) return route;
+    }
+    return NULL;
 }
 
-static bool is_raw(struct ln_str path) {
-    return ln_str_is(path, "/ws") || ln_str_is(path, "/ws/");
+static bool allows(struct hub *h, const struct hub_route *route, struct ln_str method,
+                   struct server_reply *reply) {
+    const char *allow = route->allow ? route->allow : "GET, HEAD";
+    for (const char *p = allow; *p; p += strspn(p, ", ")) {
+        size_t n = strcspn(p, ",");
+        if (*p == '*' || ln_str_eq(method, (struct ln_str){p, n})) return true;
+        p += n;
+    }
+    hub_header(h, "Allow", ln_str(allow));
+    reply->status = 405;
+    return false;
+}
+
+/* False: reply says why this is not even looked at. */
+static bool enter(struct hub *h, const struct hub_route *route, const struct server_request *r,
+                  struct server_reply *reply) {
+    hub_headers_clear(h);
+    if (!guard(h, r, reply)) return false;
+    if (route && route->is_cors) {
+        hub_cors(h, r->origin);
+        if (preflight(h, r, reply)) return false;
+    }
+    return !route || allows(h, route, r->method, reply);
+}
+
+void hub_http_request(void *ud, const struct server_request *r, struct server_reply *reply) {
+    struct hub *h = ud;
+    size_t i = 0;
+    const struct hub_route *route = find(h, r->path, &i);
+    bool goes_on = enter(h, route, r, reply);
+    while (goes_on && route) {
+        if (!route->request) {
+            reply->status = 426;
+            reply->body = LN_STR("this address speaks WebSocket only\n");
+            break;
+        }
+        if (route->request(h, r, reply)) break;
+        route = find(h, r->path, &i);
+    }
+    if (!reply->later) reply->headers = hub_headers(h);
+}
+
+bool hub_http_begin(void *ud, const struct server_request *r, struct server_reply *reply) {
+    struct hub *h = ud;
+    size_t i = 0;
+    const struct hub_route *route = find(h, r->path, &i);
+    bool ok = enter(h, route, r, reply) && route;
+    if (ok && route->begin) ok = route->begin(h, r, reply);
+    reply->headers = hub_headers(h);
+    return ok;
 }
 
 bool hub_http_accept(void *ud, const struct server_request *r, struct server_reply *reply) {
     struct hub *h = ud;
-    if (!guard(h, r, reply)) return false;
-    if (is_raw(r->path)) return true;
-    if (!hub_http_is_sio(r->path)) {
-        reply->status = 404;
-        return false;
-    }
-    int row = engine_error(r, true);
-    if (row < 0) return true;
-    reply->status = 400;
-    reply->body = ln_str(engine_errors[row].words);
-    return false;
+    size_t i = 0;
+    const struct hub_route *route = find(h, r->path, &i);
+    bool ok = enter(h, route, r, reply) && route && route->accept;
+    if (ok) ok = route->accept(h, r, reply);
+    reply->headers = hub_headers(h);
+    return ok;
 }
 
-/* --- answers --- */
-
-static const char *type_of(const char *name) {
-    static const struct {
-        const char *ending, *type;
-    } types[] = {{".html", "text/html; charset=utf-8"},
-                 {".css", "text/css; charset=utf-8"},
-                 {".js", "text/javascript; charset=utf-8"},
-                 {".json", "application/json"},
-                 {".svg", "image/svg+xml"},
-                 {".png", "image/png"},
-                 {".ico", "image/x-icon"},
-                 {".woff2", "font/woff2"},
-                 {".webmanifest", "application/manifest+json"}};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < LN_COUNT(types); i++)
-        if (strcmp(dot, types[i].ending) == 0) return types[i].type;
-    return "text/plain; charset=utf-8";
-}
-
-static void serve_file(struct hub *h, const struct server_request *r, struct server_reply *reply,
-                       const struct ln_embedded *file) {
-    static const char *headers[PAGE_HEADERS * 2 + 1] = {"Content-Security-Policy",
-                                                        NULL,
-                                                        "X-Content-Type-Options",
-                                                        "nosniff",
-                                                        "Referrer-Policy",
-                                                        "no-referrer",
-                                                        "Cache-Control",
-                                                        "no-cache",
-                                                        "Cross-Origin-Opener-Policy",
-                                                        "same-origin",
-                                                        "X-Frame-Options",
-                                                        "DENY",
-                                                        NULL};
-    ln_buf_clear(&h->page_headers);
-    /* 'self' alone does not cover ws: in older browsers. */
-    ln_buf_fmt(&h->page_headers,
-               "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' "
-               "ws://%.*s wss://%.*s; img-src 'self' data:; base-uri 'none'; frame-ancestors "
-               "'none'; form-action 'none'",
-               LN_FMT(r->host), LN_FMT(r->host));
-    headers[1] = ln_buf_cstr(&h->page_headers);
-    reply->status = 200;
-    reply->type = type_of(file->name);
-    reply->body = (struct ln_str){file->p, file->n};
-    reply->headers = headers;
-}
-
-static bool serve_page(struct hub *h, const struct server_request *r, struct server_reply *reply) {
-    struct ln_str name = {r->path.p + 1, r->path.n - 1};
-    if (!h->opts.page) return false;
-    if (name.n == 0) name = LN_STR("index.html");
-    for (const struct ln_embedded *f = hub_page_files; f->name; f++) {
-        if (!ln_str_is(name, f->name)) continue;
-        serve_file(h, r, reply, f);
-        return true;
-    }
-    return false;
-}
-
-static void serve_health(struct hub *h, struct server_reply *reply) {
-    static const char *const headers[] = {"Cache-Control", "no-store", NULL};
-    ln_buf_clear(&h->text);
-    ln_buf_fmt(&h->text,
-               "{\"ok\":true,\"version\":\"" LN_VERSION "\",\"clients\":%zu,\"rooms\":%u,"
-               "\"uptime\":%llu}\n",
-               h->client_count, h->rooms.count,
-               (unsigned long long)((loop_now_ms(h->loop) - h->opened_ms) / 1000));
-    *reply = (struct server_reply){.status = 200,
-                                   .type = "application/json",
-                                   .body = ln_buf_get(&h->text),
-                                   .headers = headers};
-}
-
-void hub_http_request(void *ud, const struct server_request *r, struct server_reply *reply) {
-    static const char *const allow[] = {"Allow", "GET, HEAD", NULL};
-    struct hub *h = ud;
-    if (!guard(h, r, reply)) return;
-    reply->status = 404;
-    if (hub_http_is_sio(r->path)) {
-        int row = engine_error(r, false);
-        reply->status = 400;
-        reply->type = "application/json";
-        reply->body = ln_str(engine_errors[row].json);
-    } else if (!ln_str_is(r->method, "GET") && !ln_str_is(r->method, "HEAD")) {
-        reply->status = 405;
-        reply->body = LN_STR("only GET and HEAD are answered here\n");
-        reply->headers = allow;
-    } else if (is_raw(r->path)) {
-        reply->status = 426;
-        reply->body = LN_STR("this address speaks WebSocket only\n");
-    } else if (ln_str_is(r->path, "/healthz")) {
-        serve_health(h, reply);
-    } else {
-        serve_page(h, r, reply);
-    }
+void *hub_http_open(void *ud, struct server_peer *p, const struct server_request *r) {
+    size_t i = 0;
+    return find(ud, r->path, &i)->open(ud, p, r);
 }

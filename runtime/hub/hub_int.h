@@ -24,19 +24,23 @@
 #define HUB_MAX_ID 100   /* bytes of a user's id */
 
 enum hub_kind { HUB_CLIENT = 1, HUB_TICKET };
-enum hub_proto { HUB_SIO, HUB_RAW, HUB_PUSHER };
+enum hub_proto { HUB_SIO, HUB_RAW, HUB_PUSHER, HUB_PROBE /* an upgrade: hub_poll.h */ };
 
 struct hub_user;
 struct pusher_hub; /* hub_pusher.h */
 struct pusher_line;
 struct pusher_parcel;
+struct hub_http; /* hub_http.c */
+struct hub_poll; /* hub_poll.h */
+struct hub_polls;
 
 struct hub_line {
     struct ln_list node;    /* hub.lines */
     struct ln_list clients; /* hub_client.on_line */
     struct ln_list tickets; /* hub_ticket.node */
     struct hub *hub;
-    struct server_peer *peer; /* NULL: none, and sink (if any) gets what is sent */
+    struct server_peer *peer; /* NULL: none; then poll or sink (if any) gets what is sent */
+    struct hub_poll *poll;    /* Engine.IO: the session that began with polling, else NULL */
     void (*sink)(const struct hub_line *line, bool binary, struct ln_str data);
     enum hub_proto proto;
     bool is_local, is_ended;
@@ -146,13 +150,14 @@ struct hub {
     struct ln_map rooms; /* nsp, 0 byte, name -> room */
     struct ln_map users; /* id (in "/"), or nsp, 0 byte, id -> user */
     struct pusher_hub *pusher;
+    struct hub_polls *polls; /* NULL: nobody has polled yet */
+    struct hub_http *http;
     size_t client_count, tracers, history_bytes;
     uint64_t mark, messages;
     unsigned guests;
     bool is_closing;
     uint64_t opened_ms;
-    struct ln_buf page_headers; /* scratch for hub_http.c */
-    struct ln_buf text;
+    struct ln_buf text; /* scratch for a reply's body */
     loop_fn done;
     void *done_ud;
 };
@@ -191,8 +196,11 @@ void hub_client_answer(struct hub_client *c, int64_t ack, struct ln_str args); /
 
 /* --- hub_http.c --- */
 void hub_http_request(void *ud, const struct server_request *r, struct server_reply *reply);
+bool hub_http_begin(void *ud, const struct server_request *r, struct server_reply *reply);
 bool hub_http_accept(void *ud, const struct server_request *r, struct server_reply *reply);
-bool hub_http_is_sio(struct ln_str path);
+void *hub_http_open(void *ud, struct server_peer *p, const struct server_request *r);
+
+/* --- hub_query.c --- */
 void hub_query_json(struct ln_buf *out, struct ln_str query);
 void hub_headers_json(struct ln_buf *out, const struct server_request *r);
 
@@ -241,7 +249,7 @@ size_t hub_send_room(struct hub_room *r, const struct hub_client *except, bool i
                      struct ln_str name, struct ln_str args);
 
 /* --- hub_users.c: who is who (dialect) --- */
-void hub_user_enter(struct hub_client *c, struct ln_str auth);      /* finds or makes c->user */
+void hub_user_enter(struct hub_client *c, struct ln_str auth); /* finds or makes c->user */
 /* The same by names that were checked: id "": a guest's, made here; name "": guest-N. */
 void hub_user_enter_as(struct hub_client *c, struct ln_str id, struct ln_str name);
 void hub_user_quit(struct hub_client *c, enum hub_leave why);       /* out of all its rooms, too */

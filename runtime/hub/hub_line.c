@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lines: one WebSocket each, with its heartbeat, its time to join something, and its rate. What a
- * line says is read by hub_sio.c or hub_raw.c.
+ * Lines: a WebSocket or a polling session each, with its heartbeat, its time to join something, and
+ * its rate. What a line says is read by hub_sio.c or hub_raw.c.
  */
+#include "hub/hub_poll.h"
 #include "hub/hub_pusher.h"
 
 #include "base/mem.h"
@@ -11,24 +12,31 @@
 
 void hub_line_send(struct hub_line *line, bool binary, struct ln_str data) {
     if (line->is_ended) return;
-    if (!line->peer) {
-        if (line->sink) line->sink(line, binary, data);
-        return;
+    if (line->peer) {
+        if (server_send(line->peer, binary, &data, 1)) return;
+        line->is_ended = true; /* the server closes it: too slow */
+        line->why = HUB_LEAVE_ERROR;
+    } else if (line->poll) {
+        hub_poll_send(line->poll, binary, data);
+    } else if (line->sink) {
+        line->sink(line, binary, data);
     }
-    if (server_send(line->peer, binary, &data, 1)) return;
-    line->is_ended = true; /* the server closes it: too slow */
-    line->why = HUB_LEAVE_ERROR;
 }
 
 size_t hub_line_queued(const struct hub_line *line) {
-    return line->peer ? server_queued(line->peer) : 0;
+    if (line->peer) return server_queued(line->peer);
+    return line->poll ? line->poll->queue.n : 0;
 }
 
 void hub_line_drop(struct hub_line *line, enum hub_leave why, int code, const char *reason) {
     if (line->is_ended) return;
     line->is_ended = true;
     line->why = why;
-    if (line->peer) server_drop(line->peer, code, ln_str(reason));
+    if (line->peer) {
+        server_drop(line->peer, code, ln_str(reason));
+    } else if (line->poll) {
+        hub_poll_touch(line->poll);
+    }
 }
 
 /* --- heartbeat --- */
@@ -124,6 +132,10 @@ void hub_line_start(struct hub_line *line) {
 
 void hub_line_input(struct hub_line *line, bool binary, char *p, size_t n) {
     if (line->is_ended) return;
+    if (line->proto == HUB_PROBE) {
+        hub_upgrade_input(line, binary, (struct ln_str){p, n});
+        return;
+    }
     heard(line, line->proto == HUB_SIO && !binary && n == 1 && *p == '3');
     if (line->proto == HUB_PUSHER) {
         hub_pusher_input(line, binary, p, n);
@@ -151,6 +163,7 @@ void hub_ticket_free(struct hub_ticket *t) {
 void hub_line_free(struct hub_line *line) {
     line->is_ended = true;
     line->peer = NULL;
+    hub_poll_line_gone(line);
     LN_LIST_EACH (&line->tickets, it, tmp)
         hub_ticket_free(LN_CONTAINER(it, struct hub_ticket, node));
     while (!ln_list_empty(&line->clients))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Engine.IO 4 and Socket.IO 5 for one line, over WebSocket (protocols.md 3.2 and 3.3). What breaks
+ * Engine.IO 4 and Socket.IO 5 packets for one line (protocols.md 3.2 and 3.3). What breaks
  * the protocol closes the whole line; what is refused is answered and the line stays. Events are
  * not decoded: names and raw arguments go to hub.c.
  */
-#include "hub/hub_int.h"
+#include "hub/hub_poll.h"
 
 #include "base/crypt.h"
 #include "base/json.h"
@@ -17,10 +17,11 @@
 void hub_sio_open(struct hub_line *line) {
     const struct hub_opts *o = &line->hub->opts;
     struct ln_buf out = {0};
-    char sid[HUB_SID_LEN + 1];
-    ln_random_id(sid, HUB_SID_LEN);
-    eio_open_write(&out, sid, false, o->ping_interval_ms, o->ping_timeout_ms,
-                   (int64_t)o->max_message);
+    char own[HUB_SID_LEN + 1];
+    const char *sid = line->poll ? line->poll->sid : own;
+    ln_random_id(own, HUB_SID_LEN);
+    eio_open_write(&out, sid, line->poll && (o->transports & HUB_WEBSOCKET), o->ping_interval_ms,
+                   o->ping_timeout_ms, (int64_t)o->max_message);
     hub_line_send(line, false, ln_buf_get(&out));
     ln_buf_free(&out);
 }

@@ -426,6 +426,10 @@ int server_port(const struct server *s) {
     return s->port;
 }
 
+int server_peers(const struct server *s) {
+    return s->open;
+}
+
 /* Waits for libwebsockets' own uv handles: they close in steps, each in the closing phase of a
  * turn, and an own handle closed again and again counts these phases. Then the second call of
  * lws_context_destroy frees the context (on a foreign loop the first one only begins). */

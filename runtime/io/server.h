@@ -68,11 +68,13 @@ struct server_opts {
 /* NULL with err ("port 4321 is taken by another program; …"). */
 struct server *server_open(struct loop *l, const struct server_opts *o,
                            const struct server_cbs *cbs, void *ud, struct ln_err *err);
-int server_port(const struct server *s); /* -1: none */
+int server_port(const struct server *s);  /* -1: none */
+int server_peers(const struct server *s); /* open WebSockets */
 /* Closes the port, then every peer with 1001; done(ud) once nothing is left. */
 void server_close(struct server *s, loop_fn done, void *ud);
 
-/* Answers a request that was to be answered later. False: it is dead (aborted follows, or was). */
+/* Answers a request that was to be answered later; `aborted` is not called for it after this.
+ * False: it is dead, its client does not get the answer. */
 bool server_answer(struct server *s, ln_id request, const struct server_reply *reply);
 bool server_waits(const struct server *s, ln_id request); /* it is neither answered nor dead */
 
