@@ -22,13 +22,11 @@ enum eio_type eio_parse(struct ln_str frame, struct ln_str *data) {
 
 /* --- polling bodies --- */
 
-#define SEPARATOR '\x1e'
-
 bool eio_payload_each(struct ln_str body, size_t *pos, struct ln_str *packet) {
     if (*pos > body.n) return false;
     const char *p = body.p ? body.p + *pos : "";
     size_t n = body.n - *pos;
-    const char *end = n ? memchr(p, SEPARATOR, n) : NULL;
+    const char *end = n ? memchr(p, EIO_SEPARATOR, n) : NULL;
     if (end) n = (size_t)(end - p);
     *packet = (struct ln_str){p, n};
     *pos += n + 1;
@@ -46,7 +44,7 @@ static void add_base64(struct ln_buf *body, const struct ln_str *pieces, size_t 
 }
 
 void eio_payload_add(struct ln_buf *body, bool binary, const struct ln_str *pieces, size_t count) {
-    if (body->n > 0) ln_buf_putc(body, SEPARATOR);
+    if (body->n > 0) ln_buf_putc(body, EIO_SEPARATOR);
     if (binary) add_base64(body, pieces, count);
     for (size_t i = 0; !binary && i < count; i++)
         ln_buf_str(body, pieces[i]);

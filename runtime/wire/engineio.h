@@ -23,6 +23,7 @@ enum eio_type {
 /* Type of a text frame; *data is what follows. EIO_BAD for an empty frame or unknown type. */
 enum eio_type eio_parse(struct ln_str frame, struct ln_str *data);
 
+#define EIO_SEPARATOR '\x1e' /* between the packets of a polling body */
 /* The packets of a polling body, one by one, each as it would stand in a text frame (a binary
  * message in its base64 form); *pos begins at 0. False at the end. An empty body is one empty
  * packet, and a separator too many makes one, which eio_parse finds bad. */
