@@ -89,6 +89,9 @@ int lua_push_ln_err(lua_State *L, const struct ln_err *err);
  * table, kept on the stack; else "". Runs no code of the script. */
 struct ln_str error_words(lua_State *L, int idx);
 
+/* Its field `code`, when it is a table that has one. */
+ln_status error_code(lua_State *L, int idx, ln_status otherwise);
+
 /* The call at work in this coroutine: its event, the connection whose emits go at once. */
 struct event *lua_call_event(lua_State *L);
 struct conn *lua_call_now_conn(lua_State *L);

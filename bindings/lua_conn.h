@@ -2,7 +2,8 @@
  *
  * The Conn of scripts: an id, and how its emits go out. Spread over lua_conn.c (the type, fields,
  * control), lua_emit.c (sending), lua_event.c and lua_wait.c (receiving), lua_share.c (who uses
- * which connection, auth functions), lua_room.c (what the Lua half of rooms stands on).
+ * which connection), lua_ask.c (functions among its options), lua_room.c (what the Lua half of
+ * rooms stands on).
  */
 #ifndef LN_LUA_CONN_H
 #define LN_LUA_CONN_H
@@ -35,12 +36,18 @@ struct conn_share { /* a connection and the scripts that use it */
     char *settings; /* what they said of the target when it got its options; NULL: nothing */
     struct session_args *session; /* NULL: there was no event `session` */
 };
+enum use_fn { USE_AUTH, USE_HEADERS, USE_QUERY, USE_FNS };
+struct use_function {
+    const char *name, *what; /* of the option; "auth function" */
+    unsigned ask;            /* the ASK_ bit that it answers */
+};
+extern const struct use_function use_functions[USE_FNS]; /* lua_ask.c */
 struct conn_use { /* one script's use; a seat item "connection" */
     struct seat_item item;
     struct ln_list by_share;
     struct conn_share *share;
     struct script *script;
-    int auth;                  /* registry reference of the auth function, or LUA_NOREF */
+    int fn[USE_FNS];           /* registry references of its functions, or LUA_NOREF */
     int dialect;               /* of the dialect's name or table, or LUA_NOREF */
     bool connects;             /* opened by this trial: connect when live */
     bool has_line;             /* gave options of its own that the line depends on */

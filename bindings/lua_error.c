@@ -54,6 +54,23 @@ int lua_push_ln_err(lua_State *L, const struct ln_err *err) {
     return 2;
 }
 
+static ln_status status_of_name(const char *name) {
+    for (int i = 1; name && i < LN_STATUS_COUNT; i++)
+        if (strcmp(ln_status_name((ln_status)i), name) == 0) return (ln_status)i;
+    return LN_INVALID;
+}
+
+ln_status error_code(lua_State *L, int idx, ln_status otherwise) {
+    ln_status code = otherwise;
+    if (!lua_istable(L, idx)) return code;
+    idx = lua_absindex(L, idx);
+    lua_pushliteral(L, "code");
+    lua_rawget(L, idx);
+    if (lua_type(L, -1) == LUA_TSTRING) code = status_of_name(lua_tostring(L, -1));
+    lua_pop(L, 1);
+    return code;
+}
+
 struct ln_str error_words(lua_State *L, int idx) {
     struct ln_str s = {"", 0};
     idx = lua_absindex(L, idx);
@@ -139,12 +156,6 @@ const char *nearest_key(lua_State *L, int idx, const char *name, char *out, size
 }
 
 /* --- reading an error object --- */
-
-static ln_status status_of_name(const char *name) {
-    for (int i = 1; name && i < LN_STATUS_COUNT; i++)
-        if (strcmp(ln_status_name((ln_status)i), name) == 0) return (ln_status)i;
-    return LN_INVALID;
-}
 
 /* An object that cannot say itself what it means: its message, or what it holds. */
 static void plain_text(lua_State *L) {

@@ -64,7 +64,8 @@ static void opts_free(struct conn_opts *o) {
 static void use_drop(struct seat_item *it) {
     struct conn_use *u = LN_CONTAINER(it, struct conn_use, item);
     ln_list_remove(&u->by_share);
-    lua_call_unref(u->script, u->auth);
+    for (int i = 0; i < USE_FNS; i++)
+        lua_call_unref(u->script, u->fn[i]);
     lua_call_unref(u->script, u->dialect);
     opts_free(u->changed);
     if (ln_list_empty(&u->share->uses)) share_end(u->share);
@@ -138,7 +139,9 @@ static struct conn_use *use_new(lua_State *L, struct conn *c) {
     u->script = script_of(L);
     u->share = conn_share_of(app_of(L), c);
     if (!u->share) u->share = share_new(app_of(L), c);
-    u->auth = u->dialect = LUA_NOREF;
+    u->dialect = LUA_NOREF;
+    for (int i = 0; i < USE_FNS; i++)
+        u->fn[i] = LUA_NOREF;
     ln_list_init(&u->by_share);
     ln_list_push(&u->share->uses, &u->by_share);
     u->item.go_live = use_go_live;
@@ -146,109 +149,14 @@ static struct conn_use *use_new(lua_State *L, struct conn *c) {
     return u;
 }
 
-/* --- auth functions --- */
-
-struct auth_call {
-    struct seat_item item;
-    struct script *script;
-    ln_id conn, ticket;
-    const char *reason;
-    int attempt;
-};
-
-static void auth_answer(struct auth_call *a, struct ln_str json, const struct ln_err *err) {
-    struct conn *c = conn_of_handle(a->script->app->clients, a->conn);
-    ln_id ticket = a->ticket;
-    a->ticket = 0;
-    if (c && ticket) conn_auth_answer(c, ticket, json, err);
-}
-
-static void auth_drop(struct seat_item *it) {
-    struct auth_call *a = LN_CONTAINER(it, struct auth_call, item);
-    struct ln_err err;
-    ln_fail(&err, LN_CANCELLED, "the script with the auth function was stopped");
-    auth_answer(a, (struct ln_str){0}, &err);
-    ln_free(a);
-}
-
-static int auth_push(lua_State *L, void *ud) {
-    const struct auth_call *a = ud;
-    lua_createtable(L, 0, 2);
-    lua_pushinteger(L, a->attempt);
-    lua_setfield(L, -2, "attempt");
-    lua_pushstring(L, a->reason);
-    lua_setfield(L, -2, "reason");
-    return 1;
-}
-
-static void auth_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
-    struct auth_call *a = ud;
-    struct ln_err why;
-    struct ln_str json;
-    if (err) {
-        auth_answer(a, (struct ln_str){0}, err);
-    } else if (n < 1 || lua_type(L, -n) != LUA_TTABLE) {
-        struct ln_str text = n >= 2 ? error_words(L, -n + 1) : (struct ln_str){0};
-        ln_fail(&why, LN_UNAUTHORIZED, "the auth function returned %s%.*s",
-                text.n ? "an error: " : "no table", LN_FMT(text));
-        auth_answer(a, (struct ln_str){0}, &why);
-    } else if (out_private_try(L, lua_absindex(L, -n), &json, &why)) {
-        auth_answer(a, json, NULL);
-    } else {
-        char text[sizeof why.text];
-        snprintf(text, sizeof text, "%s", why.text);
-        ln_fail(&why, LN_UNAUTHORIZED, "the auth function's result: %.300s", text);
-        auth_answer(a, (struct ln_str){0}, &why);
-    }
-    seat_drop(&a->item);
-}
-
-static void ask_auth(struct app *app, struct conn *c, ln_id ticket, const char *reason,
-                     int attempt) {
-    struct conn_share *sh = conn_share_of(app, c);
-    struct conn_use *found = NULL;
-    if (sh) {
-        LN_LIST_EACH (&sh->uses, node, next) {
-            struct conn_use *u = LN_CONTAINER(node, struct conn_use, by_share);
-            if (u->auth != LUA_NOREF && u->script->seat->state == SEAT_LIVE) found = u;
-        }
-    }
-    if (!found) {
-        struct ln_err err;
-        ln_fail(&err, LN_UNAUTHORIZED, "no script has an auth function for this connection");
-        conn_auth_answer(c, ticket, (struct ln_str){0}, &err);
-        return;
-    }
-    struct auth_call *a = ln_new(struct auth_call);
-    a->script = found->script;
-    a->conn = conn_handle(c);
-    a->ticket = ticket;
-    a->reason = reason;
-    a->attempt = attempt;
-    seat_own(found->script->seat, &a->item, "auth", auth_drop);
-    struct lua_call call = {.script = found->script,
-                            .fn = found->auth,
-                            .what = "auth function",
-                            .name = ln_str(conn_name(c)),
-                            .push = auth_push,
-                            .done = auth_done,
-                            .logs = true,
-                            .ud = a};
-    ln_id id = a->item.id;
-    if (lua_call_run(&call)) return;
-    struct seat_item *it =
-        seat_item_of(&app->slots, id, "auth"); /* a killed script is not called */
-    if (it) seat_drop(it);
-}
-
 /* --- linnet.connect --- */
 
 struct asked { /* what a script asks for */
     const char *target;
     struct conn_opts *opts;
-    int auth, dialect; /* stack indices, or 0 */
-    bool has_opts;     /* any at all */
-    bool has_line;     /* one that the line depends on */
+    int fn[USE_FNS], dialect; /* stack indices, or 0 */
+    bool has_opts;            /* any at all */
+    bool has_line;            /* one that the line depends on */
     bool autoconnect;
 };
 
@@ -273,6 +181,27 @@ static struct conn_opts **opts_push(lua_State *L) {
     return o;
 }
 
+static bool is_function_option(const char *key) {
+    for (int i = 0; i < USE_FNS; i++)
+        if (strcmp(key, use_functions[i].name) == 0) return true;
+    return false;
+}
+
+/* The functions among the options at idx stay on the stack; what the settings say there ends. */
+static void read_functions(lua_State *L, int idx, struct asked *q) {
+    struct conn_opts *o = q->opts;
+    char **given[USE_FNS] = {&o->auth, &o->headers, &o->query};
+    bool *asked[USE_FNS] = {&o->auth_asked, &o->headers_asked, &o->query_asked};
+    for (int i = 0; i < USE_FNS; i++) {
+        q->fn[i] = arg_opt(L, idx, use_functions[i].name);
+        if (!lua_isfunction(L, q->fn[i])) q->fn[i] = 0;
+        if (!q->fn[i]) continue;
+        *asked[i] = true;
+        ln_free(*given[i]);
+        *given[i] = NULL;
+    }
+}
+
 /* Pushes a copy of the options at idx without what only Lua knows, and with the Handle of it. */
 static void read_opts(lua_State *L, int idx, struct asked *q) {
     struct ln_err err;
@@ -285,7 +214,7 @@ static void read_opts(lua_State *L, int idx, struct asked *q) {
         q->has_opts = true;
         if (strcmp(key, "dialect") == 0) continue;
         if (strcmp(key, "autoconnect") != 0) q->has_line = true;
-        if (strcmp(key, "auth") == 0 && lua_isfunction(L, -1)) continue;
+        if (lua_isfunction(L, -1) && is_function_option(key)) continue;
         if (lua_isfunction(L, -1))
             script_fail(L, "linnet.connect: option '%s' must be a table here, not a function", key);
         lua_pushvalue(L, -2);
@@ -297,15 +226,9 @@ static void read_opts(lua_State *L, int idx, struct asked *q) {
         !conn_opts_from_json(q->opts, json, &err))
         script_fail(L, "linnet.connect: %s", err.text);
     lua_settop(L, copy - 1);
-    q->auth = arg_opt(L, idx, "auth");
-    if (!lua_isfunction(L, q->auth)) q->auth = 0;
+    read_functions(L, idx, q);
     q->dialect = arg_opt(L, idx, "dialect");
     if (lua_isnil(L, q->dialect)) q->dialect = 0;
-    if (q->auth) {
-        q->opts->auth_asked = true;
-        ln_free(q->opts->auth);
-        q->opts->auth = NULL;
-    }
 }
 
 /* --- which connection serves --- */
@@ -315,13 +238,19 @@ static void read_opts(lua_State *L, int idx, struct asked *q) {
  * was asked for. */
 enum fit { FITS_NOT, FITS_CHANGED, FITS_SHARED, FITS };
 
-/* A script's own auth function is never the same as another script's. */
+static bool has_functions(const int *fn, int none) {
+    for (int i = 0; i < USE_FNS; i++)
+        if (fn[i] != none) return true;
+    return false;
+}
+
+/* A script's own functions are never the same as another script's. */
 static enum fit fit_of(lua_State *L, const struct asked *q, struct conn *c, bool is_plain) {
     const struct script *me = script_of(L);
     const struct conn_share *sh = conn_share_of(app_of(L), c);
     const struct conn_opts *opts = conn_options(c);
     bool is_mine = false, was_mine = false, has_others = false, others_line = false;
-    bool asks = q->auth != 0;
+    bool asks = has_functions(q->fn, 0);
     if (sh) {
         LN_LIST_EACH (&sh->uses, node, next) {
             const struct conn_use *u = LN_CONTAINER(node, struct conn_use, by_share);
@@ -331,7 +260,7 @@ static enum fit fit_of(lua_State *L, const struct asked *q, struct conn *c, bool
             } else if (strcmp(u->script->seat->path, me->seat->path) != 0) {
                 has_others = true;
                 others_line = others_line || u->has_line;
-                asks = asks || u->auth != LUA_NOREF;
+                asks = asks || has_functions(u->fn, LUA_NOREF);
             } else {
                 was_mine = was_mine || u->has_line;
             }
@@ -404,7 +333,8 @@ static int use_conn(lua_State *L, struct asked *q, struct conn_opts **holder) {
     if (is_new) note_settings(u->share, c);
     if (is_new) u->connects = is_trial && q->autoconnect;
     u->autoconnect = q->autoconnect;
-    if (q->auth || q->has_opts) set_ref(L, u, &u->auth, q->auth);
+    for (int i = 0; i < USE_FNS; i++)
+        if (q->fn[i] || q->has_opts) set_ref(L, u, &u->fn[i], q->fn[i]);
     if (q->dialect || q->has_opts) set_ref(L, u, &u->dialect, q->dialect);
     if (q->opts) {
         opts_free(u->changed);
@@ -475,9 +405,10 @@ int l_conn_of(lua_State *L) {
     q.opts->url = url;
     struct conn_use *u = conn_use_of(L, c);
     q.opts->autoconnect = !u || u->autoconnect;
-    if (u && u->auth != LUA_NOREF) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, u->auth);
-        q.auth = lua_gettop(L);
+    for (int i = 0; u && i < USE_FNS; i++) {
+        if (u->fn[i] == LUA_NOREF) continue;
+        lua_rawgeti(L, LUA_REGISTRYINDEX, u->fn[i]);
+        q.fn[i] = lua_gettop(L);
     }
     return use_conn(L, &q, holder);
 }
@@ -486,5 +417,4 @@ void ln_open_share(lua_State *L) {
     static const luaL_Reg fns[] = {
         {"connect", l_connect}, {"connections", l_connections}, {NULL, NULL}};
     luaL_setfuncs(L, fns, 0);
-    app_of(L)->ask_auth = ask_auth;
 }

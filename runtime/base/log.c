@@ -21,6 +21,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#define SECRET_MIN 4 /* bytes: shorter ones would hide half of every text */
+#define RECENT_MIN 8 /* of what nobody has declared to be one */
+#define RECENT ((size_t)32)
+
 struct tag_level {
     char *tag;
     enum ln_log_level level;
@@ -35,6 +39,8 @@ static struct {
     size_t tag_count;
     struct ln_str *secrets; /* longest first; the bytes are ours */
     size_t secret_count;
+    struct ln_str recent[RECENT]; /* a ring; the bytes are ours */
+    size_t recent_next;
     ln_log_sink sink;
     void *ud;
 } logger = {.level = LN_INFO, .lowest = LN_INFO, .form = LN_LOG_TEXT};
@@ -145,8 +151,14 @@ static void hide(struct ln_str secret) {
     logger.secret_count++;
 }
 
+static void forget(struct ln_str *secret) {
+    if (secret->p) explicit_bzero((char *)(uintptr_t)secret->p, secret->n);
+    ln_free((char *)(uintptr_t)secret->p);
+    *secret = (struct ln_str){NULL, 0};
+}
+
 void ln_log_hide(struct ln_str secret) {
-    if (secret.n < 4) return;
+    if (secret.n < SECRET_MIN) return;
     /* Also as it looks inside JSON and inside a URL. */
     struct ln_buf coded = {0};
     hide(secret);
@@ -158,17 +170,26 @@ void ln_log_hide(struct ln_str secret) {
     ln_buf_free(&coded);
 }
 
+void ln_log_hide_recent(struct ln_str secret) {
+    if (secret.n < RECENT_MIN) return;
+    for (size_t i = 0; i < RECENT; i++)
+        if (ln_str_eq(logger.recent[i], secret)) return;
+    struct ln_str *slot = &logger.recent[logger.recent_next++ % RECENT];
+    forget(slot);
+    *slot = (struct ln_str){ln_str_dup(secret), secret.n};
+}
+
 void ln_log_close(void) {
     for (size_t i = 0; i < logger.tag_count; i++)
         ln_free(logger.tags[i].tag);
     ln_free(logger.tags);
     logger.tags = NULL;
     logger.tag_count = 0;
-    for (size_t i = 0; i < logger.secret_count; i++) {
-        char *bytes = (char *)logger.secrets[i].p;
-        explicit_bzero(bytes, logger.secrets[i].n);
-        ln_free(bytes);
-    }
+    for (size_t i = 0; i < logger.secret_count; i++)
+        forget(&logger.secrets[i]);
+    for (size_t i = 0; i < RECENT; i++)
+        forget(&logger.recent[i]);
+    logger.recent_next = 0;
     ln_free(logger.secrets);
     logger.secrets = NULL;
     logger.secret_count = 0;
@@ -217,6 +238,10 @@ static size_t token_at(struct ln_str s, size_t i) {
 static size_t hidden_at(struct ln_str s, size_t i) {
     for (size_t k = 0; k < logger.secret_count; k++) {
         struct ln_str secret = logger.secrets[k];
+        if (s.n - i >= secret.n && memcmp(s.p + i, secret.p, secret.n) == 0) return secret.n;
+    }
+    for (size_t k = 0; k < LN_MIN(logger.recent_next, RECENT); k++) {
+        struct ln_str secret = logger.recent[k];
         if (s.n - i >= secret.n && memcmp(s.p + i, secret.p, secret.n) == 0) return secret.n;
     }
     return token_at(s, i);
@@ -295,7 +320,7 @@ void ln_log_fields(enum ln_log_level level, const char *tag, struct ln_str msg,
                    const struct ln_log_field *fields, size_t n) {
     if (LN_LIKELY(level < logger.lowest) || !ln_log_on(level, tag)) return;
     struct log_record r = {level, tag, msg, fields, n, ln_wall_ms()};
-    if (logger.secret_count || may_hold_token(&r)) {
+    if (logger.secret_count || logger.recent_next || may_hold_token(&r)) {
         deliver_redacted(&r);
     } else {
         deliver(&r);

@@ -30,6 +30,8 @@ void ln_log_setup(enum ln_log_level level, enum ln_log_format format, bool color
 bool ln_log_levels(const char *spec, struct ln_err *err);
 void ln_log_to(ln_log_sink sink, void *ud); /* NULL restores stderr */
 void ln_log_hide(struct ln_str secret);     /* copied; short ones (< 4 bytes) are ignored */
+/* The same for tokens, which soon mean nothing: the last 32 of at least 8 bytes are hidden. */
+void ln_log_hide_recent(struct ln_str secret);
 /* Adds s to out with what is hidden as ***: for whatever else is shown, as the Events tab. */
 void ln_log_redact(struct ln_buf *out, struct ln_str s);
 void ln_log_close(void); /* frees hidden secrets and levels */

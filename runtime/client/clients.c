@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "client/line.h"
+#include "client/token.h"
 
 struct clients *clients_new(struct loop *l, const struct conn_sink *sink, void *ud) {
     struct clients *cs = ln_new(struct clients);
@@ -192,6 +193,7 @@ void conn_free(void *conn) {
     struct clients *cs = c->clients;
     emit_close(c);
     rooms_free(c);
+    token_free(c);
     msgs_free(&c->early);
     msgs_free(&c->history);
     size_t i = 0;

@@ -11,6 +11,7 @@
 #include "base/crypt.h"
 #include "base/text.h"
 #include "client/line.h"
+#include "client/token.h"
 
 const char *conn_state_name(enum conn_state s) {
     static const char *const names[] = {"idle",    "connecting", "connected",
@@ -88,17 +89,25 @@ void conn_timer(struct conn *c, int64_t ms, loop_fn fn) {
     c->timer = loop_timer(c->clients->loop, ms, fn, c);
 }
 
-void conn_begin(struct conn *c, const char *auth_reason) {
+static void begin(struct conn *c, const char *auth_reason, bool is_retry) {
     conn_timer_stop(c);
     c->turns++;
     c->auth_reason = auth_reason;
     c->begun_ms = loop_now_ms(c->clients->loop);
     struct line *ln = line_attach(c);
-    conn_set_state(c, ln->state == LINE_WAITING ? CONN_WAITING : CONN_CONNECTING);
-    if (c->line == ln && c->step == STEP_OFF && ln->state == LINE_UP && !ln->is_lost) conn_enter(c);
+    enum conn_state state = ln->state == LINE_WAITING ? CONN_WAITING : CONN_CONNECTING;
+    uint64_t turns = c->turns + (c->state != state);
+    conn_set_state(c, state);
+    if (is_retry && c->turns == turns && state == CONN_CONNECTING) tell_attempt(c, c->waited_ms);
+    if (c->turns == turns && c->line == ln) line_came(ln, c);
+}
+
+void conn_begin(struct conn *c, const char *auth_reason) {
+    begin(c, auth_reason, false);
 }
 
 void conn_off_line(struct conn *c) {
+    token_stale(c);
     line_detach(c);
     c->step = STEP_OFF;
 }
@@ -123,7 +132,7 @@ bool conn_leave(struct conn *c) {
     bool was_up = c->step >= STEP_HANDLERS;
     conn_timer_stop(c);
     c->starts = false;
-    c->ticket = 0;
+    token_drop(c);
     if (was_up) {
         if (conn_is_up(c)) c->proto->conn_part(c);
         down(c);
@@ -135,8 +144,7 @@ bool conn_leave(struct conn *c) {
 
 static void on_wait_over(void *ud) {
     struct conn *c = ud;
-    conn_begin(c, c->auth_reason);
-    if (c->state == CONN_CONNECTING) tell_attempt(c, c->waited_ms);
+    begin(c, c->auth_reason, true);
 }
 
 void conn_wait(struct conn *c, int64_t ms) {
@@ -157,6 +165,7 @@ void conn_failed_try(struct conn *c, const struct ln_err *err, const char *detai
     bool retry =
         o->reconnection && (o->reconnection_attempts < 0 || c->failures < o->reconnection_attempts);
     int64_t ms = retry ? backoff_next(&o->backoff, &c->failures, ln_random_unit()) : 0;
+    if (err->code == LN_UNAUTHORIZED || err->code == LN_FORBIDDEN) ms = slow_wait(++c->refusals);
     if (retry) {
         ln_log(LN_WARN, c->tag, "%s; next attempt in %s", err->text,
                ln_duration_text(ms, text, sizeof text));
@@ -168,6 +177,25 @@ void conn_failed_try(struct conn *c, const struct ln_err *err, const char *detai
         conn_set_state(c, CONN_FAILED);
     }
     conn_tell_error(c, err, detail, (struct ln_str){0});
+}
+
+void conn_renounce(struct conn *c, const struct ln_err *err) {
+    const struct conn_opts *o = c->opts;
+    char text[32];
+    conn_count_error(c, err);
+    conn_leave(c);
+    c->auth_reason = "unauthorized";
+    if (o->reconnection) {
+        int64_t ms = backoff_next(&o->backoff, &c->failures, ln_random_unit());
+        ln_log(LN_WARN, c->tag, "%s; back with another token in %s", err->text,
+               ln_duration_text(ms, text, sizeof text));
+        conn_wait(c, ms);
+    } else {
+        ln_log(LN_WARN, c->tag, "%s; giving up", err->text);
+        conn_set_state(c, CONN_FAILED);
+    }
+    tell_disconnect(c, "auth refused");
+    emit_lost(c);
 }
 
 /* --- what the line tells --- */
@@ -182,7 +210,9 @@ void conn_line_trying(struct conn *c) {
 
 static void log_lost(struct conn *c, const struct line_loss *why, bool was_up) {
     char text[32], next[64] = "";
-    if (why->will_retry)
+    if (why->will_retry && why->is_refused && why->delay_ms == 0)
+        snprintf(next, sizeof next, "; asking for another token");
+    else if (why->will_retry)
         snprintf(next, sizeof next, "; next attempt in %s",
                  ln_duration_text(why->delay_ms, text, sizeof text));
     else
@@ -196,7 +226,7 @@ static void log_lost(struct conn *c, const struct line_loss *why, bool was_up) {
 void conn_line_lost(struct conn *c, const struct line_loss *why) {
     bool was_up = c->step >= STEP_HANDLERS;
     conn_timer_stop(c);
-    c->ticket = 0;
+    token_stale(c);
     c->step = STEP_OFF;
     c->attempt = c->line->failures;
     msgs_free(&c->early);
@@ -240,6 +270,7 @@ void conn_up(struct conn *c, struct ln_str sid) {
     s->connected_at_ms = now;
     c->step = STEP_HANDLERS;
     conn_timer(c, READY_GUARD_MS, on_ready_guard);
+    token_up(c);
     ln_log(LN_INFO, c->tag, "connected in %s",
            ln_duration_text((int64_t)(now - c->begun_ms), text, sizeof text));
     conn_set_state(c, CONN_CONNECTED);

@@ -114,6 +114,18 @@ struct event {
                                 client and nsp only); else NULL */
 };
 
+/* Functions of a script that are asked, each once and for its own answer. */
+enum { ASK_AUTH = 1, ASK_HEADERS = 2, ASK_QUERY = 4, ASK_AUTHORIZER = 8 };
+struct conn_ask {
+    ln_id ticket;  /* for conn_answer */
+    unsigned what; /* ASK_ bits */
+    /* "first" "reconnect" "unauthorized": before an attempt; "expiring": to renew while connected.
+     * It lasts for ever. */
+    const char *reason;
+    int attempt; /* from 1; 0 while connected */
+    struct ln_str room, socket_id; /* ASK_AUTHORIZER: for which channel, and whom; else empty */
+};
+
 /* What a connection tells and asks; implemented by the host. */
 struct conn_sink {
     /* Does anybody listen to this? False: the event is counted and its arguments never parsed. */
@@ -121,9 +133,9 @@ struct conn_sink {
     /* LN_OK; LN_PROTOCOL when a listener found the arguments to be no JSON: the line is closed with
      * "parse error" and comes back. */
     ln_status (*event)(void *ud, struct event *ev);
-    /* auth_asked: find the auth payload, then call conn_auth_answer with this ticket. reason:
-     * "first" "reconnect" "unauthorized". */
-    void (*auth)(void *ud, struct conn *c, ln_id ticket, const char *reason, int attempt);
+    /* auth_asked, headers_asked, query_asked: find the answers, then call conn_answer for each, at
+     * once or later. The attempt begins when all of them are there. */
+    void (*auth)(void *ud, struct conn *c, const struct conn_ask *ask);
     /* Emit `connect` (args: first) and call conn_ready_go once its handlers ended. */
     void (*connected)(void *ud, struct conn *c, bool first);
     /* A wanted room was asked for at a connect: reply is the raw ack arguments, or NULL with err.
@@ -170,7 +182,12 @@ bool conn_reconfigure(struct conn *c, const struct conn_opts *o, struct ln_err *
 void conn_connect(struct conn *c);
 void conn_disconnect(struct conn *c, const char *reason); /* stays down; reason NULL: the default */
 void conn_reconnect(struct conn *c); /* drops and comes back, auth asked again */
-void conn_auth_answer(struct conn *c, ln_id ticket, struct ln_str json, const struct ln_err *err);
+/* what: one ASK_ bit of the question. json: an object, or empty: the function gave nothing, and
+ * there is no attempt without. err: it failed. A late answer is ignored. */
+void conn_answer(struct conn *c, ln_id ticket, unsigned what, struct ln_str json,
+                 const struct ln_err *err);
+void conn_auth_answer(struct conn *c, ln_id ticket, struct ln_str json,
+                      const struct ln_err *err); /* ASK_AUTH */
 void conn_ready_go(struct conn *c, uint64_t epoch); /* connect handlers ended (see conn_epoch) */
 uint64_t conn_epoch(const struct conn *c);          /* grows at every connect and loss */
 

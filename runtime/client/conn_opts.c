@@ -123,9 +123,8 @@ void conn_opts_settle(struct conn_opts *o) {
 /* --- checking what a connection is opened with --- */
 
 /* A JSON object whose values are plain; names and values of headers must fit into a head. */
-static bool check_flat(const char *json, const char *option, struct ln_err *err) {
-    struct ln_str doc = ln_str(json), key, value;
-    if (!json) return true;
+static bool check_flat(struct ln_str doc, const char *option, struct ln_err *err) {
+    struct ln_str key, value;
     if (ln_json_peek(doc) != LN_JSON_OBJECT || !ln_json_valid(doc, NULL)) {
         ln_fail(err, LN_INVALID, "%s must be a table of names and texts", option);
         return false;
@@ -140,7 +139,7 @@ static bool check_flat(const char *json, const char *option, struct ln_err *err)
 }
 
 /* Headers that the upgrade itself sends. */
-static bool check_headers(const char *json, struct ln_err *err) {
+static bool check_ours(struct ln_str json, struct ln_err *err) {
     static const char *const ours[] = {"host",
                                        "upgrade",
                                        "connection",
@@ -150,14 +149,18 @@ static bool check_headers(const char *json, struct ln_err *err) {
                                        "sec-websocket-protocol",
                                        "content-length"};
     struct ln_str key, value;
-    if (!check_flat(json, "headers", err)) return false;
-    for (size_t pos = 0; json && ln_json_each(ln_str(json), &pos, &key, &value);)
+    for (size_t pos = 0; ln_json_each(json, &pos, &key, &value);)
         for (size_t i = 0; i < LN_COUNT(ours); i++) {
             if (key.n != strlen(ours[i]) || strncasecmp(key.p, ours[i], key.n) != 0) continue;
             ln_fail(err, LN_INVALID, "headers.%.*s is set by the upgrade itself", LN_FMT(key));
             return false;
         }
     return true;
+}
+
+bool conn_opts_flat(struct ln_str json, bool is_headers, struct ln_err *err) {
+    if (!is_headers) return check_flat(json, "query", err);
+    return check_flat(json, "headers", err) && check_ours(json, err);
 }
 
 static const struct proto *proto_find(const char *name, const struct url *url, struct ln_err *err) {
@@ -199,7 +202,12 @@ bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto *
         ln_fail(err, LN_INVALID, "auth must be a table with names as keys");
         return false;
     }
-    if (!check_flat(o->query, "query", err) || !check_headers(o->headers, err)) return false;
+    if (o->query && !conn_opts_flat(ln_str(o->query), false, err)) return false;
+    if (o->headers && !conn_opts_flat(ln_str(o->headers), true, err)) return false;
+    if ((o->refresh_every_ms || o->refresh_before_ms) && !o->auth_asked) {
+        ln_fail(err, LN_INVALID, "refresh asks auth again: auth must be a function");
+        return false;
+    }
     if (!url_parse(&url, ln_str(o->url), err)) return false;
     *proto = proto_find(o->protocol, &url, err);
     *nsp = conn_root;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "client/line.h"
+#include "client/token.h"
 #include "wire/plain.h"
 
 enum {
@@ -24,27 +25,11 @@ struct raw {
 
 /* --- url --- */
 
-static void add_query(struct ln_buf *out, const char *json) {
-    struct ln_str key, value;
-    struct ln_buf plain = {0};
-    for (size_t pos = 0; json && ln_json_each(ln_str(json), &pos, &key, &value);) {
-        ln_buf_clear(&plain);
-        if (!ln_json_unescape(key, &plain)) continue;
-        ln_percent_encode(out, ln_buf_get(&plain));
-        ln_buf_putc(out, '=');
-        ln_buf_clear(&plain);
-        line_json_text(value, &plain);
-        ln_percent_encode(out, ln_buf_get(&plain));
-        ln_buf_putc(out, '&');
-    }
-    ln_buf_free(&plain);
-}
-
 static void raw_target(struct line *ln, const struct url *u, struct ln_buf *out) {
     ln_buf_fmt(out, "%s?", u->path[0] ? u->path : "/");
     if (u->query && *u->query) ln_buf_fmt(out, "%s&", u->query);
-    add_query(out, line_opts(ln)->query);
-    add_query(out, line_opts(ln)->auth);
+    line_add_query(out, token_query(line_lead(ln)));
+    line_add_query(out, token_auth(line_lead(ln)));
     out->n--; /* the last & or ? */
 }
 

@@ -6,6 +6,7 @@
  */
 #include "base/text.h"
 #include "client/line.h"
+#include "client/token.h"
 #include "wire/engineio.h"
 
 #define V2_TEXT                                                                                    \
@@ -26,29 +27,13 @@ struct sio {
 
 /* --- url --- */
 
-static void add_query(struct ln_buf *out, const char *json) {
-    struct ln_str key, value;
-    struct ln_buf plain = {0};
-    for (size_t pos = 0; json && ln_json_each(ln_str(json), &pos, &key, &value);) {
-        ln_buf_clear(&plain);
-        if (!ln_json_unescape(key, &plain)) continue;
-        ln_percent_encode(out, ln_buf_get(&plain));
-        ln_buf_putc(out, '=');
-        ln_buf_clear(&plain);
-        line_json_text(value, &plain);
-        ln_percent_encode(out, ln_buf_get(&plain));
-        ln_buf_putc(out, '&');
-    }
-    ln_buf_free(&plain);
-}
-
 static void sio_target(struct line *ln, const struct url *u, struct ln_buf *out) {
     const struct conn_opts *o = line_opts(ln);
     ln_buf_puts(out, o->path ? o->path : "/socket.io/");
     if (out->p[out->n - 1] != '/') ln_buf_putc(out, '/');
     ln_buf_putc(out, '?');
     if (u->query && *u->query) ln_buf_fmt(out, "%s&", u->query);
-    add_query(out, o->query);
+    line_add_query(out, token_query(line_lead(ln)));
     ln_buf_puts(out, "EIO=4&transport=websocket");
 }
 

@@ -3,7 +3,8 @@
  * What the files of client/ share and nobody else sees: the structs of a connection, of a message
  * that is kept, and of an emit that is not over. One connection is several files' work:
  *   conn.c        states: begin, joined, lost, retry, end; lifecycle events
- *   conn_auth.c   the auth payload and what a refusal means
+ *   conn_auth.c   into a namespace, and what a refusal means
+ *   token.c       functions that are asked before an attempt; token_refresh.c renews
  *   conn_emit.c   emits, acks, retries
  *   outbox.c      what waits to be sent
  *   rooms.c       what is asked for again after a reconnect
@@ -150,7 +151,8 @@ struct conn {
     int failures;   /* in a row, that are not the line's */
     int64_t waited_ms;
     const char *auth_reason;
-    ln_id ticket; /* of the auth question that is open; 0: none */
+    ln_id ticket; /* of the question that is open; 0: none */
+    struct token *token; /* NULL: it has no functions, and no token that is known to end */
     uint64_t begun_ms;
     char *sid;
 
@@ -190,6 +192,8 @@ void conn_off_line(struct conn *c);
 void conn_wait(struct conn *c, int64_t ms);
 /* A failed attempt of this connection alone (not of its line): `connect_error`, then back-off. */
 void conn_failed_try(struct conn *c, const struct ln_err *err, const char *detail);
+/* Up, and its token is refused: down, and back with a fresh one after a while. */
+void conn_renounce(struct conn *c, const struct ln_err *err);
 void conn_tell_error(struct conn *c, const struct ln_err *err, const char *detail,
                      struct ln_str data);
 /* From the line. */
@@ -218,7 +222,7 @@ void conn_acked(struct conn *c, int64_t ack, struct ln_str args, const struct ln
                 size_t bin_count);
 
 /* --- conn_auth.c --- */
-void conn_enter(struct conn *c); /* the line is up: asks for auth if need be, then CONNECT */
+void conn_enter(struct conn *c); /* the line is up: asks what is still to be asked, then CONNECT */
 
 /* --- conn_in.c --- */
 void conn_deliver_early(struct conn *c);
@@ -262,6 +266,8 @@ extern char conn_root[];                    /* "/", the namespace of most */
  */
 bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto **proto,
                      struct ln_err *err);
+/* Plain values, and no header that is ours: what a function gave for headers or query. */
+bool conn_opts_flat(struct ln_str json, bool is_headers, struct ln_err *err);
 /* The parsed URL of options that were checked; to be freed. */
 void conn_opts_url(const struct conn_opts *o, struct url *url);
 

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/crypt.h"
 #include "base/text.h"
+#include "client/token.h"
 
 #define SHARE_LOOK 16 /* lines with equal options that are looked at for a free namespace */
 
@@ -41,6 +42,8 @@ static void key_of(const struct conn *c, unsigned char key[32]) {
                (long long)o->backoff.min_ms, (long long)o->backoff.max_ms,
                (long long)o->backoff.late_max_ms, (long long)o->backoff.stable_ms,
                o->backoff.factor, o->compress, o->transports[0], o->transports[1], o->upgrade);
+    /* What functions give for requests is this connection's alone. */
+    if (o->headers_asked || o->query_asked) ln_buf_fmt(&b, " %llu", (unsigned long long)c->handle);
     ln_sha256(b.p, b.n, key);
     ln_buf_free(&b);
     url_free(&u);
@@ -101,15 +104,13 @@ struct line *line_attach(struct conn *c) {
     struct line *ln = ln_map_get(&c->clients->lines, (struct ln_str){(char *)key, sizeof key});
     for (int i = 0; ln && (ln->is_lost || line_conn(ln, ln_str(c->nsp))); i++)
         ln = i < SHARE_LOOK ? ln->older : NULL;
-    bool is_new = !ln;
-    if (is_new) ln = line_new(c, key);
+    if (!ln) ln = line_new(c, key);
     c->line = ln;
     ln_list_push(&ln->conns, &c->line_node);
     if (c->nsp[1])
         ln_map_set(&ln->by_nsp, ln_str(c->nsp), c);
     else
         ln->root = c;
-    if (is_new) line_dial(ln);
     return ln;
 }
 
@@ -157,11 +158,18 @@ void line_detach(struct conn *c) {
         ln_map_remove(&ln->by_nsp, ln_str(c->nsp));
     else
         ln->root = NULL;
-    if (ln_list_empty(&ln->conns)) line_end(ln);
+    if (ln_list_empty(&ln->conns))
+        line_end(ln);
+    else
+        line_asked(ln);
+}
+
+struct conn *line_lead(const struct line *ln) {
+    return LN_CONTAINER(ln->conns.next, struct conn, line_node);
 }
 
 const struct conn_opts *line_opts(const struct line *ln) {
-    return LN_CONTAINER(ln->conns.next, struct conn, line_node)->opts;
+    return line_lead(ln)->opts;
 }
 
 /* Calls fn for each connection that is on the line now, and still is when its turn comes: those who
@@ -186,6 +194,29 @@ static void each_conn(struct line *ln, void (*fn)(struct conn *c, void *ud), voi
     ln_free(many);
 }
 
+/* --- asking --- */
+
+void line_asked(struct line *ln) {
+    if (ln->state != LINE_ASKING || ln->is_asking) return;
+    LN_LIST_EACH (&ln->conns, it, tmp)
+        if (LN_CONTAINER(it, struct conn, line_node)->ticket) return;
+    line_dial(ln);
+}
+
+void line_came(struct line *ln, struct conn *c) {
+    if (ln->state == LINE_ASKING || ln->state == LINE_OPENING) {
+        token_ask(c);
+        line_asked(ln);
+    } else if (ln->state == LINE_UP && !ln->is_lost && c->step == STEP_OFF) {
+        conn_enter(c);
+    }
+}
+
+static void ask(struct conn *c, void *ud) {
+    (void)ud;
+    token_ask(c);
+}
+
 /* --- up --- */
 
 static void tell_up(struct conn *c, void *ud) {
@@ -204,6 +235,7 @@ void line_up(struct line *ln, int64_t dead_after_ms, int64_t max_payload) {
     struct loop *l = ln->clients->loop;
     loop_timer_cancel(l, ln->timer);
     ln->state = LINE_UP;
+    ln->refusals = 0;
     ln->max_payload = (size_t)max_payload;
     ln->dead_after_ms = dead_after_ms;
     ln->dead_wall_ms = dead_after_ms ? ln_wall_ms() + dead_after_ms : INT64_MAX;
@@ -271,6 +303,7 @@ static void explain(struct line *ln, enum stream_phase phase, int status, int co
     ln_status is = err ? err->code : LN_DISCONNECTED;
     if (status == 401) is = LN_UNAUTHORIZED;
     if (status == 403) is = LN_FORBIDDEN;
+    w->is_refused = status == 401 || status == 403;
     w->reason = is == LN_DISCONNECTED ? "transport close" : "transport error";
     if (was_open && !is_up) w->detail = "handshake";
     const char *before = was_open && !is_up ? "handshake: " : "";
@@ -292,8 +325,13 @@ static void tell_trying(struct conn *c, void *ud) {
 
 static void try_again(void *ud) {
     struct line *ln = ud;
-    line_dial(ln);
+    ln->state = LINE_ASKING;
+    ln->begun_ms = loop_now_ms(ln->clients->loop);
+    ln->is_asking = true;
     each_conn(ln, tell_trying, NULL);
+    each_conn(ln, ask, NULL);
+    ln->is_asking = false;
+    line_asked(ln);
 }
 
 void line_try_now(struct line *ln) {
@@ -304,6 +342,24 @@ static void tell_lost(struct conn *c, void *ud) {
     struct line_loss *why = ud;
     conn_line_lost(c, why);
     why->is_first = false;
+}
+
+static bool asks_anybody(const struct line *ln) {
+    LN_LIST_EACH (&ln->conns, it, tmp)
+        if (token_asks(LN_CONTAINER(it, struct conn, line_node))) return true;
+    return false;
+}
+
+/* How long until the next attempt. Who has functions gets at once another chance to give a token
+ * that is good; then it goes slowly. */
+static int64_t next_wait(struct line *ln, const struct line_loss *why) {
+    bool at_once = why->next == NEXT_AT_ONCE && ln->failures == 0;
+    int64_t ms = backoff_next(&line_opts(ln)->backoff, &ln->failures, ln_random_unit());
+    if (at_once) return 0;
+    if (!why->is_refused || !asks_anybody(ln)) return ms;
+    LN_LIST_EACH (&ln->conns, it, tmp)
+        LN_CONTAINER(it, struct conn, line_node)->auth_reason = "unauthorized";
+    return ++ln->refusals == 1 ? 0 : slow_wait(ln->refusals);
 }
 
 static void line_lost(struct line *ln) {
@@ -320,10 +376,7 @@ static void line_lost(struct line *ln) {
     ln->joined_ms = 0;
     ln->max_payload = 0;
     if (why.will_retry) {
-        bool at_once = why.next == NEXT_AT_ONCE && ln->failures == 0;
-        why.delay_ms = backoff_next(&o->backoff, &ln->failures, ln_random_unit());
-        if (at_once) why.delay_ms = 0;
-        ln->waited_ms = why.delay_ms;
+        why.delay_ms = ln->waited_ms = next_wait(ln, &why);
         ln->state = LINE_WAITING;
         ln->timer = loop_timer(ln->clients->loop, why.delay_ms, try_again, ln);
     } else {

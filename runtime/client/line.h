@@ -11,6 +11,7 @@
 #include "client/inside.h"
 
 enum line_state {
+    LINE_ASKING,  /* for what those who ride on it need; then it dials */
     LINE_OPENING, /* dialling, upgrade, handshake */
     LINE_UP,
     LINE_WAITING, /* for the next attempt */
@@ -24,6 +25,7 @@ struct line_loss {
     struct ln_err err;
     const char *detail; /* the step that failed: "tcp" "tls" "upgrade" … */
     enum line_next next;
+    bool is_refused; /* HTTP 401 or 403 */
     bool will_retry;
     bool is_first; /* of the connections that hear of it: the one that logs */
     int64_t delay_ms;
@@ -36,7 +38,9 @@ struct line {
     struct line *older; /* the one before with the same key */
     unsigned char key[32];
     int failures; /* in a row */
+    int refusals; /* of them in a row: HTTP 401 or 403 */
     enum line_state state;
+    bool is_asking;       /* not all were asked yet: nothing is dialled before */
     bool is_listed;       /* in clients.lines: new connections may come */
     bool is_lost;         /* failed: the end of the transport follows in this turn */
     bool use_tls;         /* the server wants it, whatever the URL says */
@@ -71,6 +75,12 @@ bool line_owed_came(struct line *ln, struct ln_str nsp); /* the answer: true whe
 /* A waiting line tries at once. */
 void line_try_now(struct line *ln);
 
+/* c has been put onto it: what is left to do for that. */
+void line_came(struct line *ln, struct conn *c);
+/* Somebody's answers are there, or somebody left: dials when nobody's are missing. */
+void line_asked(struct line *ln);
+struct conn *line_lead(const struct line *ln); /* the first that rides on it */
+
 /* line.c and line_dial.c for each other. */
 void line_dial(struct line *ln); /* begins an attempt */
 void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
@@ -86,6 +96,8 @@ void line_headers(const struct line *ln, const struct url *u, struct line_header
 void line_option_headers(const struct line *ln, const char *const *only, struct line_headers *h);
 void line_add_header(struct line_headers *h, struct ln_str name, struct ln_str value);
 void line_headers_free(struct line_headers *h);
+/* A table of plain values as "name=value&", coded; nothing when json is empty. */
+void line_add_query(struct ln_buf *out, struct ln_str json);
 
 /* For protocols. */
 void line_json_text(struct ln_str raw,

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "client/line.h"
+#include "client/token.h"
 
 void line_add_header(struct line_headers *h, struct ln_str name, struct ln_str value) {
     h->v = ln_realloc(h->v, (h->n + 1) * sizeof *h->v);
@@ -26,6 +27,22 @@ void line_json_text(struct ln_str raw, struct ln_buf *out) {
     if (ln_json_peek(raw) != LN_JSON_STRING || !ln_json_text(raw, out)) ln_buf_str(out, raw);
 }
 
+void line_add_query(struct ln_buf *out, struct ln_str json) {
+    struct ln_str key, value;
+    struct ln_buf plain = {0};
+    for (size_t pos = 0; json.n > 0 && ln_json_each(json, &pos, &key, &value);) {
+        ln_buf_clear(&plain);
+        if (!ln_json_unescape(key, &plain)) continue;
+        ln_percent_encode(out, ln_buf_get(&plain));
+        ln_buf_putc(out, '=');
+        ln_buf_clear(&plain);
+        line_json_text(value, &plain);
+        ln_percent_encode(out, ln_buf_get(&plain));
+        ln_buf_putc(out, '&');
+    }
+    ln_buf_free(&plain);
+}
+
 static bool is_among(struct ln_str name, const char *const *names) {
     for (; *names; names++)
         if (name.n == strlen(*names) && strncasecmp(name.p, *names, name.n) == 0) return true;
@@ -33,7 +50,7 @@ static bool is_among(struct ln_str name, const char *const *names) {
 }
 
 void line_option_headers(const struct line *ln, const char *const *only, struct line_headers *h) {
-    struct ln_str doc = ln_str(line_opts(ln)->headers), key, value;
+    struct ln_str doc = token_headers(line_lead(ln)), key, value;
     struct ln_buf name = {0}, text = {0};
     for (size_t pos = 0; doc.n > 0 && ln_json_each(doc, &pos, &key, &value);) {
         ln_buf_clear(&name);
@@ -104,8 +121,10 @@ void line_dial(struct line *ln) {
     ln->state = LINE_OPENING;
     ln->begun_ms = loop_now_ms(ln->clients->loop);
     ln->joined_ms = 0;
+    LN_LIST_EACH (&ln->conns, it, tmp) /* the functions had their own time */
+        LN_CONTAINER(it, struct conn, line_node)->begun_ms = ln->begun_ms;
     struct clients *cs = ln->clients;
-    struct conn *lead = LN_CONTAINER(ln->conns.next, struct conn, line_node);
+    struct conn *lead = line_lead(ln);
     if (u.tls && o->tls.insecure)
         ln_log(LN_WARN, lead->tag,
                "the server's certificate is not verified (tls.verify is off): anybody on the way "

@@ -41,15 +41,15 @@ static ln_status sink_event(void *ud, struct event *ev) {
     return bus_emit(app_bus(a, ev->conn), ev);
 }
 
-static void sink_auth(void *ud, struct conn *c, ln_id ticket, const char *reason, int attempt) {
+static void sink_auth(void *ud, struct conn *c, const struct conn_ask *ask) {
     struct app *a = ud;
     if (a->ask_auth) {
-        a->ask_auth(a, c, ticket, reason, attempt);
+        a->ask_auth(a, c, ask);
         return;
     }
     struct ln_err err;
-    ln_fail(&err, LN_UNAUTHORIZED, "no script that has this connection's auth function is running");
-    conn_auth_answer(c, ticket, (struct ln_str){0}, &err);
+    ln_fail(&err, LN_CANCELLED, "no script that has this connection's functions is running");
+    conn_answer(c, ask->ticket, ask->what, (struct ln_str){0}, &err);
 }
 
 struct ready { /* a connect whose handlers are still at work */

@@ -38,9 +38,9 @@ struct app {
     int argc;                 /* words behind `--` */
     char **argv;
     /* Asked by the host, answered by the bindings that set these (NULL: nobody is there). The first
-     * is conn_sink.auth: whoever answers calls conn_auth_answer. The second is conn_sink.rejoined.
+     * is conn_sink.auth: whoever answers calls conn_answer. The second is conn_sink.rejoined.
      * The third is hub_hooks.admit: without it everybody may; else hub_admit is called. */
-    void (*ask_auth)(struct app *a, struct conn *c, ln_id ticket, const char *reason, int attempt);
+    void (*ask_auth)(struct app *a, struct conn *c, const struct conn_ask *ask);
     void (*told_rejoined)(struct app *a, struct conn *c, struct ln_str room, struct ln_str reply,
                           const struct ln_err *err);
     void (*ask_admit)(struct app *a, ln_id ticket, struct ln_str nsp, struct ln_str auth,

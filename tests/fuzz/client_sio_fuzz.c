@@ -86,11 +86,11 @@ static ln_status on_event(void *ud, struct event *ev) {
     return LN_OK;
 }
 
-static void on_auth(void *ud, struct conn *c, ln_id ticket, const char *reason, int attempt) {
-    (void)ud, (void)reason;
+static void on_auth(void *ud, struct conn *c, const struct conn_ask *ask) {
+    (void)ud;
     struct ln_err err;
     ln_fail(&err, LN_CANCELLED, "no");
-    conn_auth_answer(c, ticket, LN_STR("{}"), attempt % 3 == 0 ? &err : NULL);
+    conn_auth_answer(c, ask->ticket, LN_STR("{}"), ask->attempt % 3 == 0 ? &err : NULL);
 }
 
 static void on_connected(void *ud, struct conn *c, bool first) {

@@ -109,8 +109,8 @@ describe("connections", function()
     assert.matches("option 'timeout' must be", world.raises [[ linnet.connect("hub", { timeout = "x" }) ]])
     assert.matches("the target must be a string, not nil", world.raises [[ linnet.connect() ]])
     assert.matches("the options must be a table, not number", world.raises [[ linnet.connect("hub", 5) ]])
-    assert.matches("option 'query' must be a table here, not a function",
-      world.raises [[ linnet.connect("hub", { query = function() end }) ]])
+    assert.matches("option 'path' must be a table here, not a function",
+      world.raises [[ linnet.connect("hub", { path = function() end }) ]])
   end)
 
   it("take one function for the answer, as the last argument", function()
@@ -371,7 +371,7 @@ describe("connections", function()
         rig.advance(2)
         local said = world.said()
         assert.equal(1, #said)
-        assert.matches("^unauthorized\tauth: the auth function", said[1])
+        assert.matches("^unauthorized\tno valid token: the auth function", said[1])
         rig.unload("spec.lua")
       end
     end)

@@ -386,7 +386,35 @@ TEST(tokens_are_hidden) {
     CHECK(!strstr(text, "eyJ"));
 }
 
-TEST_MAIN(T(tokens_are_hidden), T(text_form), T(text_shows_controls),
+static const char *redacted(const char *text) {
+    static char shown[100];
+    struct ln_buf out = {0};
+    ln_log_redact(&out, ln_str(text));
+    snprintf(shown, sizeof shown, "%.*s", LN_FMT(ln_buf_get(&out)));
+    ln_buf_free(&out);
+    return shown;
+}
+
+TEST(recent_tokens_are_hidden) {
+    char token[20];
+    for (int i = 0; i < 40; i++) {
+        snprintf(token, sizeof token, "opaque-%02d", i);
+        ln_log_hide_recent(ln_str(token));
+        ln_log_hide_recent(ln_str(token));
+    }
+    ln_log_hide_recent(LN_STR("a word")); /* too short to be one */
+    CHECK_STR(ln_str(redacted("opaque-07 opaque-08 opaque-39, a word")),
+              "opaque-07 *** ***, a word");
+    begin();
+    ln_log_setup(LN_INFO, LN_LOG_TEXT, false);
+    ln_log(LN_INFO, "hub", "refused: opaque-39");
+    const char *text = end();
+    CHECK_HAS(text, "refused: ***");
+    ln_log_close();
+    CHECK_STR(ln_str(redacted("opaque-39")), "opaque-39");
+}
+
+TEST_MAIN(T(recent_tokens_are_hidden), T(tokens_are_hidden), T(text_form), T(text_shows_controls),
           T(lines_of_a_message_are_indented), T(colors_only_when_asked_for),
           T(auto_colors_a_terminal), T(json_form), T(json_form_is_always_json), T(journal_form),
           T(auto_knows_the_journal), T(levels_by_tag), T(malformed_levels_change_nothing),

@@ -409,7 +409,7 @@ static void answer_two(struct conn *c, ln_id ticket) {
     conn_auth_answer(c, ticket, LN_STR("{\"n\":2}"), NULL);
 }
 
-TEST(auth_is_asked_when_connect_can_be_sent) {
+TEST(what_auth_gave_waits_until_connect_can_be_sent) {
     struct conn_opts o = options("ws://chat.example/a");
     begin();
     w.joins = false;
@@ -420,7 +420,7 @@ TEST(auth_is_asked_when_connect_can_be_sent) {
     turn();
     conn_reconnect(a);
     turn();
-    CHECK_INT(w.asked, 1);
+    CHECK_INT(w.asked, 2);
     GOT(last(), "40/a,{\"n\":2}|40/b,|");
     say(last(), "40/a,{\"sid\":\"first\"}");
     turn();
@@ -492,7 +492,8 @@ TEST_MAIN(T(events_arrive_as_they_are), T(what_nobody_wants_is_counted_only),
           T(answers_to_acks_go_out_once), T(early_events_are_told_at_connect),
           T(early_events_are_bounded), T(a_v2_server_is_named),
           T(a_namespace_that_nobody_is_in_is_left), T(connect_is_never_sent_twice),
-          T(a_refusal_answers_the_first_connect_too), T(auth_is_asked_when_connect_can_be_sent),
+          T(a_refusal_answers_the_first_connect_too),
+          T(what_auth_gave_waits_until_connect_can_be_sent),
           T(a_connect_that_is_never_answered_is_sent_on_another_line),
           T(a_new_transport_owes_nothing), T(a_second_answer_renews_the_id),
           T(ended_before_it_was_answered))

@@ -54,7 +54,7 @@ static struct {
     bool deaf;       /* nobody wants any event */
     ln_status answer;
     ln_id ticket;
-    int asked;                                       /* how often for auth */
+    int asked;                                       /* how often, for whatever */
     void (*act)(struct conn *c, struct ln_str name); /* called with each event */
     void (*on_auth)(struct conn *c, ln_id ticket);
 } w;
@@ -83,12 +83,15 @@ static ln_status sink_event(void *ud, struct event *ev) {
     if (w.act) w.act(ev->conn, ev->name);
     return ev->kind == EVENT_APP ? w.answer : LN_OK;
 }
-static void sink_auth(void *ud, struct conn *c, ln_id ticket, const char *reason, int attempt) {
+static void sink_auth(void *ud, struct conn *c, const struct conn_ask *ask) {
+    static const char *const names[] = {"auth", "headers", "query"};
     (void)ud;
     w.asked++;
-    w.ticket = ticket;
-    ln_buf_fmt(&w.trail, "auth?(%s,%d) ", reason, attempt);
-    if (w.on_auth) w.on_auth(c, ticket);
+    w.ticket = ask->ticket;
+    for (unsigned i = 0; i < LN_COUNT(names); i++)
+        if (ask->what & 1u << i)
+            ln_buf_fmt(&w.trail, "%s?(%s,%d) ", names[i], ask->reason, ask->attempt);
+    if (w.on_auth) w.on_auth(c, ask->ticket);
 }
 static void sink_connected(void *ud, struct conn *c, bool first) {
     (void)ud;
