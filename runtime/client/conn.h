@@ -262,6 +262,15 @@ void conn_room_wait_cancel(struct conn *c, ln_id wait); /* fn is not called any 
  * has no rooms. */
 void conn_room_wire(const struct conn *c, struct ln_str room, struct ln_buf *out);
 
+/* authorizer_asked: a channel needs its signature. Answer with conn_auth_answer and this ticket:
+ * {"auth":…,"channel_data":…,"shared_secret":…}, or err. */
+typedef void (*conn_authorizer)(void *ud, struct conn *c, ln_id ticket, struct ln_str channel,
+                                struct ln_str socket_id);
+void clients_authorizer(struct clients *cs, conn_authorizer fn, void *ud);
+/* What would be done without an authorizer: signs here, or asks the endpoint. False: there is no
+ * line; else fn hears exactly once, later. */
+bool conn_authorize(struct conn *c, struct ln_str channel, conn_room_fn fn, void *ud);
+
 /* --- fields for scripts --- */
 struct conn_stats {
     uint64_t connects, reconnects, sent, received, bytes_in, bytes_out, errors, dropped;

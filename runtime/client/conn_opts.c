@@ -164,14 +164,14 @@ bool conn_opts_flat(struct ln_str json, bool is_headers, struct ln_err *err) {
 }
 
 static const struct proto *proto_find(const char *name, const struct url *url, struct ln_err *err) {
-    static const struct proto *const protos[] = {&proto_sio, &proto_raw};
+    static const struct proto *const protos[] = {&proto_sio, &proto_pusher, &proto_raw};
     bool is_auto = !name || strcmp(name, "auto") == 0;
     bool is_plain = url->scheme[0] == 'w' && strcmp(url->path, "/ws") == 0; /* as on our own hub */
     if (is_auto) name = is_plain ? proto_raw.name : proto_sio.name;
-    if (is_auto && strncmp(url->scheme, "pusher", 6) == 0) name = "pusher";
+    if (is_auto && strncmp(url->scheme, "pusher", 6) == 0) name = proto_pusher.name;
     for (size_t i = 0; i < LN_COUNT(protos); i++)
         if (strcmp(protos[i]->name, name) == 0) return protos[i];
-    ln_fail(err, LN_INVALID, "unknown protocol '%s'; this version speaks socketio and ws", name);
+    ln_fail(err, LN_INVALID, "unknown protocol '%s'; there are socketio, pusher and ws", name);
     return NULL;
 }
 
@@ -211,7 +211,8 @@ bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto *
     if (!url_parse(&url, ln_str(o->url), err)) return false;
     *proto = proto_find(o->protocol, &url, err);
     *nsp = conn_root;
-    bool ok = *proto && (!(*proto)->carries_many || check_nsp(&url, nsp, err));
+    bool ok = *proto && (!(*proto)->carries_many || check_nsp(&url, nsp, err)) &&
+              (!(*proto)->check || (*proto)->check(o, &url, err));
     url_free(&url);
     return ok;
 }

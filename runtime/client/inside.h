@@ -45,6 +45,8 @@ struct clients {
     struct ln_buf in[2];   /* names and arguments of an event while it is told, when they had to be
                               decoded */
     struct ln_list all_lines;
+    conn_authorizer authorizer; /* NULL: none */
+    void *authorizer_ud;
     int (*dial)(void *ud, struct conn *c);
     void *dial_ud;
     const struct conn_codecs *codecs; /* NULL: no script has one */

@@ -48,6 +48,9 @@ struct proto {
     /* The answer to an auth question that the protocol itself put to the sink; as
      * conn_auth_answer. */
     void (*auth_answer)(struct conn *c, ln_id ticket, struct ln_str json, const struct ln_err *err);
+    /* Up, and the functions were asked anew: token_auth() and token_headers() are fresh, or as
+     * before when they failed. */
+    void (*auth_renewed)(struct conn *c);
     /* What the end of the transport means: code is the peer's close code (1006: none). why is
      * filled; next and err may be changed. */
     void (*line_ended)(struct line *ln, int code, struct line_loss *why);

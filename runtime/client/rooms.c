@@ -210,8 +210,7 @@ bool conn_room_drop(struct conn *c, struct ln_str room) {
     waits_end_soon(c, r, LN_CANCELLED, "the room was left before it was joined");
     bool held = r->holds_outbox && r->asked_epoch == c->epoch;
     r->holds_outbox = false;
-    if (conn_has_rooms(c) && conn_is_up(c) && state_of(c, r) != ROOM_OUT)
-        c->proto->room_leave(c, (struct ln_str){r->name, r->n});
+    if (conn_has_rooms(c) && conn_is_up(c)) c->proto->room_leave(c, (struct ln_str){r->name, r->n});
     room_unref(r);
     if (held) answered_one(c);
     return true;

@@ -315,3 +315,9 @@ void conn_answer(struct conn *c, ln_id ticket, unsigned what, struct ln_str json
 void conn_auth_answer(struct conn *c, ln_id ticket, struct ln_str json, const struct ln_err *err) {
     conn_answer(c, ticket, ASK_AUTH, json, err);
 }
+
+void token_again(struct conn *c) {
+    if (c->ticket) return; /* asked already */
+    loop_timer_cancel(c->clients->loop, token_of(c)->timer);
+    token_pose(c, functions_of(c), "unauthorized");
+}

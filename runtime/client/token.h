@@ -32,6 +32,9 @@ struct token {        /* of those who have functions, or whose token is known to
 bool token_ask(struct conn *c);
 bool token_asks(const struct conn *c); /* has functions */
 void token_pose(struct conn *c, unsigned what, const char *reason);
+/* While up: a server refused what the functions gave; they are asked anew. proto.auth_renewed hears
+ * of the end, good or bad. */
+void token_again(struct conn *c);
 /* The payload and what goes into requests: given by functions, or options. Raw; may be empty. */
 struct ln_str token_auth(const struct conn *c);
 struct ln_str token_headers(const struct conn *c);

@@ -123,12 +123,12 @@ void token_renewed(struct conn *c) {
     plan(c);
     ln_log(LN_DEBUG, c->tag, "the token was renewed");
     arm(c);
-    if (c->opts->refresh_event) {
-        hand_over(c);
-        return;
-    }
     ln_free(t->kept);
-    t->kept = ln_str_dup(token_auth(c));
+    t->kept = c->opts->refresh_event ? NULL : ln_str_dup(token_auth(c));
+    if (c->proto->auth_renewed)
+        c->proto->auth_renewed(c);
+    else if (c->opts->refresh_event)
+        hand_over(c);
 }
 
 void token_not_renewed(struct conn *c, const struct ln_err *err) {
@@ -143,6 +143,7 @@ void token_not_renewed(struct conn *c, const struct ln_err *err) {
     ln_log(LN_WARN, c->tag, "the token was not renewed: %s; asked again in %s", err->text,
            ln_duration_text(ms, text, sizeof text));
     arm(c);
+    if (c->proto->auth_renewed) c->proto->auth_renewed(c);
 }
 
 /* --- the clock --- */
