@@ -43,7 +43,7 @@ static char **answer_of(struct token *t, unsigned what) {
     return what == ASK_AUTH ? &t->auth : what == ASK_HEADERS ? &t->headers : &t->query;
 }
 
-static void wipe(char **text) {
+void token_wipe(char **text) {
     if (*text) explicit_bzero(*text, strlen(*text));
     ln_free(*text);
     *text = NULL;
@@ -159,7 +159,7 @@ void token_read(struct conn *c) {
     if (!expires_ms && !plain && !c->token) return;
     struct token *t = token_of(c);
     if (plain) {
-        wipe(&t->auth);
+        token_wipe(&t->auth);
         t->auth = plain;
     }
     if (t->expires_ms != expires_ms) t->was_told = false;
@@ -175,15 +175,15 @@ void token_stale(struct conn *c) {
     loop_timer_cancel(c->clients->loop, t->timer);
     t->is_fresh = t->was_again = false;
     t->missing = 0;
-    if (!c->opts->auth_asked) wipe(&t->auth); /* made of the option, for one attempt */
+    if (!c->opts->auth_asked) token_wipe(&t->auth); /* made of the option, for one attempt */
 }
 
 void token_drop(struct conn *c) {
     token_stale(c);
     if (!c->token) return;
-    wipe(&c->token->kept);
+    token_wipe(&c->token->kept);
     for (size_t i = 0; i < LN_COUNT(functions); i++)
-        wipe(answer_of(c->token, functions[i].what));
+        token_wipe(answer_of(c->token, functions[i].what));
 }
 
 void token_free(struct conn *c) {
@@ -228,7 +228,7 @@ void token_pose(struct conn *c, unsigned what, const char *reason) {
 static bool take_kept(struct conn *c) {
     struct token *t = c->token;
     if (!t || !t->kept || strcmp(c->auth_reason, "reconnect") != 0) return false;
-    wipe(&t->auth);
+    token_wipe(&t->auth);
     t->auth = t->kept;
     t->kept = NULL;
     return !t->expires_ms || t->expires_ms > ln_wall_ms();
@@ -301,7 +301,7 @@ void conn_answer(struct conn *c, ln_id ticket, unsigned what, struct ln_str json
         return;
     }
     char **to = answer_of(t, what);
-    wipe(to);
+    token_wipe(to);
     *to = ln_str_dup(json);
     t->missing &= ~what;
     if (t->missing) return;

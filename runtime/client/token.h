@@ -44,6 +44,7 @@ void token_read(struct conn *c);
 void token_stale(struct conn *c); /* the attempt is over: the next one asks anew */
 void token_drop(struct conn *c);  /* nothing is kept either */
 void token_free(struct conn *c);
+void token_wipe(char **text); /* frees it, and nothing of it stays in memory */
 
 /* --- token_refresh.c --- */
 void token_up(struct conn *c);      /* the connection is up: watch the end, renew in time */

@@ -123,7 +123,7 @@ void token_renewed(struct conn *c) {
     plan(c);
     ln_log(LN_DEBUG, c->tag, "the token was renewed");
     arm(c);
-    ln_free(t->kept);
+    token_wipe(&t->kept);
     t->kept = c->opts->refresh_event ? NULL : ln_str_dup(token_auth(c));
     if (c->proto->auth_renewed)
         c->proto->auth_renewed(c);
