@@ -47,6 +47,10 @@ bool hub_has_nsp(const struct hub *h, struct ln_str nsp) {
 
 /* --- the server's callbacks --- */
 
+static void on_aborted(void *later) {
+    if (later != hub_auth_later) hub_poll_aborted(later);
+}
+
 static void on_message(void *ud, bool binary, char *p, size_t n) {
     hub_line_input(ud, binary, p, n);
 }
@@ -138,7 +142,7 @@ struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_
     static const struct server_cbs cbs = {.request = hub_http_request,
                                           .accept = hub_http_accept,
                                           .begin = hub_http_begin,
-                                          .aborted = hub_poll_aborted,
+                                          .aborted = on_aborted,
                                           .open = hub_http_open,
                                           .message = on_message,
                                           .pong = on_pong,

@@ -79,6 +79,7 @@ static struct pusher_app *add_app(struct pusher_hub *ph, const struct hub_app *a
 bool hub_apps_open(struct hub *h, const struct hub_opts *o, struct ln_err *err) {
     struct pusher_hub *ph = h->pusher = ln_new(struct pusher_hub);
     ln_list_init(&ph->cached);
+    ln_list_init(&ph->auths);
     ph->apps = ln_alloc((o->app_count + 1) * sizeof *ph->apps);
     for (size_t i = 0; i < o->app_count; i++) {
         if (!app_ok(h, &o->apps[i], i + 1, err)) return false;
@@ -102,6 +103,8 @@ void hub_apps_free(struct hub *h) {
     if (!ph) return;
     hub_cache_free(h);
     hub_signin_free(h);
+    hub_auths_free(h);
+    ln_buf_free(&ph->reply);
     for (size_t i = 0; i < ph->app_count; i++) {
         ln_free(ph->apps[i].key);
         ln_wipe(ph->apps[i].secret, strlen(ph->apps[i].secret));

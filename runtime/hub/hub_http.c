@@ -5,6 +5,7 @@
  * may read what they get (CORS).
  */
 #include "hub/hub_poll.h"
+#include "hub/hub_pusher.h"
 
 #include <stdio.h>
 
@@ -120,11 +121,12 @@ static bool origin_ok(const struct hub *h, const struct server_request *r) {
            is_local_name(split_port(host, &port));
 }
 
-static bool guard(const struct hub *h, const struct server_request *r, struct server_reply *reply) {
+static bool guard(const struct hub *h, const struct hub_route *route,
+                  const struct server_request *r, struct server_reply *reply) {
     const char *text = NULL;
     if (!host_ok(h, r->host)) {
         text = "this hub is not known under that name; add its origin to the option hub.origins\n";
-    } else if (!origin_ok(h, r)) {
+    } else if (!(route && route->any_origin) && !origin_ok(h, r)) {
         text = "pages of that origin may not connect; add it to the option hub.origins\n";
     }
     reply->status = text ? 403 : 404;
@@ -189,6 +191,19 @@ static struct hub_line *raw_open(struct hub *h, struct server_peer *p,
     return line;
 }
 
+static bool pusher_is(const struct hub *h, struct ln_str path) {
+    (void)h;
+    return hub_pusher_is(path);
+}
+
+static struct hub_line *pusher_open(struct hub *h, struct server_peer *p,
+                                    const struct server_request *r) {
+    struct hub_line *line = hub_http_line(h, p, HUB_PUSHER, r);
+    hub_query_json(&line->auth, r->query);
+    hub_pusher_start(line, r->path, r->query, origin_ok(h, r));
+    return line;
+}
+
 static const struct hub_route routes[] = {
     {.is = hub_poll_is,
      .allow = "*",
@@ -197,6 +212,10 @@ static const struct hub_route routes[] = {
      .begin = hub_poll_begin,
      .accept = hub_poll_accept,
      .open = hub_poll_open},
+    {.is = pusher_is, .any_origin = true, .accept = raw_accept, .open = pusher_open},
+    {.is = hub_pusher_auth_is, .allow = "POST", .is_cors = true, .request = hub_pusher_auth},
+    {.path = "/apps/", .allow = "GET, POST", .request = hub_api},
+    {.path = "/up", .request = hub_health},
     {.is = raw_is, .accept = raw_accept, .open = raw_open},
     {.path = "/healthz", .request = hub_health},
     {.path = "/", .request = hub_page},
@@ -235,7 +254,7 @@ static bool allows(struct hub *h, const struct hub_route *route, struct ln_str m
 static bool enter(struct hub *h, const struct hub_route *route, const struct server_request *r,
                   struct server_reply *reply) {
     hub_headers_clear(h);
-    if (!guard(h, r, reply)) return false;
+    if (!guard(h, route, r, reply)) return false;
     if (route && route->is_cors) {
         hub_cors(h, r->origin);
         if (preflight(h, r, reply)) return false;

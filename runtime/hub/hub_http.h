@@ -12,6 +12,7 @@ struct hub_route {
     const char *path; /* "/healthz"; with a / at its end: everything below it */
     bool (*is)(const struct hub *h, struct ln_str path); /* instead of path */
     const char *allow; /* the methods: "GET, HEAD" when NULL; "*": the handler judges */
+    bool any_origin;   /* `open` looks at the page's origin itself */
     bool is_cors;      /* for pages of other origins too, if hub.origins lets them in */
     /* Fills reply. False: the next route that fits is asked; in the end it is a 404. NULL: this
      * address speaks WebSocket only. */

@@ -24,6 +24,8 @@
 #define PUSHER_MAX_DATA 10240  /* bytes of an event's data, from clients and the HTTP API */
 #define PUSHER_MAX_WATCHED 100
 
+enum { HUB_AUTH = 16 }; /* in hub.slots, behind enum hub_kind */
+
 struct pusher_app {
     char *key, *secret, *id, *nsp;
     enum hub_whispers whispers;
@@ -39,6 +41,8 @@ struct pusher_hub {
     struct ln_map cache;   /* nsp, 0 byte, channel -> struct hub_cached */
     struct ln_list cached; /* oldest first */
     size_t cache_bytes;
+    struct ln_list auths; /* hub_pusher_auth.c: requests that are being decided */
+    struct ln_buf reply;  /* the body of an HTTP reply */
 };
 
 struct pusher_user { /* somebody who signed in, or is waited for */
@@ -156,8 +160,17 @@ bool hub_signed_in_as(const struct hub_client *c, struct ln_str id);
 void hub_signin_terminate(struct hub *h, struct pusher_app *app, struct ln_str id);
 void hub_signin_free(struct hub *h);
 
-/* --- hub_pusher_auth.c, hub_api.c: false: the path is none of theirs --- */
+/* --- hub_pusher_auth.c --- */
+extern const char
+    hub_auth_later[]; /* what server_cbs.aborted gets of these: nothing is to be done */
+bool hub_pusher_auth_is(const struct hub *h, struct ln_str path);
 bool hub_pusher_auth(struct hub *h, const struct server_request *r, struct server_reply *reply);
+void hub_auths_free(struct hub *h);
+void hub_json_error(struct ln_buf *out,
+                    const char *words); /* {"error":words}, and nothing before */
+bool hub_socket_id_ok(struct ln_str id);
+
+/* --- hub_api.c --- */
 bool hub_api(struct hub *h, const struct server_request *r, struct server_reply *reply);
 
 #endif
