@@ -116,14 +116,21 @@ static const struct conn_opts *opts_hold(struct clients *cs, const struct conn_o
     return &k->o;
 }
 
-static void opts_release(struct conn *c) {
-    if (!c->opts) return;
-    struct kept_opts *k = LN_CONTAINER(c->opts, struct kept_opts, o);
-    c->opts = NULL;
+void clients_hold_opts(const struct conn_opts *o) {
+    LN_CONTAINER(o, struct kept_opts, o)->refs++;
+}
+
+void clients_release_opts(struct clients *cs, const struct conn_opts *o) {
+    struct kept_opts *k = LN_CONTAINER(o, struct kept_opts, o);
     if (--k->refs > 0) return;
-    if (c->clients->newest_opts == k) c->clients->newest_opts = NULL;
+    if (cs->newest_opts == k) cs->newest_opts = NULL;
     conn_opts_free(&k->o);
     ln_free(k);
+}
+
+static void opts_release(struct conn *c) {
+    if (c->opts) clients_release_opts(c->clients, c->opts);
+    c->opts = NULL;
 }
 
 void conn_take_opts(struct conn *c, const struct conn_opts *o, char *nsp,

@@ -124,7 +124,8 @@ static ln_status check_fit(const struct conn *c, const struct conn_emit *e, stru
     size_t limit = c->line ? c->line->max_payload : 0;
     size_t biggest = HEAD_BYTES + strlen(c->nsp) + e->name.n + e->args.n;
     for (size_t i = 0; i < e->bin_count; i++)
-        biggest = LN_MAX(biggest, e->bin[i].n);
+        biggest = LN_MAX(biggest, c->line && c->line->poll ? e->bin[i].n / 3 * 4 + 5 /* base64 */
+                                                           : e->bin[i].n);
     if (limit == 0 || biggest <= limit) return LN_OK;
     return ln_fail(
         err, LN_INVALID,
@@ -324,7 +325,7 @@ static ln_status check(const struct conn *c, const struct conn_emit *e, struct l
 
 static ln_status emit_direct(struct conn *c, const struct conn_emit *e, ln_id *id,
                              struct ln_err *err) {
-    if (ws_queued(c->line->ws) > KEPT_BYTES) {
+    if (line_queued(c->line) > KEPT_BYTES) {
         c->stats.dropped++;
         return ln_fail(err, LN_FULL, "the server takes what is sent too slowly: %d MiB wait",
                        KEPT_BYTES >> 20);
@@ -378,7 +379,7 @@ static ln_status emit(struct conn *c, const struct conn_emit *e, ln_id *id, stru
     bool is_up = conn_is_up(c) && line_check(c->line);
     if (is_volatile && (!is_up || (c->step != STEP_OPEN && !is_now)))
         return drop(c, LN_DROPPED, err, "a volatile emit is dropped while not connected");
-    if (is_volatile && ws_queued(c->line->ws) > VOLATILE_BYTES)
+    if (is_volatile && line_is_slow(c->line))
         return drop(c, LN_DROPPED, err, "a volatile emit is dropped while the line is slow");
     if (is_up && (is_now || (c->step == STEP_OPEN && retries == 0)))
         return emit_direct(c, e, id, err);

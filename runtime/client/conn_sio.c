@@ -387,4 +387,5 @@ const struct proto proto_sio = {.name = "socketio",
                                 .conn_part = sio_conn_part,
                                 .send_event = sio_send_event,
                                 .send_ack = sio_send_ack,
+                                .has_polling = true,
                                 .carries_many = true};

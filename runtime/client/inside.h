@@ -178,6 +178,9 @@ void clients_hold(struct clients *cs); /* a conn or line more … */
 void conn_take_opts(struct conn *c, const struct conn_opts *o, char *nsp,
                     const struct proto *proto);
 void clients_release(struct clients *cs); /* … or less: the last one frees a closing cs */
+/* Options of a connection that may leave before they are needed no more. */
+void clients_hold_opts(const struct conn_opts *o);
+void clients_release_opts(struct clients *cs, const struct conn_opts *o);
 void conn_free(void *conn);
 
 /* --- conn.c --- */

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/crypt.h"
 #include "base/text.h"
+#include "client/cookies.h"
+#include "client/poll.h"
 #include "client/token.h"
 
 #define SHARE_LOOK 16 /* lines with equal options that are looked at for a free namespace */
@@ -120,6 +122,7 @@ static void free_line(void *line) {
     ln_list_remove(&ln->node);
     ln_map_free(&ln->by_nsp);
     ln_map_free(&ln->owed);
+    cookies_free(ln->cookies);
     ln_free(ln->loss);
     ln_free(ln);
     clients_check_quiet(cs);
@@ -132,7 +135,7 @@ static void stop_timers(struct line *ln) {
 }
 
 void line_abort(struct line *ln) {
-    if (ln->ws) ws_abort(ln->ws);
+    line_road_abort(ln);
 }
 
 /* Nobody rides any more. */
@@ -140,19 +143,19 @@ static void line_end(struct line *ln) {
     line_unlist(ln);
     stop_timers(ln);
     ln->state = LINE_ENDING;
-    if (!ln->ws)
+    if (!line_has_road(ln))
         loop_defer(ln->clients->loop, free_line, ln);
     else if (ln->is_lost)
-        ws_abort(ln->ws);
+        line_road_abort(ln);
     else
-        ws_close(ln->ws, WS_NO_STATUS, (struct ln_str){0});
+        line_road_close(ln);
 }
 
 void line_detach(struct conn *c) {
     struct line *ln = c->line;
     if (!ln) return;
     c->line = NULL;
-    if (c->step == STEP_ASKED && ln->ws) ln_map_set(&ln->owed, ln_str(c->nsp), ln);
+    if (c->step == STEP_ASKED && line_has_road(ln)) ln_map_set(&ln->owed, ln_str(c->nsp), ln);
     ln_list_remove(&c->line_node);
     if (c->nsp[1])
         ln_map_remove(&ln->by_nsp, ln_str(c->nsp));
@@ -235,6 +238,7 @@ void line_up(struct line *ln, int64_t dead_after_ms, int64_t max_payload) {
     struct loop *l = ln->clients->loop;
     loop_timer_cancel(l, ln->timer);
     ln->state = LINE_UP;
+    line_road_up(ln);
     ln->refusals = 0;
     ln->max_payload = (size_t)max_payload;
     ln->dead_after_ms = dead_after_ms;
@@ -263,9 +267,13 @@ size_t line_send(struct line *ln, bool binary, const struct ln_str *pieces, size
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
         bytes += pieces[i].n;
-    if (!ln->ws) return bytes;
-    ws_send(ln->ws, binary ? WS_BINARY : WS_TEXT, pieces, count);
-    if (LN_UNLIKELY(ws_queued(ln->ws) > UNSENT_BYTES))
+    if (LN_LIKELY(ln->ws != NULL))
+        ws_send(ln->ws, binary ? WS_BINARY : WS_TEXT, pieces, count);
+    else if (ln->poll)
+        poll_send(ln->poll, binary, pieces, count);
+    else
+        return bytes;
+    if (LN_UNLIKELY(line_queued(ln) > UNSENT_BYTES))
         line_fail(ln, "transport error", LN_FULL,
                   "the server takes what is sent too slowly: more than %d MiB wait",
                   UNSENT_BYTES >> 20);
@@ -275,7 +283,7 @@ size_t line_send(struct line *ln, bool binary, const struct ln_str *pieces, size
 /* --- lost --- */
 
 void line_fail(struct line *ln, const char *reason, ln_status code, const char *fmt, ...) {
-    if (ln->is_lost || ln->state == LINE_ENDING || !ln->ws) return;
+    if (ln->is_lost || ln->state == LINE_ENDING || !line_has_road(ln)) return;
     va_list ap;
     va_start(ap, fmt);
     char text[sizeof ln->loss->err.text];
@@ -283,11 +291,12 @@ void line_fail(struct line *ln, const char *reason, ln_status code, const char *
     va_end(ap);
     ln->is_lost = true;
     bool is_up = ln->state == LINE_UP;
-    ln->loss = ln_new(struct line_loss);
-    ln->loss->reason = reason;
-    ln->loss->detail = is_up ? "open" : "handshake";
-    ln_fail(&ln->loss->err, code, "%s%s", is_up ? "" : "handshake: ", text);
-    ws_abort(ln->ws);
+    struct line_loss *w = ln_new(struct line_loss);
+    w->reason = reason;
+    w->detail = is_up ? "open" : "handshake";
+    ln_fail(&w->err, code, "%s%s", is_up ? "" : "handshake: ", text);
+    line_set_loss(ln, w);
+    line_road_abort(ln);
 }
 
 void line_next(struct line *ln, enum line_next next) {
@@ -297,18 +306,21 @@ void line_next(struct line *ln, enum line_next next) {
 /* What the end of the transport means when we did not end it ourselves. */
 static void explain(struct line *ln, enum stream_phase phase, int status, int code,
                     struct ln_str reason, const struct ln_err *err) {
-    struct line_loss *w = ln->loss = ln_new(struct line_loss);
+    struct line_loss *w = ln_new(struct line_loss);
     bool is_up = ln->state == LINE_UP, was_open = phase == PHASE_OPEN;
     w->detail = stream_phase_name(phase);
     ln_status is = err ? err->code : LN_DISCONNECTED;
     if (status == 401) is = LN_UNAUTHORIZED;
     if (status == 403) is = LN_FORBIDDEN;
     w->is_refused = status == 401 || status == 403;
-    w->reason = is == LN_DISCONNECTED ? "transport close" : "transport error";
+    bool polls = strcmp(line_road_name(ln), "polling") == 0;
+    w->reason = is == LN_DISCONNECTED && !polls ? "transport close" : "transport error";
+    if (polls && phase == PHASE_HTTP) w->detail = "polling";
     if (was_open && !is_up) w->detail = "handshake";
     const char *before = was_open && !is_up ? "handshake: " : "";
     if (err) {
         ln_fail(&w->err, is, "%s%s", before, err->text);
+        line_set_loss(ln, w);
         return;
     }
     struct ln_buf why = {0};
@@ -316,6 +328,7 @@ static void explain(struct line *ln, enum stream_phase phase, int status, int co
     ln_fail(&w->err, is, "%sclosed by the server (%d)%s%s", before, code, why.n ? ": " : "",
             ln_buf_cstr(&why));
     ln_buf_free(&why);
+    line_set_loss(ln, w);
 }
 
 static void tell_trying(struct conn *c, void *ud) {
@@ -388,7 +401,7 @@ static void line_lost(struct line *ln) {
 
 void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
                  struct ln_str reason, const struct ln_err *err) {
-    ln->ws = NULL;
+    line_road_gone(ln);
     ln->proto->line_closed(ln);
     ln_map_free(&ln->owed);
     stop_timers(ln);
@@ -398,6 +411,7 @@ void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
     }
     if (!ln->is_lost) {
         explain(ln, phase, status, code, reason, err);
+        if (line_road_other(ln, phase, status, err)) return;
         if (phase == PHASE_OPEN && ln->proto->line_ended) ln->proto->line_ended(ln, code, ln->loss);
     }
     line_lost(ln);

@@ -8,7 +8,9 @@
 #ifndef LN_LINE_H
 #define LN_LINE_H
 
+#include "client/cookies.h"
 #include "client/inside.h"
+#include "client/plan.h"
 
 enum line_state {
     LINE_ASKING,  /* for what those who ride on it need; then it dials */
@@ -40,16 +42,22 @@ struct line {
     int failures; /* in a row */
     int refusals; /* of them in a row: HTTP 401 or 403 */
     enum line_state state;
-    bool is_asking;       /* not all were asked yet: nothing is dialled before */
-    bool is_listed;       /* in clients.lines: new connections may come */
-    bool is_lost;         /* failed: the end of the transport follows in this turn */
-    bool use_tls;         /* the server wants it, whatever the URL says */
-    struct ws *ws;        /* NULL: none */
-    struct ln_list conns; /* conn.line_node */
-    struct conn *root;    /* the one of namespace "/" */
-    struct ln_map by_nsp; /* the others */
-    struct ln_map owed;   /* namespaces that were left before the server answered their CONNECT */
-    ln_id timer;          /* handshake, or the next attempt */
+    bool is_asking;          /* not all were asked yet: nothing is dialled before */
+    bool is_listed;          /* in clients.lines: new connections may come */
+    bool is_lost;            /* failed: the end of the transport follows in this turn */
+    bool use_tls;            /* the server wants it, whatever the URL says */
+    bool tried_other;        /* this attempt uses the second of its transports … */
+    unsigned road : 1;       /* … this one of opts.transports */
+    unsigned first_road : 1; /* the one that the next attempt begins with */
+    struct ws *ws;           /* the transport, when it is a WebSocket … */
+    struct poll *poll;       /* … and when it is polling; NULL both: none */
+    struct upgrade *upgrade; /* from polling to WebSocket, under way; NULL: none */
+    struct cookies *cookies; /* NULL: none came */
+    struct ln_list conns;    /* conn.line_node */
+    struct conn *root;       /* the one of namespace "/" */
+    struct ln_map by_nsp;    /* the others */
+    struct ln_map owed; /* namespaces that were left before the server answered their CONNECT */
+    ln_id timer;        /* handshake, or the next attempt */
     ln_id heartbeat;
     int64_t dead_after_ms; /* without a ping from the server */
     int64_t dead_wall_ms;  /* when that is, by the wall clock: goes on while a laptop sleeps */
@@ -81,7 +89,7 @@ void line_came(struct line *ln, struct conn *c);
 void line_asked(struct line *ln);
 struct conn *line_lead(const struct line *ln); /* the first that rides on it */
 
-/* line.c and line_dial.c for each other. */
+/* line.c, line_dial.c, line_road.c, poll.c and upgrade.c for each other. */
 void line_dial(struct line *ln); /* begins an attempt */
 void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
                  struct ln_str reason, const struct ln_err *err); /* the transport's certain end */
@@ -91,6 +99,39 @@ struct line_headers {
     struct http_header *v; /* names and values are owned */
     size_t n;
 };
+/* Where a request of this line goes, and with what; to be freed with conn_plan_free. */
+void line_plan(struct line *ln, struct conn_plan *p);
+/* The stream for it; the strings of o and the plan are lent to `to`. */
+void line_stream(struct line *ln, const struct conn_opts *o, const struct conn_plan *p,
+                 struct stream_opts *to);
+struct ws *line_ws_open(struct line *ln, const struct conn_plan *p, const struct ws_cbs *cbs,
+                        void *ud);
+void line_dial_ws(struct line *ln);
+/* The plan's headers, and the cookies that came. */
+void line_request_headers(const struct line *ln, const struct conn_plan *p, struct line_headers *h);
+struct cookie_place line_cookie_place(const struct conn_plan *p);
+int64_t line_left_ms(const struct line *ln, const struct conn_opts *o); /* of this attempt's time */
+/* A message for the protocol; nothing happens when the line is over. */
+void line_message(struct line *ln, bool binary, char *p, size_t n);
+
+/* line_road.c: which transport, and what the line does with whichever it is. */
+void line_road_open(struct line *ln);
+const char *line_road_name(const struct line *ln); /* "websocket" "polling" */
+/* With the attempt's other transport, if the options have one and this failure may be the first
+ * one's own: true when it is under way. */
+bool line_road_other(struct line *ln, enum stream_phase phase, int status,
+                     const struct ln_err *err);
+bool line_may_upgrade(const struct line *ln);
+void line_road_up(struct line *ln);                         /* the handshake is done */
+void line_road_upgraded(struct line *ln);                   /* from polling to WebSocket */
+void line_set_loss(struct line *ln, struct line_loss *why); /* owned by the line from now on */
+bool line_has_road(const struct line *ln);                  /* a transport is there, open or not */
+void line_road_close(struct line *ln);                      /* politely; line_closed comes later */
+void line_road_abort(struct line *ln);                      /* line_closed at the end of the turn */
+void line_road_gone(struct line *ln);                       /* it has ended: forget it */
+size_t line_queued(const struct line *ln);                  /* bytes that wait to be sent */
+bool line_is_slow(const struct line *ln);                   /* volatile emits are dropped */
+
 void line_headers(const struct line *ln, const struct url *u, struct line_headers *h);
 /* The option `headers` alone; only: NULL-ended names, or NULL for all. */
 void line_option_headers(const struct line *ln, const char *const *only, struct line_headers *h);

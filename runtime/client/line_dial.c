@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "client/line.h"
 #include "client/token.h"
@@ -80,6 +81,73 @@ void line_headers(const struct line *ln, const struct url *u, struct line_header
     ln_buf_free(&text);
 }
 
+/* --- where to --- */
+
+void line_plan(struct line *ln, struct conn_plan *p) {
+    struct line_headers headers = {0};
+    *p = (struct conn_plan){0};
+    conn_opts_url(line_opts(ln), &p->url);
+    if (ln->use_tls && !p->url.tls) {
+        p->url.tls = true;
+        if (!p->url.has_port) p->url.port = 443;
+    }
+    line_headers(ln, &p->url, &headers);
+    p->headers = headers.v;
+    p->header_count = headers.n;
+    ln->proto->target(ln, &p->url, &p->target);
+    ln_buf_fmt(&p->host, p->url.is_ipv6 ? "[%s]" : "%s", p->url.host);
+    if (p->url.has_port) ln_buf_fmt(&p->host, ":%d", p->url.port);
+    ln_buf_cstr(&p->host);
+    ln_buf_cstr(&p->target);
+}
+
+void line_stream(struct line *ln, const struct conn_opts *o, const struct conn_plan *p,
+                 struct stream_opts *to) {
+    struct clients *cs = ln->clients;
+    struct conn *lead = ln_list_empty(&ln->conns) ? NULL : line_lead(ln);
+    *to = (struct stream_opts){.host = p->url.host,
+                               .port = p->url.port,
+                               .fd = cs->dial ? cs->dial(cs->dial_ud, lead) : 0,
+                               .tls = p->url.tls,
+                               .tls_opts = o->tls,
+                               .timeout_ms =
+                                   ln->state == LINE_OPENING ? line_left_ms(ln, o) : o->timeout_ms};
+}
+
+/* Of the time that an attempt may take. */
+int64_t line_left_ms(const struct line *ln, const struct conn_opts *o) {
+    int64_t took = (int64_t)(loop_now_ms(ln->clients->loop) - ln->begun_ms);
+    return LN_MAX(o->timeout_ms - took, 1);
+}
+
+struct cookie_place line_cookie_place(const struct conn_plan *p) {
+    struct ln_str path = ln_buf_get(&p->target);
+    const char *query = memchr(path.p, '?', path.n);
+    if (query) path.n = (size_t)(query - path.p);
+    return (struct cookie_place){ln_str(p->url.host), path, p->url.tls, ln_wall_ms()};
+}
+
+void line_request_headers(const struct line *ln, const struct conn_plan *p,
+                          struct line_headers *h) {
+    struct cookie_place at = line_cookie_place(p);
+    struct ln_buf cookie = {0}, kept = {0};
+    for (size_t i = 0; i < p->header_count; i++) {
+        const struct http_header *one = &p->headers[i];
+        if (strcasecmp(one->name, "Cookie") == 0)
+            ln_buf_fmt(&cookie, "%s%s", cookie.n ? "; " : "", one->value);
+        else
+            line_add_header(h, ln_str(one->name), ln_str(one->value));
+    }
+    cookies_write(ln->cookies, &at, &kept);
+    if (cookie.n > 0 && kept.n > 0) ln_buf_puts(&cookie, "; ");
+    ln_buf_str(&cookie, ln_buf_get(&kept));
+    if (cookie.n > 0) line_add_header(h, LN_STR("Cookie"), ln_buf_get(&cookie));
+    ln_buf_free(&cookie);
+    ln_buf_free(&kept);
+}
+
+/* --- the WebSocket --- */
+
 static void on_handshake_timeout(void *ud) {
     struct line *ln = ud;
     char text[32];
@@ -90,16 +158,18 @@ static void on_handshake_timeout(void *ud) {
 static void on_open(void *ud, struct ln_str protocol) {
     struct line *ln = ud;
     (void)protocol;
-    int64_t took = (int64_t)(loop_now_ms(ln->clients->loop) - ln->begun_ms);
-    int64_t left = LN_MAX(line_opts(ln)->timeout_ms - took, 1);
-    ln->timer = loop_timer(ln->clients->loop, left, on_handshake_timeout, ln);
+    ln->timer =
+        loop_timer(ln->clients->loop, line_left_ms(ln, line_opts(ln)), on_handshake_timeout, ln);
     ln->proto->line_open(ln);
 }
 
-static void on_message(void *ud, bool binary, char *p, size_t n) {
-    struct line *ln = ud;
+void line_message(struct line *ln, bool binary, char *p, size_t n) {
     if (LN_LIKELY(!ln->is_lost && ln->state != LINE_ENDING))
         ln->proto->line_message(ln, binary, p, n);
+}
+
+static void on_message(void *ud, bool binary, char *p, size_t n) {
+    line_message(ud, binary, p, n);
 }
 
 static void on_closed(void *ud, enum stream_phase phase, int status, int code, struct ln_str reason,
@@ -107,46 +177,45 @@ static void on_closed(void *ud, enum stream_phase phase, int status, int code, s
     line_closed(ud, phase, status, code, reason, err);
 }
 
-void line_dial(struct line *ln) {
-    static const struct ws_cbs cbs = {.open = on_open, .message = on_message, .closed = on_closed};
+struct ws *line_ws_open(struct line *ln, const struct conn_plan *p, const struct ws_cbs *cbs,
+                        void *ud) {
     const struct conn_opts *o = line_opts(ln);
+    struct line_headers headers = {0};
+    line_request_headers(ln, p, &headers);
+    struct ws_opts w = {.host_header = p->host.p,
+                        .target = p->target.p,
+                        .headers = headers.v,
+                        .header_count = headers.n,
+                        .max_message = o->max_message};
+    line_stream(ln, o, p, &w.stream);
+    struct ws *ws = ws_open(ln->clients->loop, &w, cbs, ud);
+    line_headers_free(&headers);
+    return ws;
+}
+
+/* --- an attempt --- */
+
+void line_dial_ws(struct line *ln) {
+    static const struct ws_cbs cbs = {.open = on_open, .message = on_message, .closed = on_closed};
+    struct conn_plan plan;
+    line_plan(ln, &plan);
+    ln->ws = line_ws_open(ln, &plan, &cbs, ln);
+    conn_plan_free(&plan);
+}
+
+void line_dial(struct line *ln) {
     struct url u;
-    struct line_headers h = {0};
-    struct ln_buf target = {0}, host = {0};
-    conn_opts_url(o, &u);
-    if (ln->use_tls && !u.tls) {
-        u.tls = true;
-        if (!u.has_port) u.port = 443;
-    }
+    const struct conn_opts *o = line_opts(ln);
     ln->state = LINE_OPENING;
     ln->begun_ms = loop_now_ms(ln->clients->loop);
     ln->joined_ms = 0;
     LN_LIST_EACH (&ln->conns, it, tmp) /* the functions had their own time */
         LN_CONTAINER(it, struct conn, line_node)->begun_ms = ln->begun_ms;
-    struct clients *cs = ln->clients;
-    struct conn *lead = line_lead(ln);
-    if (u.tls && o->tls.insecure)
-        ln_log(LN_WARN, lead->tag,
+    conn_opts_url(o, &u);
+    if ((u.tls || ln->use_tls) && o->tls.insecure)
+        ln_log(LN_WARN, line_lead(ln)->tag,
                "the server's certificate is not verified (tls.verify is off): anybody on the way "
                "can read and change everything");
-    line_headers(ln, &u, &h);
-    ln->proto->target(ln, &u, &target);
-    ln_buf_fmt(&host, u.is_ipv6 ? "[%s]" : "%s", u.host);
-    if (u.has_port) ln_buf_fmt(&host, ":%d", u.port);
-    struct ws_opts w = {.stream = {.host = u.host,
-                                   .port = u.port,
-                                   .fd = cs->dial ? cs->dial(cs->dial_ud, lead) : 0,
-                                   .tls = u.tls,
-                                   .tls_opts = o->tls,
-                                   .timeout_ms = o->timeout_ms},
-                        .host_header = ln_buf_cstr(&host),
-                        .target = ln_buf_cstr(&target),
-                        .headers = h.v,
-                        .header_count = h.n,
-                        .max_message = o->max_message};
-    ln->ws = ws_open(cs->loop, &w, &cbs, ln);
-    line_headers_free(&h);
-    ln_buf_free(&target);
-    ln_buf_free(&host);
     url_free(&u);
+    line_road_open(ln);
 }

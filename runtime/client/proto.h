@@ -64,6 +64,8 @@ struct proto {
     bool (*check)(const struct conn_opts *o, const struct url *u, struct ln_err *err);
     /* NULL-ended: those of the option `headers` that go with the upgrade. NULL: all. */
     const char *const *upgrade_headers;
+    /* May go over HTTP long-polling (Engine.IO): target ends with "transport=websocket". */
+    bool has_polling;
     bool user_is_key;  /* the URL's user and password are no login */
     bool carries_many; /* several connections (namespaces) on one line */
 };

@@ -18,6 +18,7 @@ struct web_conn {
     struct peer p;
     struct ws_parser frames;
     bool is_ws;
+    char key[WS_KEY_LEN + 1]; /* of the upgrade that was asked for */
 };
 static struct {
     struct web_conn conn[WEB_MAX];
@@ -83,6 +84,8 @@ static inline bool web_take(struct loop *l, const char *method) {
         snprintf(req.method, sizeof req.method, "%.*s", LN_FMT(h.method));
         snprintf(req.target, sizeof req.target, "%.*s", LN_FMT(h.target));
         snprintf(req.head, sizeof req.head, "%.*s", (int)used, in->p);
+        snprintf(web.conn[i].key, sizeof web.conn[i].key, "%.*s",
+                 LN_FMT(http_header_get(&h, "Sec-WebSocket-Key")));
         ln_buf_clear(&req.body);
         ln_buf_add(&req.body, in->p + used, length);
         ln_buf_consume(in, used + length);
@@ -112,15 +115,12 @@ static inline void web_answer(int status, const char *body) {
 
 /* --- WebSocket --- */
 
-/* Answers the request taken last with 101; its connection speaks frames from now on. */
+/* Answers the request taken from req.conn with 101; its connection speaks frames from now on. */
 static inline void web_upgrade(void) {
     struct web_conn *c = &web.conn[req.conn];
     struct ln_buf out = {0};
-    char accept[29], key[WS_KEY_LEN + 1];
-    const char *at = strstr(req.head, "Sec-WebSocket-Key: ");
-    if (!at) abort();
-    snprintf(key, sizeof key, "%s", at + 19);
-    ws_accept_key(key, accept);
+    char accept[29];
+    ws_accept_key(c->key, accept);
     ln_buf_fmt(&out,
                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                "Sec-WebSocket-Accept: %s\r\n\r\n",
