@@ -340,6 +340,7 @@ static bool is_one_shot(const struct verb *v) {
 static bool set_up_log(struct cli *cli, struct app *a, struct ln_err *err) {
     static const char *const forms[] = {"auto", "text", "json", "journal", NULL};
     enum ln_log_level level = is_one_shot(cli->verb) ? LN_WARN : LN_INFO;
+    if (cli->verb->run == verb_doctor) level = LN_ERROR; /* it tells everything itself */
     enum ln_log_format format = LN_LOG_AUTO;
     char *text = config_text(a->config, "log.level");
     bool ok = true;

@@ -86,6 +86,7 @@ int verb_new(struct cli *cli, struct app *a);
 int verb_listen(struct cli *cli, struct app *a);
 int verb_emit(struct cli *cli, struct app *a);
 int verb_call(struct cli *cli, struct app *a);
+int verb_doctor(struct cli *cli, struct app *a);
 int verb_check(struct cli *cli, struct app *a);
 int verb_version(struct cli *cli, struct app *a);
 int verb_help(struct cli *cli, struct app *a);

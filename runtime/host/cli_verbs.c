@@ -65,6 +65,12 @@ static const struct cli_option listen_options[] = {
     CONN_OPTIONS,
     {0}};
 static const struct cli_option emit_options[] = {JOIN_OPTIONS, CONN_OPTIONS, {0}};
+static const struct cli_option doctor_options[] = {
+    {"room", 0, "NAME", NULL, "join this room (a Pusher channel) as well"},
+    {"dialect", 0, "NAME", NULL, "how rooms are joined: linnet (default) or rooms"},
+    {"json", 0, NULL, NULL, "one JSON object instead of lines"},
+    CONN_OPTIONS,
+    {0}};
 static const struct cli_option none[] = {{0}};
 
 const struct verb cli_verbs[] = {
@@ -99,6 +105,12 @@ const struct verb cli_verbs[] = {
     {"call", "URL|NAME EVENT [JSON…]", "send one event and print the answer", emit_options,
      verb_call, "  linnet call hub rooms\n  linnet call hub join '{\"room\":\"lobby\"}'\n", 2,
      CLI_MAX, true},
+    {"doctor", "URL|NAME", "why a line does not come up, step by step", doctor_options, verb_doctor,
+     "  linnet doctor school               a connection of linnet.cfg.lua\n"
+     "  linnet doctor wss://chat.example/admin --token @token.txt\n"
+     "  linnet doctor pusher://KEY@localhost:6001 --room private-orders\n"
+     "  linnet doctor hub --room lobby --json | jq .advice\n",
+     1, 1, true},
     {"check", "[FILE…]", "look scripts and settings over, without running them", none, verb_check,
      "  linnet check                       linnet.cfg.lua and every *.lua here\n"
      "  linnet check bot.lua\n",
