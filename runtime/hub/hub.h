@@ -79,9 +79,9 @@ struct hub_event { /* an event of a client; everything is lent */
 struct hub_hooks {
     /* NULL: everybody may. Else answer each with hub_admit(hub, ticket, …), at once or later;
      * without an answer it is refused after connect_timeout_ms. auth: raw JSON object (plain JSON:
-     * the query). headers_json: the handshake's headers by their names in small letters, and
-     * ":path",
-     * ":query", ":ip". */
+     * the query; Pusher: the query, and once more the user_data of its signin). headers_json: the
+     * handshake's headers by their names in small letters, and ":path", ":query", ":ip",
+     * ":protocol"; ":signin": true with Pusher's signin. */
     void (*admit)(void *ud, ln_id ticket, struct ln_str nsp, struct ln_str auth,
                   struct ln_str headers_json);
     bool (*wants)(void *ud, struct ln_str nsp, struct ln_str name);

@@ -65,15 +65,32 @@ static struct hub_ticket *ticket_new(struct hub_line *line, struct ln_str nsp) {
     return t;
 }
 
+static const char *protocol_of(const struct hub_line *line) {
+    static const char *const names[] = {"socketio", "ws", "pusher"};
+    return (size_t)line->proto < LN_COUNT(names) ? names[line->proto] : "";
+}
+
+/* The handshake's headers, with what this is about. */
+static void ask_hook(const struct hub_ticket *t, struct ln_str nsp, struct ln_str auth) {
+    struct hub *h = t->line->hub;
+    struct ln_str headers = ln_buf_get(&t->line->headers);
+    struct ln_buf text = {0};
+    ln_buf_fmt(&text, "{\":protocol\":\"%s\"%s", protocol_of(t->line),
+               t->is_signin ? ",\":signin\":true" : "");
+    if (headers.n > 2) ln_buf_putc(&text, ',');
+    ln_buf_str(&text, headers.n > 2 ? (struct ln_str){headers.p + 1, headers.n - 1} : LN_STR("}"));
+    h->hooks.admit(h->ud, t->id, nsp, auth, ln_buf_get(&text));
+    ln_buf_free(&text);
+}
+
 void hub_client_ask(struct hub_client *c, struct ln_str auth) {
-    struct hub *h = c->line->hub;
-    if (!h->hooks.admit) {
+    if (!c->line->hub->hooks.admit) {
         hub_pusher_signed(c->line, true, NULL);
         return;
     }
     struct hub_ticket *t = ticket_new(c->line, ln_str(c->nsp));
     t->is_signin = true;
-    h->hooks.admit(h->ud, t->id, ln_str(c->nsp), auth, ln_buf_get(&c->line->headers));
+    ask_hook(t, ln_str(c->nsp), auth);
 }
 
 void hub_line_ask(struct hub_line *line, struct ln_str nsp, struct ln_str auth) {
@@ -87,7 +104,7 @@ void hub_line_ask(struct hub_line *line, struct ln_str nsp, struct ln_str auth) 
         ln_buf_clear(&line->auth);
         ln_buf_str(&line->auth, auth);
     }
-    h->hooks.admit(h->ud, t->id, nsp, auth, ln_buf_get(&line->headers));
+    ask_hook(t, nsp, auth);
 }
 
 void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct ln_str data) {
@@ -262,13 +279,12 @@ void hub_disconnect(struct hub *h, ln_id client, bool whole_line) {
 /* --- looking --- */
 
 static void fill_info(const struct hub_client *c, struct hub_client_info *out) {
-    static const char *const protocols[] = {"socketio", "ws", "pusher"};
     *out = (struct hub_client_info){
         .id = c->id,
         .nsp = ln_str(c->nsp),
         .sid = ln_str(c->sid),
         .ip = ln_str(c->line->ip),
-        .protocol = ln_str(protocols[c->line->proto]),
+        .protocol = ln_str(protocol_of(c->line)),
         .connected_at_ms = c->connected_at_ms,
     };
     if (!c->user) return;

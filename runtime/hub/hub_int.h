@@ -23,7 +23,7 @@
 #define HUB_MAX_NAME 50  /* characters of a user's name */
 #define HUB_MAX_ID 100   /* bytes of a user's id */
 
-enum hub_kind { HUB_CLIENT = 1, HUB_TICKET };
+enum hub_kind { HUB_CLIENT = 1, HUB_TICKET, HUB_AUTH };
 enum hub_proto { HUB_SIO, HUB_RAW, HUB_PUSHER, HUB_PROBE /* an upgrade: hub_poll.h */ };
 
 struct hub_user;

@@ -24,8 +24,6 @@
 #define PUSHER_MAX_DATA 10240  /* bytes of an event's data, from clients and the HTTP API */
 #define PUSHER_MAX_WATCHED 100
 
-enum { HUB_AUTH = 16 }; /* in hub.slots, behind enum hub_kind */
-
 struct pusher_app {
     char *key, *secret, *id, *nsp;
     enum hub_whispers whispers;
