@@ -56,6 +56,6 @@ export async function nginx(name, words = {}) {
   const text = readFileSync(join(here, "nginx", `${name}.conf`), "utf8");
   const conf = text.replace(/@(\w+)@/g, (_, word) => ({ PORT: port, DIR: dir, ...words })[word] ?? `missing ${word}`);
   writeFileSync(join(dir, "nginx.conf"), conf);
-  const s = await program("nginx", ["-p", dir, "-e", join(dir, "error.log"), "-c", join(dir, "nginx.conf")], port);
+  const s = await program("nginx", ["-p", dir, "-e", join(dir, "error.log"), "-c", join(dir, "nginx.conf")], port, { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` } });
   return { ...s, errors: () => readFileSync(join(dir, "error.log"), "utf8") };
 }
