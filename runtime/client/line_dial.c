@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "client/line.h"
 #include "client/token.h"
+#include "client/where.h"
 
 void line_add_header(struct line_headers *h, struct ln_str name, struct ln_str value) {
     h->v = ln_realloc(h->v, (h->n + 1) * sizeof *h->v);
@@ -105,13 +106,8 @@ void line_stream(struct line *ln, const struct conn_opts *o, const struct conn_p
                  struct stream_opts *to) {
     struct clients *cs = ln->clients;
     struct conn *lead = ln_list_empty(&ln->conns) ? NULL : line_lead(ln);
-    *to = (struct stream_opts){.host = p->url.host,
-                               .port = p->url.port,
-                               .fd = cs->dial ? cs->dial(cs->dial_ud, lead) : 0,
-                               .tls = p->url.tls,
-                               .tls_opts = o->tls,
-                               .timeout_ms =
-                                   ln->state == LINE_OPENING ? line_left_ms(ln, o) : o->timeout_ms};
+    conn_where(o, &p->url, cs->dial ? cs->dial(cs->dial_ud, lead) : 0, to);
+    if (ln->state == LINE_OPENING) to->timeout_ms = line_left_ms(ln, o);
 }
 
 /* Of the time that an attempt may take. */
