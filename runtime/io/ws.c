@@ -275,7 +275,7 @@ static void refused(struct ws *w, bool last) {
     struct ln_buf body = {0};
     size_t used;
     http_parse_head(&h, true, ln_buf_get(&u->text), &used);
-    ln_status code = ws_check_response(&h, u->key, u->protocols, &err);
+    ln_status code = ws_check_response(&h, u->key, u->protocols, NULL, &err);
     bool whole = h.status == 101 || body_of(w, &h, &body);
     if (whole || last) {
         struct ln_buf text = {0};
@@ -335,7 +335,7 @@ static enum http_parse final_head(struct upgrade *u, struct http_head *h) {
 static void final_answer(struct ws *w, const struct http_head *h) {
     struct ln_err err;
     if (w->cbs->answer) w->cbs->answer(w->ud, h);
-    if (ws_check_response(h, w->upgrade->key, w->upgrade->protocols, &err) == LN_OK) {
+    if (ws_check_response(h, w->upgrade->key, w->upgrade->protocols, NULL, &err) == LN_OK) {
         accepted(w, h);
     } else {
         w->state = REFUSED;
@@ -444,8 +444,8 @@ struct ws *ws_open(struct loop *l, const struct ws_opts *o, const struct ws_cbs 
     u->protocols = o->protocols ? ln_strdup(o->protocols) : NULL;
     u->tls = o->stream.tls;
     ws_make_key(u->key);
-    if (!ws_write_request(&u->text, o->host_header, o->target, u->key, u->protocols, o->headers,
-                          o->header_count, &err)) {
+    if (!ws_write_request(&u->text, o->host_header, o->target, u->key, u->protocols, NULL,
+                          o->headers, o->header_count, &err)) {
         note(w, err.code, err.text);
         w->state = DONE;
         loop_defer(l, finish_invalid, w);

@@ -5,6 +5,7 @@
  */
 #include "base/crypt.h"
 #include "base/text.h"
+#include "wire/deflate.h"
 #include "wire/http.h"
 
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -38,8 +39,8 @@ static bool same_no_case(const char *a, const char *b, size_t n) {
 }
 
 bool ws_write_request(struct ln_buf *out, const char *host, const char *target, const char *key,
-                      const char *protocols, const struct http_header *headers, size_t count,
-                      struct ln_err *err) {
+                      const char *protocols, const char *extensions,
+                      const struct http_header *headers, size_t count, struct ln_err *err) {
     if (protocols && (!*protocols || !http_is_field(protocols))) {
         ln_fail(err, LN_INVALID, "protocols is empty or holds a control character");
         return false;
@@ -49,6 +50,7 @@ bool ws_write_request(struct ln_buf *out, const char *host, const char *target, 
     ln_buf_puts(out, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
     http_write_header(out, "Sec-WebSocket-Key", key);
     if (protocols) http_write_header(out, "Sec-WebSocket-Protocol", protocols);
+    if (extensions) http_write_header(out, "Sec-WebSocket-Extensions", extensions);
     http_write_headers(out, headers, count);
     ln_buf_puts(out, "\r\n");
     return true;
@@ -107,8 +109,23 @@ static ln_status unwanted(struct ln_err *err, const char *what, struct ln_str ch
     return LN_PROTOCOL;
 }
 
+/* The extensions that the server chose: none, or what was offered (deflate is not NULL). */
+static ln_status check_extensions(const struct http_head *h, struct ws_deflate *deflate,
+                                  struct ln_err *err) {
+    struct ln_str chosen = {NULL, 0};
+    if (deflate) *deflate = (struct ws_deflate){0};
+    for (size_t i = 0; i < h->count; i++) {
+        struct ln_str name = h->headers[i].name, value = h->headers[i].value;
+        if (name.n != 24 || !same_no_case(name.p, "Sec-WebSocket-Extensions", 24) || value.n == 0)
+            continue;
+        if (!deflate || chosen.n > 0) return unwanted(err, "extension", value);
+        chosen = value;
+    }
+    return chosen.n == 0 || ws_deflate_agreed(chosen, deflate, err) ? LN_OK : LN_PROTOCOL;
+}
+
 ln_status ws_check_response(const struct http_head *h, const char *key, const char *protocols,
-                            struct ln_err *err) {
+                            struct ws_deflate *deflate, struct ln_err *err) {
     if (h->status != 101) return refused(h, err);
     if (!field_has(h, "Upgrade", "websocket"))
         return ln_fail(err, LN_PROTOCOL,
@@ -124,8 +141,8 @@ ln_status ws_check_response(const struct http_head *h, const char *key, const ch
                        "the server's Sec-WebSocket-Accept is %s: it is no WebSocket server, or a "
                        "proxy in front answered from its cache (RFC 6455 4.1)",
                        got.n ? "wrong" : "missing");
-    struct ln_str extension = http_header_get(h, "Sec-WebSocket-Extensions");
-    if (extension.n > 0) return unwanted(err, "extension", extension);
+    ln_status agreed = check_extensions(h, deflate, err);
+    if (agreed != LN_OK) return agreed;
     struct ln_str chosen = http_header_get(h, "Sec-WebSocket-Protocol");
     if (chosen.p && !was_offered(protocols, chosen)) return unwanted(err, "subprotocol", chosen);
     if (protocols && !chosen.p)

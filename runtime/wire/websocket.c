@@ -8,13 +8,20 @@
 #include "wire/websocket.h"
 
 #include "base/text.h"
+#include "wire/deflate.h"
 
 #define KEEP_BYTES 1024 /* a buffer over this is given back once its message was delivered */
+#define MAX_HEAD 14
 #define HIGH_BITS 0x8080808080808080u
+/* RSV1, the mark of a compressed message (RFC 7692 6); in a frame's opcode, where one comparison
+ * that is made anyway tells it from the plain ones. */
+#define COMPRESSED 0x40
+/* What only compressed lines need stays out of the way of the others. */
+#define ASIDE __attribute__((cold, noinline))
 
 struct frame {
     bool fin, masked;
-    uint8_t op;
+    uint8_t op;        /* with COMPRESSED */
     size_t head, size; /* bytes of the head, bytes of the payload */
     const char *mask;
 };
@@ -27,7 +34,14 @@ void ws_parser_init(struct ws_parser *w, bool is_server, size_t max_message) {
 
 void ws_parser_free(struct ws_parser *w) {
     ln_buf_free(&w->partial);
-    ln_buf_free(&w->message);
+    ws_inflate_give_back(w->inflate, &w->message);
+    ws_inflate_free(w->inflate);
+    w->inflate = NULL;
+}
+
+void ws_parser_idle(struct ws_parser *w) {
+    if (w->partial.cap > 0 && w->partial.n == 0) ln_buf_free(&w->partial);
+    if (w->message.cap > 0 && !w->message_op) ws_inflate_give_back(w->inflate, &w->message);
 }
 
 static enum ws_result broken(struct ws_parser *w, struct ws_event *ev, int code,
@@ -64,6 +78,14 @@ static uint64_t big_endian(const char *p, size_t n) {
     return v;
 }
 
+/* What does not become shorter by compression becomes a little longer. */
+static bool is_too_big(const struct ws_parser *w, uint64_t size) {
+    return !w->packed || size > (uint64_t)w->max_message + w->max_message / 1024 + 64;
+}
+
+ASIDE static size_t odd_head(struct ws_parser *w, const char *p, size_t n, struct frame *f,
+                             struct ws_event *ev, const char *error);
+
 /* Reads a frame's head from the n bytes that are there. Returns how many bytes are needed in order
  * to go on: when that is not more than n, the whole frame is there. 0: broken, ev is filled. */
 static size_t read_head(struct ws_parser *w, const char *p, size_t n, struct frame *f,
@@ -71,10 +93,7 @@ static size_t read_head(struct ws_parser *w, const char *p, size_t n, struct fra
     if (n < 2) return 2;
     unsigned char first = (unsigned char)p[0], second = (unsigned char)p[1];
     const char *error = check_start(w, first, second);
-    if (LN_UNLIKELY(error)) {
-        broken(w, ev, WS_PROTOCOL_ERROR, error);
-        return 0;
-    }
+    if (LN_UNLIKELY(error)) return odd_head(w, p, n, f, ev, error);
     f->fin = first & 0x80;
     f->op = first & 0x0f;
     f->masked = second & 0x80;
@@ -92,7 +111,7 @@ static size_t read_head(struct ws_parser *w, const char *p, size_t n, struct fra
         }
     }
     size_t held = f->op == WS_CONT ? w->message.n : 0;
-    if (LN_UNLIKELY(f->op < WS_CLOSE && size > w->max_message - held)) {
+    if (LN_UNLIKELY(f->op < WS_CLOSE && size > w->max_message - held) && is_too_big(w, size)) {
         broken(w, ev, WS_TOO_BIG, "a message over the size limit (RFC 6455 7.4.1)");
         return 0;
     }
@@ -100,6 +119,31 @@ static size_t read_head(struct ws_parser *w, const char *p, size_t n, struct fra
     f->head = 2 + wide + (f->masked ? 4 : 0);
     f->mask = p + 2 + wide;
     return f->head + f->size;
+}
+
+/* A head that breaks a rule, unless RSV1 is what is wrong with it and means compression. */
+static size_t odd_head(struct ws_parser *w, const char *p, size_t n, struct frame *f,
+                       struct ws_event *ev, const char *error) {
+    char plain[MAX_HEAD];
+    unsigned char first = (unsigned char)p[0];
+    unsigned op = first & 0x0f;
+    if (!w->inflate || (first & 0x70) != COMPRESSED) {
+        broken(w, ev, WS_PROTOCOL_ERROR, error);
+        return 0;
+    }
+    if (op != WS_TEXT && op != WS_BINARY) {
+        broken(w, ev, WS_PROTOCOL_ERROR,
+               "a compressed frame that begins no message (RFC 7692 6.1)");
+        return 0;
+    }
+    memcpy(plain, p, LN_MIN(n, sizeof plain));
+    plain[0] = (char)(first & ~COMPRESSED);
+    f->mask = plain;
+    w->packed = !w->message_op; /* else it is an error, and told as such */
+    size_t need = read_head(w, plain, n, f, ev);
+    f->op |= COMPRESSED;
+    f->mask = p + (f->mask - plain);
+    return need;
 }
 
 /* Unmasks (5.3) in place; returns whether a byte is not ASCII. */
@@ -157,9 +201,29 @@ static enum ws_result not_utf8(struct ws_parser *w, struct ws_event *ev) {
     return broken(w, ev, WS_BAD_DATA, "text that is not UTF-8 (RFC 6455 8.1)");
 }
 
+/* A compressed message, or a part of one. */
+ASIDE static enum ws_result take_compressed(struct ws_parser *w, const struct frame *f,
+                                            struct ln_str body, struct ws_event *ev) {
+    const char *error;
+    if (f->op & COMPRESSED) {
+        w->message_op = f->op & 0x0f;
+        ws_inflate_begin(w->inflate, &w->message);
+    }
+    int code = ws_inflate(w->inflate, body, f->fin, &w->message, w->max_message, &error);
+    if (code) return broken(w, ev, code, error);
+    if (!f->fin) return WS_MORE;
+    *ev = (struct ws_event){.op = (enum ws_op)w->message_op, .data = ln_buf_get(&w->message)};
+    w->message_op = 0;
+    w->packed = false;
+    ln_buf_clear(&w->message); /* the bytes stay where they are until the next call */
+    if (ev->op == WS_TEXT && !ln_utf8_valid(ev->data.p, ev->data.n)) return not_utf8(w, ev);
+    return WS_MESSAGE;
+}
+
 /* A part of a fragmented message, its first included. */
 static enum ws_result take_fragment(struct ws_parser *w, const struct frame *f, struct ln_str body,
                                     bool high, struct ws_event *ev) {
+    if (w->packed) return take_compressed(w, f, body, ev);
     if (f->op != WS_CONT) w->message_op = f->op;
     if (w->message_op == WS_TEXT) {
         if ((high || w->utf8) && !ln_utf8_feed(&w->utf8, body.p, body.n)) return not_utf8(w, ev);
@@ -173,16 +237,24 @@ static enum ws_result take_fragment(struct ws_parser *w, const struct frame *f, 
     return WS_MESSAGE;
 }
 
+/* What is no plain data. */
+static enum ws_result take_other(struct ws_parser *w, const struct frame *f, struct ln_str body,
+                                 struct ws_event *ev) {
+    if (f->op & COMPRESSED) return take_compressed(w, f, body, ev);
+    if (f->op == WS_CLOSE) return take_close(w, body, ev);
+    *ev = (struct ws_event){.op = (enum ws_op)f->op, .data = body};
+    return WS_CONTROL;
+}
+
 static enum ws_result take_frame(struct ws_parser *w, const struct frame *f, char *p,
                                  struct ws_event *ev) {
     struct ln_str body = {p, f->size};
     bool high = f->masked ? unmask(p, f->size, f->mask) : f->op < WS_CLOSE && has_high(p, f->size);
-    if (LN_UNLIKELY(f->op == WS_CLOSE)) return take_close(w, body, ev);
-    if (LN_UNLIKELY(f->op < WS_CLOSE && (!f->fin || f->op == WS_CONT)))
-        return take_fragment(w, f, body, high, ev);
+    if (LN_UNLIKELY(f->op >= WS_CLOSE)) return take_other(w, f, body, ev);
+    if (LN_UNLIKELY(!f->fin || f->op == WS_CONT)) return take_fragment(w, f, body, high, ev);
     if (f->op == WS_TEXT && high && !ln_utf8_valid(p, f->size)) return not_utf8(w, ev);
     *ev = (struct ws_event){.op = (enum ws_op)f->op, .data = body};
-    return f->op < WS_CLOSE ? WS_MESSAGE : WS_CONTROL;
+    return WS_MESSAGE;
 }
 
 /* Moves what the begun frame in `partial` still lacks from the input. True when it is whole. */
@@ -202,7 +274,8 @@ static bool fill_partial(struct ws_parser *w, const char *p, size_t n, size_t *a
 /* What was lent by the call before is free now: an idle line must not keep a big message's room. */
 static void give_back(struct ws_parser *w) {
     if (w->partial.n == 0 && w->partial.cap > KEEP_BYTES) ln_buf_free(&w->partial);
-    if (w->message_op == 0 && w->message.cap > KEEP_BYTES) ln_buf_free(&w->message);
+    if (w->message_op == 0 && w->message.cap > KEEP_BYTES)
+        ws_inflate_give_back(w->inflate, &w->message);
 }
 
 enum ws_result ws_parse(struct ws_parser *w, char *p, size_t n, size_t *used, struct ws_event *ev) {

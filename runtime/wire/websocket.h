@@ -44,17 +44,22 @@ struct ws_event {
 };
 
 struct ws_parser {
-    size_t max_message;    /* bytes of one message, fragments joined; over it: 1009 */
-    struct ln_buf partial; /* an incomplete frame's bytes, as they came */
-    struct ln_buf message; /* fragments, unmasked */
-    uint32_t utf8;         /* state over fragment borders (8.1) */
-    uint8_t message_op;    /* 0: no fragmented message is open */
-    bool is_server;        /* a server requires masks, a client refuses them (5.1) */
+    size_t max_message;         /* bytes of one message, fragments joined; over it: 1009 */
+    struct ln_buf partial;      /* an incomplete frame's bytes, as they came */
+    struct ln_buf message;      /* fragments, unmasked */
+    struct ws_inflate *inflate; /* NULL: no compression was agreed */
+    uint32_t utf8;              /* state over fragment borders (8.1) */
+    uint8_t message_op;         /* 0: no fragmented message is open */
+    bool is_server;             /* a server requires masks, a client refuses them (5.1) */
     bool closed, broken;
+    bool packed; /* the message that is being read is compressed */
 };
 
 void ws_parser_init(struct ws_parser *w, bool is_server, size_t max_message);
 void ws_parser_free(struct ws_parser *w);
+/* Gives back what only a message or frame that has begun needs: an idle line keeps no buffer. What
+ * was lent by ws_parse is gone. */
+void ws_parser_idle(struct ws_parser *w);
 /* Parses from p (changed in place: unmasked). *used: bytes taken; call again with the rest until
  * WS_MORE. An incomplete frame at the end is kept inside, so *used == n with WS_MORE. After a close
  * frame or WS_BROKEN everything is taken and ignored. */
@@ -96,19 +101,20 @@ struct ln_str http_header_get(const struct http_head *h, const char *name); /* {
 bool http_header_has_token(struct ln_str value, const char *token); /* comma list, no case */
 
 #define WS_KEY_LEN 24
+struct ws_deflate;
 void ws_make_key(char key[WS_KEY_LEN + 1]);
 void ws_accept_key(const char *key, char out[29]); /* 4.2.2: base64(sha1(key + GUID)) */
 /* `target` is path and query (bytes above ASCII are percent-encoded); `host` as it stands in the
  * Host header. False with err and nothing written: a name that is no token, a control character
  * (CR, LF …) anywhere, a header that is written here (Host, Upgrade, Sec-WebSocket-*). protocols
- * may be NULL. */
+ * and extensions (WS_DEFLATE_OFFER) may be NULL. */
 bool ws_write_request(struct ln_buf *out, const char *host, const char *target, const char *key,
-                      const char *protocols, const struct http_header *headers, size_t count,
-                      struct ln_err *err);
+                      const char *protocols, const char *extensions,
+                      const struct http_header *headers, size_t count, struct ln_err *err);
 /* Checks a 101 answer: Upgrade, Connection, Sec-WebSocket-Accept, no extension that was not
- * offered, a subprotocol that was, and one of them if any was (4.1). LN_OK, or LN_UNAUTHORIZED (401), LN_FORBIDDEN (403),
- * LN_REFUSED, LN_PROTOCOL with words. */
+ * offered (deflate NULL: none was; else it is filled with what was agreed), a subprotocol that was, and one of them if any was (4.1). LN_OK, or LN_UNAUTHORIZED
+ * (401), LN_FORBIDDEN (403), LN_REFUSED, LN_PROTOCOL with words. */
 ln_status ws_check_response(const struct http_head *h, const char *key, const char *protocols,
-                            struct ln_err *err);
+                            struct ws_deflate *deflate, struct ln_err *err);
 
 #endif

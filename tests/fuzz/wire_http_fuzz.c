@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     if (r == HTTP_OK && is_response) {
         struct ln_err err = {0};
-        ln_status s = ws_check_response(&head, "dGhlIHNhbXBsZSBub25jZQ==", "a, b", &err);
+        ln_status s = ws_check_response(&head, "dGhlIHNhbXBsZSBub25jZQ==", "a, b", NULL, &err);
         require((s == LN_OK) == (err.text[0] == 0));
         require(s == err.code || s == LN_OK);
     }

@@ -19,7 +19,7 @@ static void request(const struct url *u, const char *host) {
     struct ln_err err = {0};
     ln_buf_fmt(&target, "%s%s%s", u->path[0] ? u->path : "/", u->query ? "?" : "",
                u->query ? u->query : "");
-    require(ws_write_request(&out, host, ln_buf_cstr(&target), "key", NULL, NULL, 0, &err));
+    require(ws_write_request(&out, host, ln_buf_cstr(&target), "key", NULL, NULL, NULL, 0, &err));
     struct http_head head;
     size_t used;
     require(http_parse_head(&head, false, ln_buf_get(&out), &used) == HTTP_OK);

@@ -29,8 +29,8 @@ TEST(the_request) {
     static const struct http_header headers[] = {{"Authorization", "Bearer x"}, {"X-Empty", ""}};
     struct ln_buf out = {0};
     struct ln_err err;
-    CHECK(ws_write_request(&out, "[::1]:8080", "/socket.io/?a=\xc3\xa4", KEY, "a, b", headers, 2,
-                           &err));
+    CHECK(ws_write_request(&out, "[::1]:8080", "/socket.io/?a=\xc3\xa4", KEY, "a, b", NULL, headers,
+                           2, &err));
     CHECK_STR(ln_buf_get(&out), "GET /socket.io/?a=%C3%A4 HTTP/1.1\r\n"
                                 "Host: [::1]:8080\r\n"
                                 "Upgrade: websocket\r\n"
@@ -46,7 +46,7 @@ TEST(the_request) {
     CHECK_INT(http_parse_head(&h, false, ln_buf_get(&out), &used), HTTP_OK);
     CHECK_INT(used, out.n);
     ln_buf_clear(&out);
-    CHECK(ws_write_request(&out, "h", "/\x80\xff", KEY, NULL, NULL, 0, &err));
+    CHECK(ws_write_request(&out, "h", "/\x80\xff", KEY, NULL, NULL, NULL, 0, &err));
     CHECK(ln_str_starts(ln_buf_get(&out), "GET /%80%FF HTTP/1.1\r\n"));
     CHECK(!strstr(ln_buf_cstr(&out), "Protocol"));
     ln_buf_free(&out);
@@ -85,7 +85,7 @@ TEST(requests_refused) {
         struct ln_buf out = {0};
         struct ln_err err = {0};
         ln_buf_puts(&out, "before");
-        CHECK(!ws_write_request(&out, cases[i].host, cases[i].target, KEY, cases[i].protocols,
+        CHECK(!ws_write_request(&out, cases[i].host, cases[i].target, KEY, cases[i].protocols, NULL,
                                 &header, cases[i].name ? 1 : 0, &err));
         CHECK_INT(err.code, LN_INVALID);
         CHECK_HAS(err.text, cases[i].says);
@@ -100,7 +100,7 @@ static ln_status answer(const char *text, const char *protocols, struct ln_err *
     size_t used;
     *err = (struct ln_err){0};
     CHECK_INT(http_parse_head(&h, true, ln_str(text), &used), HTTP_OK);
-    return ws_check_response(&h, KEY, protocols, err);
+    return ws_check_response(&h, KEY, protocols, NULL, err);
 }
 
 TEST(good_answers) {

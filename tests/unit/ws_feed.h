@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "test.h"
-#include "wire/websocket.h"
+#include "wire/deflate.h"
 
 struct part { /* one frame: its first byte and its payload */
     int first;
@@ -30,6 +30,8 @@ enum {
 };
 
 static size_t feed_limit = 32 * 1024 * 1024;
+static struct ws_zip *feed_zip; /* not NULL: with compression, as feed_deflate says */
+static struct ws_deflate feed_deflate;
 static size_t feed_lent_inside; /* messages of the last run that were lent from the input */
 
 /* Bytes whose place shows; at most 4 MiB. */
@@ -111,6 +113,7 @@ static inline void feed(bool server, struct ln_str bytes, size_t first, size_t s
                         struct ln_buf *out) {
     struct ws_parser w;
     ws_parser_init(&w, server, feed_limit);
+    if (feed_zip) ws_parser_deflate(&w, feed_zip, &feed_deflate);
     feed_lent_inside = 0;
     for (size_t at = 0, n = LN_MIN(first, bytes.n); at < bytes.n;) {
         feed_piece(&w, bytes.p + at, n, out);
