@@ -233,6 +233,7 @@ void conn_line_lost(struct conn *c, const struct line_loss *why) {
     conn_count_error(c, &why->err);
     log_lost(c, why, was_up);
     if (was_up) down(c);
+    if (why->is_refused) c->auth_reason = "unauthorized";
     if (!why->will_retry) conn_off_line(c);
     conn_set_state(c, why->will_retry ? CONN_WAITING : CONN_FAILED);
     if (was_up) {

@@ -239,7 +239,6 @@ void line_up(struct line *ln, int64_t dead_after_ms, int64_t max_payload) {
     loop_timer_cancel(l, ln->timer);
     ln->state = LINE_UP;
     line_road_up(ln);
-    ln->refusals = 0;
     ln->max_payload = (size_t)max_payload;
     ln->dead_after_ms = dead_after_ms;
     ln->dead_wall_ms = dead_after_ms ? ln_wall_ms() + dead_after_ms : INT64_MAX;
@@ -380,6 +379,7 @@ static void line_lost(struct line *ln) {
     struct line_loss why = *ln->loss; /* on the stack: the line may be gone before all have heard */
     uint64_t now = loop_now_ms(ln->clients->loop);
     backoff_lost(&o->backoff, &ln->failures, ln->joined_ms ? (int64_t)(now - ln->joined_ms) : 0);
+    if (ln->failures == 0) ln->refusals = 0;
     why.is_first = true;
     why.will_retry = o->reconnection && why.next != NEXT_NEVER &&
                      (o->reconnection_attempts < 0 || ln->failures < o->reconnection_attempts);

@@ -27,7 +27,7 @@ struct line_loss {
     struct ln_err err;
     const char *detail; /* the step that failed: "tcp" "tls" "upgrade" … */
     enum line_next next;
-    bool is_refused; /* HTTP 401 or 403 */
+    bool is_refused; /* the tokens: HTTP 401 or 403, or a protocol's own way to say so */
     bool will_retry;
     bool is_first; /* of the connections that hear of it: the one that logs */
     int64_t delay_ms;
@@ -40,7 +40,7 @@ struct line {
     struct line *older; /* the one before with the same key */
     unsigned char key[32];
     int failures; /* in a row */
-    int refusals; /* of them in a row: HTTP 401 or 403 */
+    int refusals; /* of them in a row: the tokens were not good (line_loss.is_refused) */
     enum line_state state;
     bool is_asking;          /* not all were asked yet: nothing is dialled before */
     bool is_listed;          /* in clients.lines: new connections may come */
