@@ -47,6 +47,10 @@ static struct {
     bool pongs;       /* answers pings */
     const char *sub;  /* the subprotocol that it takes; NULL: none */
     int sids;
+    /* other protocols' servers (pusher_peer.h); NULL: none */
+    void (*on_up)(struct server_line *l);
+    void (*on_frame)(struct server_line *l, struct ln_str text);
+    bool (*on_post)(struct server_line *l); /* true: the request in l->p.in was whole */
     /* the sink */
     struct ln_buf trail, logs;
     bool has_states; /* write `state` events down as well */
@@ -155,6 +159,7 @@ static void hang_up(struct server_line *l) {
     l->p.eof = true;
 }
 static bool server_upgrade(struct server_line *l) {
+    if (w.on_post && l->p.in.n >= 4 && memcmp(l->p.in.p, "POST", 4) == 0) return w.on_post(l);
     const char *end = l->p.in.n ? strstr(ln_buf_cstr(&l->p.in), "\r\n\r\n") : NULL;
     struct ln_buf out = {0};
     if (!end) return false;
@@ -176,6 +181,7 @@ static bool server_upgrade(struct server_line *l) {
     }
     server_bytes(l, &out);
     if (l->is_up && w.open) say(l, w.open);
+    if (l->is_up && w.on_up) w.on_up(l);
     return true;
 }
 /* CONNECT for a namespace: answered when the server joins everybody. */
