@@ -63,6 +63,8 @@ static void wait_cancel(void *ud) {
 
 struct client_reply {
     struct ln_str args;
+    const struct ln_str *bin;
+    size_t bin_count;
     const struct ln_err *err;
 };
 
@@ -70,16 +72,17 @@ static int reply_push(lua_State *L, void *ud) {
     const struct client_reply *r = ud;
     struct ln_err err;
     if (r->err) return lua_push_ln_err(L, r->err);
-    int n = lua_json_decode_args(L, r->args, NULL, 0, &err);
+    int n = lua_json_decode_args(L, r->args, r->bin, r->bin_count, &err);
     if (n < 0) return lua_push_err(L, LN_PROTOCOL, "the answer is no JSON: %s", err.text);
     if (n > 0) return n;
     lua_pushboolean(L, true);
     return 1;
 }
 
-static void on_reply(void *ud, struct ln_str args, const struct ln_err *err) {
+static void on_reply(void *ud, struct ln_str args, const struct ln_str *bin, size_t bin_count,
+                     const struct ln_err *err) {
     struct client_wait w = *(struct client_wait *)ud;
-    struct client_reply r = {args, err};
+    struct client_reply r = {args, bin, bin_count, err};
     if (w.is_sending) {
         ((struct client_wait *)ud)->is_over = true;
         return;
@@ -98,20 +101,21 @@ static int l_client_emit_with_ack(lua_State *L) {
     if (lua_call_held(L)) return lua_call_hold(L, l_client_emit_with_ack);
     lua_call_can_wait(L);
     out_encode(L, &out, fn, 3, lua_gettop(L));
-    if (out.bins.n) {
-        out_done(L, &out);
-        return script_fail(L, "%s: binary values go with client:emit only", fn);
-    }
     struct client_wait *w = ln_new(struct client_wait);
     w->app = app_of(L);
     w->is_sending = true;
-    ln_status s = hub_emit_ack(h, id, name, ln_buf_get(out.text), 10000, on_reply, w);
+    ln_status s =
+        hub_emit_ack(h, id, name, ln_buf_get(out.text), out.bins.v, out.bins.n, 10000, on_reply, w);
     w->is_sending = false;
     out_done(L, &out);
     if (s != LN_OK || w->is_over) {
         ln_free(w);
         if (s == LN_FULL)
             return lua_push_err(L, LN_FULL, "the client has too many questions to answer");
+        if (s == LN_REFUSED)
+            return lua_push_err(L, LN_REFUSED, "Pusher's protocol has no answers");
+        if (s == LN_REFUSED)
+            return lua_push_err(L, s, "the client's protocol has no answers, or no binary values");
         return gone(L);
     }
     w->wait = lua_call_wait_id(L, wait_cancel, w, "emit_with_ack");

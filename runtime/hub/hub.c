@@ -5,6 +5,7 @@
  */
 #include "hub/hub_poll.h"
 #include "hub/hub_pusher.h"
+#include "hub/hub_recover.h"
 
 #include <stdio.h>
 
@@ -38,11 +39,17 @@ const char *hub_leave_name(enum hub_leave why) {
     return names[why];
 }
 
+bool hub_nsp_fits(const char *pattern, struct ln_str nsp) {
+    size_t n = strlen(pattern);
+    if (n == 0 || pattern[n - 1] != '*') return ln_str_is(nsp, pattern);
+    return nsp.n >= n - 1 && memcmp(nsp.p, pattern, n - 1) == 0;
+}
+
 bool hub_has_nsp(const struct hub *h, struct ln_str nsp) {
     if (ln_str_is(nsp, "/")) return true;
     for (const char *const *n = h->opts.namespaces; n && *n; n++)
-        if (ln_str_is(nsp, *n)) return true;
-    return false;
+        if (hub_nsp_fits(*n, nsp)) return true;
+    return h->hooks.has_namespace && h->hooks.has_namespace(h->ud, nsp);
 }
 
 /* --- the server's callbacks --- */
@@ -102,6 +109,7 @@ static void hub_gone(void *ud) {
     hub_apps_free(h);
     hub_polls_free(h);
     hub_http_free(h);
+    hub_recovery_close(h);
     ln_free((char *)h->opts.path);
     free_list(h->opts.origins);
     free_list(h->opts.namespaces);
@@ -162,6 +170,7 @@ struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_
     ln_list_init(&h->lines);
     ln_list_init(&h->clients);
     ln_list_init(&h->empty_rooms);
+    hub_recovery_open(h);
     if (hub_apps_open(h, o, err)) h->server = server_open(l, &so, &cbs, h, err);
     if (h->server) return h;
     hub_gone(h);

@@ -39,8 +39,9 @@ struct hub_opts {
     unsigned transports;        /* both; 0: both */
     bool cors;                  /* pages of the origins that are let in may poll: true */
     const char *const *origins; /* NULL-terminated; NULL: same host and port, localhost. "*": any */
-    const char *const *namespaces; /* besides "/"; NULL-terminated or NULL */
-    bool page, dialect;            /* serve the page; speak the linnet dialect: both default true */
+    /* Besides "/": names, or beginnings ("/school-*"; "*": any); NULL-terminated or NULL. */
+    const char *const *namespaces;
+    bool page, dialect;   /* serve the page; speak the linnet dialect: both default true */
     bool trace;           /* the page's Events tab: event `trace` {on}, for loopback peers on
                              any protocol (docs/hub.md; see hub_trace) */
     int max_clients;      /* 1000 */
@@ -51,6 +52,7 @@ struct hub_opts {
     int64_t ping_interval_ms, ping_timeout_ms, connect_timeout_ms; /* 25000 20000 45000 */
     size_t history;                                                /* messages kept per room: 100 */
     int64_t leave_grace_ms; /* a page refresh is no leaving: 2000 */
+    int64_t recovery_ms;    /* Socket.IO: how long a lost client may come back to its place: 0 */
     /* Pusher. Without apps a hub for this machine alone has one: key and id "linnet", a secret that
      * nobody knows, and its auth endpoint signs for everybody. */
     const struct hub_app *apps;
@@ -85,6 +87,8 @@ struct hub_hooks {
     void (*admit)(void *ud, ln_id ticket, struct ln_str nsp, struct ln_str auth,
                   struct ln_str headers_json);
     bool (*wants)(void *ud, struct ln_str nsp, struct ln_str name);
+    /* Is there a namespace of that name, beside those of the options? May be NULL. */
+    bool (*has_namespace)(void *ud, struct ln_str nsp);
     /* After the dialect has done its part (or instead, when the name is none of its own); never for
      * a request that the dialect refused. */
     void (*event)(void *ud, const struct hub_event *ev);
@@ -101,6 +105,9 @@ struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_
 void hub_close(struct hub *h, loop_fn done, void *ud); /* the struct is gone when done is called */
 int hub_port(const struct hub *h);
 int hub_pair(struct hub *h); /* tests: the client's end of a socket pair; see io/server.h */
+
+/* "/school-*" fits "/school-7"; without a star: the same name. */
+bool hub_nsp_fits(const char *pattern, struct ln_str nsp);
 
 void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct ln_str data);
 enum hub_consent { HUB_YES, HUB_NO, HUB_NOBODY /* no script decides */ };
@@ -120,12 +127,14 @@ struct hub_target {    /* empty strings and 0 mean: any */
  * "/" are the channels `presence-ROOM`; every other channel is the room of its name. */
 size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, struct ln_str args,
                 const struct ln_str *bin, size_t bin_count);
-typedef void (*hub_reply_fn)(void *ud, struct ln_str args, const struct ln_err *err);
+typedef void (*hub_reply_fn)(void *ud, struct ln_str args, const struct ln_str *bin,
+                             size_t bin_count, const struct ln_err *err);
 /* To one client, with an answer. LN_OK: exactly one call of reply follows (err: NULL, LN_TIMEOUT,
  * LN_DISCONNECTED), never before this returns. Else none: LN_DISCONNECTED, LN_FULL, LN_REFUSED
- * (Pusher's protocol has no answers). */
+ * (Pusher's protocol has no answers; plain JSON no place for bytes). */
 ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct ln_str args,
-                       int64_t timeout_ms, hub_reply_fn reply, void *ud);
+                       const struct ln_str *bin, size_t bin_count, int64_t timeout_ms,
+                       hub_reply_fn reply, void *ud);
 bool hub_ack(struct hub *h, ln_id client, int64_t ack, struct ln_str args, const struct ln_str *bin,
              size_t bin_count);
 
@@ -137,6 +146,7 @@ struct hub_client_info {
     ln_id id;
     struct ln_str nsp, sid, user_id, user_name, ip, protocol; /* "socketio" "ws" "pusher" */
     uint64_t connected_at_ms;
+    bool recovered; /* it came back, with its rooms (opts.recovery_ms) */
 };
 bool hub_client(const struct hub *h, ln_id client, struct hub_client_info *out);
 bool hub_each_client(const struct hub *h, size_t *i, struct hub_client_info *out);

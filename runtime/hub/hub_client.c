@@ -4,6 +4,7 @@
  * an answer to, and how they end.
  */
 #include "hub/hub_pusher.h"
+#include "hub/hub_recover.h"
 
 #include "base/clock.h"
 #include "base/crypt.h"
@@ -11,16 +12,26 @@
 
 /* --- admission --- */
 
-static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str auth) {
+static void take_sid(struct hub_client *c, struct hub_session *s) {
+    if (s)
+        hub_session_take(s, c);
+    else if (c->line->proto == HUB_PUSHER)
+        hub_pusher_sid(c->line->hub, c->sid);
+    else
+        ln_random_id(c->sid, HUB_SID_LEN);
+    if (!s && c->line->proto == HUB_SIO) hub_session_new(c);
+}
+
+/* s: what it comes back to, or NULL. */
+static struct hub_client *client_make(struct hub_line *line, struct ln_str nsp,
+                                      struct hub_session *s) {
     struct hub *h = line->hub;
     struct hub_client *c = ln_new(struct hub_client);
     c->line = line;
     c->nsp = ln_str_dup(nsp);
+    c->is_recovered = s != NULL;
     c->connected_at_ms = (uint64_t)ln_wall_ms();
-    if (line->proto == HUB_PUSHER)
-        hub_pusher_sid(h, c->sid);
-    else
-        ln_random_id(c->sid, HUB_SID_LEN);
+    take_sid(c, s);
     ln_list_init(&c->on_line);
     ln_list_init(&c->in_hub);
     ln_list_init(&c->of_user);
@@ -32,6 +43,17 @@ static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str a
     ln_map_set(&h->sids, ln_str(c->sid), c);
     h->client_count++;
     loop_timer_cancel(h->loop, line->connect_timer);
+    return c;
+}
+
+static void announce(const struct hub_client *c) {
+    struct hub *h = c->line->hub;
+    if (h->hooks.client) h->hooks.client(h->ud, c->id, ln_str(c->nsp), true, LN_STR(""));
+}
+
+static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str auth) {
+    struct hub *h = line->hub;
+    struct hub_client *c = client_make(line, nsp, NULL);
     if (line->proto == HUB_SIO) hub_sio_welcome(c);
     if (line->proto == HUB_PUSHER) {
         hub_pusher_welcome(c); /* who it is shows when it subscribes or signs in */
@@ -39,7 +61,21 @@ static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str a
         hub_user_enter(c, auth);
         hub_chat_welcome(c);
     }
-    if (h->hooks.client) h->hooks.client(h->ud, c->id, nsp, true, (struct ln_str){NULL, 0});
+    announce(c);
+}
+
+/* It is who it was: nobody is asked again. What it missed comes before the CONNECT's answer. */
+static void client_back(struct hub_line *line, struct ln_str nsp, struct hub_session *s,
+                        uint64_t from) {
+    struct hub_client *c = client_make(line, nsp, s);
+    hub_session_replay(s, c, from);
+    hub_sio_welcome(c);
+    if (s->user.n > 0) {
+        hub_user_enter(c, ln_buf_get(&s->user));
+        hub_chat_welcome(c);
+    }
+    hub_session_rejoin(s, c);
+    announce(c);
 }
 
 bool hub_line_is_asked(const struct hub_line *line, struct ln_str nsp) {
@@ -95,8 +131,14 @@ void hub_client_ask(struct hub_client *c, struct ln_str auth) {
 
 void hub_line_ask(struct hub_line *line, struct ln_str nsp, struct ln_str auth) {
     struct hub *h = line->hub;
-    if (!h->hooks.admit) {
-        client_new(line, nsp, auth);
+    uint64_t from;
+    struct hub_session *s = line->proto == HUB_SIO ? hub_session_find(h, nsp, auth, &from) : NULL;
+    if (line->is_ended) return; /* by a hook that heard of the end of its old line */
+    if (s || !h->hooks.admit) {
+        if (s)
+            client_back(line, nsp, s, from);
+        else
+            client_new(line, nsp, auth);
         return;
     }
     struct hub_ticket *t = ticket_new(line, nsp);
@@ -140,13 +182,14 @@ struct hub_client *hub_get(const struct hub *h, ln_id id) {
     return ln_slot_get(&h->slots, id, HUB_CLIENT);
 }
 
-static void wait_end(struct hub_wait *w, struct ln_str args, const struct ln_err *err) {
+static void wait_end(struct hub_wait *w, struct ln_str args, const struct ln_str *bin,
+                     size_t bin_count, const struct ln_err *err) {
     struct hub_wait copy = *w;
     ln_list_remove(&w->node);
     w->client->wait_count--;
     loop_timer_cancel(w->client->line->hub->loop, w->timer);
     ln_free(w);
-    copy.reply(copy.ud, args, err);
+    copy.reply(copy.ud, args, bin, bin_count, err);
 }
 
 static void client_free(void *ud) {
@@ -167,12 +210,13 @@ void hub_client_end(struct hub_client *c, enum hub_leave why) {
     h->client_count--;
     if (c->is_tracer) h->tracers--;
     c->is_tracer = false;
+    hub_session_lost(c, why);
     if (c->user) hub_user_quit(c, why);
     while (!ln_list_empty(&c->memberships))
         hub_room_leave(c, LN_CONTAINER(c->memberships.next, struct hub_member, of_client)->room);
     while (!ln_list_empty(&c->waits))
-        wait_end(LN_CONTAINER(c->waits.next, struct hub_wait, node), (struct ln_str){NULL, 0},
-                 &gone);
+        wait_end(LN_CONTAINER(c->waits.next, struct hub_wait, node), (struct ln_str){NULL, 0}, NULL,
+                 0, &gone);
     if (h->hooks.client)
         h->hooks.client(h->ud, c->id, ln_str(c->nsp), false, ln_str(hub_leave_name(why)));
     loop_defer(h->loop, client_free, c); /* somebody above may still look at it */
@@ -207,23 +251,26 @@ static void on_wait_timeout(void *ud) {
     struct hub_wait *w = ud;
     struct ln_err err = {LN_TIMEOUT, "the client did not answer in time"};
     w->timer = 0;
-    wait_end(w, (struct ln_str){NULL, 0}, &err);
+    wait_end(w, (struct ln_str){NULL, 0}, NULL, 0, &err);
 }
 
-void hub_client_answer(struct hub_client *c, int64_t ack, struct ln_str args) {
+void hub_client_answer(struct hub_client *c, int64_t ack, struct ln_str args,
+                       const struct ln_str *bin, size_t bin_count) {
     LN_LIST_EACH (&c->waits, it, tmp) {
         struct hub_wait *w = LN_CONTAINER(it, struct hub_wait, node);
         if (w->ack != ack) continue;
-        wait_end(w, args, NULL);
+        wait_end(w, args, bin, bin_count, NULL);
         return;
     }
 }
 
 ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct ln_str args,
-                       int64_t timeout_ms, hub_reply_fn reply, void *ud) {
+                       const struct ln_str *bin, size_t bin_count, int64_t timeout_ms,
+                       hub_reply_fn reply, void *ud) {
     struct hub_client *c = hub_get(h, client);
     if (!c || c->line->is_ended) return LN_DISCONNECTED;
     if (c->line->proto == HUB_PUSHER) return LN_REFUSED; /* it has no answers */
+    if (bin_count > (c->line->proto == HUB_SIO ? SIO_MAX_ATTACHMENTS : 0)) return LN_REFUSED;
     if (c->wait_count >= HUB_MAX_WAITS) return LN_FULL;
     struct hub_wait *w = ln_new(struct hub_wait);
     *w = (struct hub_wait){.client = c, .ack = c->next_ack++, .reply = reply, .ud = ud};
@@ -233,12 +280,14 @@ ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct l
     w->timer = loop_timer(h->loop, timeout_ms, on_wait_timeout, w);
     struct ln_buf out = {0};
     if (c->line->proto == HUB_SIO) {
-        hub_sio_event(&out, ln_str(c->nsp), w->ack, 0, name, args);
+        hub_sio_event(&out, ln_str(c->nsp), w->ack, bin_count, name, args);
     } else {
         hub_raw_event(&out, w->ack, name, args);
     }
     hub_trace_event(h, "out", c, name, (struct ln_str){NULL, 0}, args);
     hub_line_send(c->line, false, ln_buf_get(&out));
+    for (size_t i = 0; i < bin_count; i++)
+        hub_line_send(c->line, true, bin[i]);
     ln_buf_free(&out);
     return LN_OK;
 }
@@ -286,6 +335,7 @@ static void fill_info(const struct hub_client *c, struct hub_client_info *out) {
         .ip = ln_str(c->line->ip),
         .protocol = ln_str(protocol_of(c->line)),
         .connected_at_ms = c->connected_at_ms,
+        .recovered = c->is_recovered,
     };
     if (!c->user) return;
     out->user_id = ln_str(c->user->id);

@@ -17,7 +17,9 @@
 #include "wire/socketio.h"
 
 #define HUB_MAX_JOINS 100
-#define HUB_MAX_WAITS 1000 /* hub_emit_ack without an answer, for one client */
+#define HUB_MAX_NAMESPACES 100 /* of one line */
+#define HUB_MAX_NAMESPACE 200  /* bytes of its name */
+#define HUB_MAX_WAITS 1000     /* hub_emit_ack without an answer, for one client */
 #define HUB_SID_LEN 20
 #define HUB_MAX_ROOM 100 /* bytes of a room's name */
 #define HUB_MAX_NAME 50  /* characters of a user's name */
@@ -33,6 +35,8 @@ struct pusher_parcel;
 struct hub_http; /* hub_http.c */
 struct hub_poll; /* hub_poll.h */
 struct hub_polls;
+struct hub_session; /* hub_recover.h */
+struct hub_recovery;
 
 struct hub_line {
     struct ln_list node;    /* hub.lines */
@@ -87,13 +91,14 @@ struct hub_client {
     ln_id id;
     char *nsp;
     char sid[HUB_SID_LEN + 1];
-    struct hub_user *user; /* dialect, in "/" */
+    struct hub_session *session; /* it may come back to that: hub_recover.h; or NULL */
+    struct hub_user *user;       /* dialect, in "/" */
     struct ln_list of_user;
     uint64_t connected_at_ms;
     int64_t next_ack;
     size_t joins, wait_count;
     uint64_t mark; /* hub.mark when it got the broadcast under way */
-    bool is_tracer, is_dead;
+    bool is_tracer, is_dead, is_recovered;
 };
 
 struct hub_room {
@@ -152,6 +157,7 @@ struct hub {
     struct pusher_hub *pusher;
     struct hub_polls *polls; /* NULL: nobody has polled yet */
     struct hub_http *http;
+    struct hub_recovery *recovery; /* NULL: it is off */
     size_t client_count, tracers, history_bytes;
     uint64_t mark, messages;
     unsigned guests;
@@ -179,6 +185,7 @@ void hub_line_send(struct hub_line *line, bool binary, struct ln_str data);
 size_t hub_line_queued(const struct hub_line *line);
 /* One event's worth of the rate. False: over it; the line may have been dropped. */
 bool hub_line_charge(struct hub_line *line);
+size_t hub_line_joined(const struct hub_line *line); /* namespaces, and those that are asked */
 struct hub_client *hub_line_client(const struct hub_line *line, struct ln_str nsp);
 void hub_ticket_free(struct hub_ticket *t);
 
@@ -192,7 +199,9 @@ void hub_client_end(struct hub_client *c, enum hub_leave why);
 /* An event that came in: rate, trace, dialect, hooks. */
 void hub_client_event(struct hub_client *c, struct hub_event *ev);
 void hub_client_dispatch(struct hub_client *c, struct hub_event *ev); /* the rate was charged */
-void hub_client_answer(struct hub_client *c, int64_t ack, struct ln_str args); /* of hub_emit_ack */
+/* The answer to hub_emit_ack. */
+void hub_client_answer(struct hub_client *c, int64_t ack, struct ln_str args,
+                       const struct ln_str *bin, size_t bin_count);
 
 /* --- hub_http.c --- */
 void hub_http_request(void *ud, const struct server_request *r, struct server_reply *reply);

@@ -187,3 +187,12 @@ struct hub_client *hub_line_client(const struct hub_line *line, struct ln_str ns
     }
     return NULL;
 }
+
+size_t hub_line_joined(const struct hub_line *line) {
+    size_t n = 0;
+    LN_LIST_EACH (&line->clients, it, tmp)
+        n++;
+    LN_LIST_EACH (&line->tickets, it2, tmp2)
+        n++;
+    return n;
+}

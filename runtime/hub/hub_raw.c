@@ -101,7 +101,7 @@ void hub_raw_input(struct hub_line *line, bool binary, char *p, size_t n) {
     } else if (event.p) {
         on_event(c, doc, event, ack);
     } else if (ack != SIO_NO_ACK) {
-        hub_client_answer(c, ack, ln_json_get(doc, "data"));
+        hub_client_answer(c, ack, ln_json_get(doc, "data"), NULL, 0);
     } else {
         wrong(line, "\"event\" is missing");
     }

@@ -5,6 +5,7 @@
  * A broadcast is encoded once for each protocol and shared by all who get it.
  */
 #include "hub/hub_pusher.h"
+#include "hub/hub_recover.h"
 
 #include "base/mem.h"
 
@@ -246,6 +247,28 @@ static void parcel_send(struct parcel *p, struct hub_client *c, const struct hub
     p->sent++;
 }
 
+/* For those who lost their line and may come back. rooms: names, each with a 0 byte; empty: all of
+ * the namespace. */
+static void parcel_keep(struct parcel *p, struct hub *h, struct ln_str rooms) {
+    const struct hub_outgoing ev = {.nsp = p->nsp,
+                                    .name = p->name,
+                                    .args = p->args,
+                                    .bin = p->bin,
+                                    .bin_count = p->bin_count,
+                                    .except = p->except ? p->except->sid : NULL,
+                                    .rooms = rooms};
+    if (!p->is_volatile) hub_recovery_keep(h, &ev, &p->sio);
+}
+
+static void parcel_keep_room(struct parcel *p, struct hub *h, struct ln_str room) {
+    struct ln_buf name = {0};
+    if (!h->recovery || (room.n > 0 && memchr(room.p, 0, room.n))) return; /* no room's name */
+    ln_buf_str(&name, room);
+    if (room.n > 0) ln_buf_putc(&name, 0);
+    parcel_keep(p, h, ln_buf_get(&name));
+    ln_buf_free(&name);
+}
+
 static size_t parcel_done(struct parcel *p) {
     ln_buf_free(&p->sio);
     ln_buf_free(&p->raw);
@@ -285,14 +308,15 @@ size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, s
     if (!only && !r && t->room.n > 0) {
         /* Everybody is alone in a room that has the name of its sid. */
         only = ln_map_get(&h->sids, t->room);
-        if (!only || !ln_str_is(p.nsp, only->nsp)) return 0;
+        if (only && !ln_str_is(p.nsp, only->nsp)) only = NULL;
     }
+    if (only) p.nsp = ln_str(only->nsp);
+    parcel_keep_room(&p, h, only ? ln_str(only->sid) : name_of_room);
     if (only) {
-        p.nsp = ln_str(only->nsp);
         parcel_send(&p, only, NULL);
     } else if (r) {
         parcel_to_room(&p, r);
-    } else {
+    } else if (t->room.n == 0) {
         parcel_to_all(&p, h);
     }
     if (p.sent > 0) hub_trace_event(h, "out", only, name, t->room, args);
@@ -308,6 +332,7 @@ size_t hub_emit_channel(struct hub *h, const struct hub_target *t, unsigned face
                        .pusher = {.faces = faces, .data = data}};
     struct hub_room *r = hub_room_get(h, t->nsp, t->room);
     hub_cache_keep(h, t->nsp, t->room, &p.pusher, name, args);
+    parcel_keep_room(&p, h, t->room);
     if (r) parcel_to_room(&p, r);
     if (p.sent > 0) hub_trace_event(h, "out", NULL, name, t->room, args);
     return parcel_done(&p);
@@ -315,6 +340,7 @@ size_t hub_emit_channel(struct hub *h, const struct hub_target *t, unsigned face
 
 size_t hub_send_client(struct hub_client *c, struct ln_str name, struct ln_str args) {
     struct parcel p = {.nsp = ln_str(c->nsp), .name = name, .args = args};
+    if (c->line->proto == HUB_SIO) parcel_keep_room(&p, c->line->hub, ln_str(c->sid));
     parcel_send(&p, c, NULL);
     hub_trace_event(c->line->hub, "out", c, name, (struct ln_str){NULL, 0}, args);
     return parcel_done(&p);
@@ -328,9 +354,21 @@ size_t hub_send_room(struct hub_room *r, const struct hub_client *except, bool i
                        .except = except,
                        .is_volatile = is_volatile,
                        .pusher = {.is_notice = true}};
+    parcel_keep_room(&p, r->hub, ln_str(r->name));
     parcel_to_room(&p, r);
     if (p.sent > 0) hub_trace_event(r->hub, "out", NULL, name, ln_str(r->name), args);
     return parcel_done(&p);
+}
+
+static void keep_for_friends(struct parcel *p, const struct hub_user *u) {
+    struct ln_buf names = {0};
+    if (!u->hub->recovery || ln_list_empty(&u->occupants)) return;
+    LN_LIST_EACH (&u->occupants, it, tmp) {
+        const char *name = LN_CONTAINER(it, struct hub_occupant, of_user)->room->name;
+        ln_buf_add(&names, name, strlen(name) + 1);
+    }
+    parcel_keep(p, u->hub, ln_buf_get(&names));
+    ln_buf_free(&names);
 }
 
 size_t hub_send_friends(struct hub_user *u, const struct hub_client *except, struct ln_str name,
@@ -341,6 +379,7 @@ size_t hub_send_friends(struct hub_user *u, const struct hub_client *except, str
                        .except = except,
                        .pusher = {.is_notice = true}};
     uint64_t mark = ++u->hub->mark;
+    keep_for_friends(&p, u);
     LN_LIST_EACH (&u->occupants, it, tmp) {
         struct hub_room *r = LN_CONTAINER(it, struct hub_occupant, of_user)->room;
         LN_LIST_EACH (&r->members, it2, tmp2) {

@@ -5,6 +5,7 @@
  * not decoded: names and raw arguments go to hub.c.
  */
 #include "hub/hub_poll.h"
+#include "hub/hub_recover.h"
 
 #include "base/crypt.h"
 #include "base/json.h"
@@ -33,7 +34,9 @@ void hub_sio_ping(struct hub_line *line) {
 void hub_sio_welcome(struct hub_client *c) {
     struct ln_buf out = {0};
     sio_write_head(&out, SIO_CONNECT, ln_str(c->nsp), SIO_NO_ACK, 0);
-    ln_buf_fmt(&out, "{\"sid\":\"%s\"}", c->sid);
+    ln_buf_fmt(&out, "{\"sid\":\"%s\"", c->sid);
+    if (c->session) ln_buf_fmt(&out, ",\"pid\":\"%s\"", c->session->pid);
+    ln_buf_putc(&out, '}');
     hub_line_send(c->line, false, ln_buf_get(&out));
     ln_buf_free(&out);
 }
@@ -91,8 +94,10 @@ static void on_connect(struct hub_line *line, const struct sio_packet *p) {
         return;
     }
     if (!hub_line_charge(line)) return;
-    if (!hub_has_nsp(line->hub, p->nsp)) {
+    if (p->nsp.n > HUB_MAX_NAMESPACE || !hub_has_nsp(line->hub, p->nsp)) {
         hub_sio_refuse(line, p->nsp, "Invalid namespace", (struct ln_str){NULL, 0});
+    } else if (hub_line_joined(line) >= HUB_MAX_NAMESPACES) {
+        hub_sio_refuse(line, p->nsp, "too many namespaces", (struct ln_str){NULL, 0});
     } else if (!hub_line_is_asked(line, p->nsp)) { /* asked twice: answered once */
         hub_line_ask(line, p->nsp, p->data.n > 0 ? p->data : LN_STR("{}"));
     }
@@ -121,10 +126,11 @@ static void on_event(struct hub_line *line, struct hub_client *c, const struct s
     ln_buf_free(&name);
 }
 
-static void on_ack(struct hub_client *c, const struct sio_packet *p) {
+static void on_ack(struct hub_client *c, const struct sio_packet *p, const struct ln_str *bin) {
     const char *open = memchr(p->data.p, '[', p->data.n); /* validated as an array */
     const char *close = memrchr(p->data.p, ']', p->data.n);
-    hub_client_answer(c, p->ack, (struct ln_str){open + 1, (size_t)(close - open - 1)});
+    struct ln_str args = {open + 1, (size_t)(close - open - 1)};
+    hub_client_answer(c, p->ack, args, bin, (size_t)p->attachments);
 }
 
 static void dispatch(struct hub_line *line, const struct sio_packet *p, const struct ln_str *bin) {
@@ -147,7 +153,7 @@ static void dispatch(struct hub_line *line, const struct sio_packet *p, const st
         break;
     case SIO_ACK:
     case SIO_BINARY_ACK:
-        on_ack(c, p);
+        on_ack(c, p, bin);
         break;
     default:
         broken(line, "a CONNECT_ERROR from a client");

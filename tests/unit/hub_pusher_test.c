@@ -272,7 +272,7 @@ TEST(a_script_ends_a_line) {
     struct pusher p;
     start();
     pusher_open(&p);
-    CHECK_INT(hub_emit_ack(hub, seen.client, LN_STR("q"), NOTHING, 10, NULL, NULL), LN_REFUSED);
+    CHECK_INT(hub_emit_ack(hub, seen.client, LN_STR("q"), NOTHING, NULL, 0, 10, NULL, NULL), LN_REFUSED);
     hub_disconnect(hub, seen.client, false);
     web_turn(&p.w);
     CHECK_FRAME(&p.w, "\"code\":4009,\"message\":\"You got disconnected by the app.\"");

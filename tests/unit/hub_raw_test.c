@@ -82,7 +82,10 @@ TEST(own_events_answers_and_arguments) {
 
 static struct ln_buf answers;
 
-static void on_answer(void *ud, struct ln_str args, const struct ln_err *err) {
+static void on_answer(void *ud, struct ln_str args, const struct ln_str *bin, size_t bin_count,
+                      const struct ln_err *err) {
+    for (size_t i = 0; i < bin_count; i++)
+        ln_buf_str(&answers, bin[i]);
     (void)ud;
     ln_buf_fmt(&answers, "%.*s:%s\n", LN_FMT(args), err ? ln_status_name(err->code) : "ok");
 }
@@ -91,7 +94,7 @@ TEST(asking_a_client) {
     struct web w;
     start();
     raw_client(&w, "");
-    hub_emit_ack(hub, seen.client, LN_STR("q"), LN_STR("5"), 1000, on_answer, NULL);
+    hub_emit_ack(hub, seen.client, LN_STR("q"), LN_STR("5"), NULL, 0, 1000, on_answer, NULL);
     web_turn(&w);
     CHECK_NEXT(&w, "{\"event\":\"q\",\"data\":5,\"ack\":0}");
     say(&w, "{\"ack\":0,\"data\":{\"yes\":true}}");

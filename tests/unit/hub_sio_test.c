@@ -162,7 +162,10 @@ TEST(acks_and_names) {
 
 static struct ln_buf answers;
 
-static void on_answer(void *ud, struct ln_str args, const struct ln_err *err) {
+static void on_answer(void *ud, struct ln_str args, const struct ln_str *bin, size_t bin_count,
+                      const struct ln_err *err) {
+    for (size_t i = 0; i < bin_count; i++)
+        ln_buf_str(&answers, bin[i]);
     ln_buf_fmt(&answers, "%s:%.*s:%s\n", (const char *)ud, LN_FMT(args),
                err ? ln_status_name(err->code) : "ok");
 }
@@ -172,9 +175,13 @@ TEST(asking_a_client) {
     start(&no_admit);
     sio_client(&w, "");
     ln_id id = seen.client;
-    CHECK_INT(hub_emit_ack(hub, id, LN_STR("q"), LN_STR("1"), 1000, on_answer, (void *)"a"), LN_OK);
-    CHECK_INT(hub_emit_ack(hub, id, LN_STR("q"), NOTHING, 1000, on_answer, (void *)"b"), LN_OK);
-    CHECK_INT(hub_emit_ack(hub, id, LN_STR("q"), NOTHING, 60000, on_answer, (void *)"c"), LN_OK);
+    CHECK_INT(
+        hub_emit_ack(hub, id, LN_STR("q"), LN_STR("1"), NULL, 0, 1000, on_answer, (void *)"a"),
+        LN_OK);
+    CHECK_INT(hub_emit_ack(hub, id, LN_STR("q"), NOTHING, NULL, 0, 1000, on_answer, (void *)"b"),
+              LN_OK);
+    CHECK_INT(hub_emit_ack(hub, id, LN_STR("q"), NOTHING, NULL, 0, 60000, on_answer, (void *)"c"),
+              LN_OK);
     web_turn(&w);
     CHECK_NEXT(&w, "420[\"q\",1]");
     CHECK_NEXT(&w, "421[\"q\"]");
@@ -185,8 +192,91 @@ TEST(asking_a_client) {
     web_free(&w);
     loop_settle(loop, 0);
     CHECK_STR(ln_buf_get(&answers), "a: \"yes\", 2 :ok\nb::timeout\nc::disconnected\n");
-    CHECK_INT(hub_emit_ack(hub, id, LN_STR("q"), NOTHING, 10, on_answer, NULL), LN_DISCONNECTED);
+    CHECK_INT(hub_emit_ack(hub, id, LN_STR("q"), NOTHING, NULL, 0, 10, on_answer, NULL),
+              LN_DISCONNECTED);
     ln_buf_free(&answers);
+    hub_stop();
+}
+
+TEST(asking_with_binary_values) {
+    struct web w, raw;
+    struct ln_str bin = LN_STR("\x05\x06"), many[11] = {{NULL, 0}};
+    start(&no_admit);
+    sio_client(&w, "");
+    ln_id id = seen.client;
+    CHECK_INT(hub_emit_ack(hub, id, LN_STR("q"), LN_STR("{\"_placeholder\":true,\"num\":0}"), &bin,
+                           1, 1000, on_answer, (void *)"a"),
+              LN_OK);
+    web_turn(&w);
+    CHECK_NEXT(&w, "451-0[\"q\",{\"_placeholder\":true,\"num\":0}]");
+    CHECK_NEXT(&w, "\x05\x06");
+    web_text(&w, "461-0[{\"_placeholder\":true,\"num\":0}]");
+    web_send(&w, WS_BINARY, LN_STR("\x07"));
+    web_turn(&w);
+    CHECK_STR(ln_buf_get(&answers), "\x07"
+                                    "a:{\"_placeholder\":true,\"num\":0}:ok\n");
+    CHECK_INT(hub_emit_ack(hub, id, LN_STR("q"), NOTHING, many, 11, 1, on_answer, NULL),
+              LN_REFUSED);
+    hub_line(&raw, "/ws");
+    CHECK_INT(hub_emit_ack(hub, seen.client, LN_STR("q"), NOTHING, &bin, 1, 1, on_answer, NULL),
+              LN_REFUSED);
+    web_free(&raw);
+    web_free(&w);
+    ln_buf_free(&answers);
+    hub_stop();
+}
+
+static bool has_namespace(void *ud, struct ln_str nsp) {
+    (void)ud;
+    return ln_str_is(nsp, "/asked");
+}
+
+TEST(namespaces_by_pattern_and_by_a_hook) {
+    static const char *const patterns[] = {"/school-*", "/x", NULL}, *const any[] = {"*", NULL};
+    struct hub_hooks hooks = no_admit;
+    struct hub_opts o = test_opts();
+    struct web w;
+    char text[300];
+    hooks.has_namespace = has_namespace;
+    o.dialect = false;
+    o.namespaces = patterns;
+    hub_start(&o, &hooks);
+    hub_line(&w, SIO);
+    web_next(&w);
+    say(&w, "40/school-7,");
+    CHECK_FRAME(&w, "40/school-7,{\"sid\":");
+    say(&w, "40/school-");
+    CHECK_FRAME(&w, "40/school-,{\"sid\":");
+    say(&w, "40/asked,");
+    CHECK_FRAME(&w, "40/asked,{\"sid\":");
+    say(&w, "40/school,");
+    CHECK_NEXT(&w, "44/school,{\"message\":\"Invalid namespace\"}");
+    say(&w, "40/x*,");
+    CHECK_NEXT(&w, "44/x*,{\"message\":\"Invalid namespace\"}");
+    struct hub_target t = {.nsp = LN_STR("/school-7")};
+    CHECK_INT(hub_emit(hub, &t, LN_STR("bell"), NOTHING, NULL, 0), 1);
+    web_turn(&w);
+    CHECK_NEXT(&w, "42/school-7,[\"bell\"]");
+    web_free(&w);
+    hub_stop();
+    o.namespaces = any;
+    hub_start(&o, &no_admit);
+    hub_line(&w, SIO);
+    web_next(&w);
+    memset(text, 'n', sizeof text);
+    memcpy(text, "40/", 3);
+    text[202] = 0;
+    say(&w, text);
+    CHECK_FRAME(&w, "40/nnn");
+    memcpy(text + 200, "nnn", 4); /* a byte too long */
+    say(&w, text);
+    CHECK_FRAME(&w, "Invalid namespace");
+    for (int i = 1; i <= 100; i++) {
+        snprintf(text, sizeof text, "40/%d,", i);
+        say(&w, text);
+        CHECK_FRAME(&w, i < 100 ? "{\"sid\":" : "44/100,{\"message\":\"too many namespaces\"}");
+    }
+    web_free(&w);
     hub_stop();
 }
 
@@ -507,7 +597,7 @@ TEST(closing_the_hub_ends_its_clients) {
     struct web w;
     start(&no_admit);
     sio_client(&w, "");
-    hub_emit_ack(hub, seen.client, LN_STR("q"), NOTHING, 60000, on_answer, (void *)"x");
+    hub_emit_ack(hub, seen.client, LN_STR("q"), NOTHING, NULL, 0, 60000, on_answer, (void *)"x");
     hub_close(hub, on_hub_done, NULL);
     web_turn(&w);
     CHECK_INT(w.code, 1001);
@@ -526,7 +616,8 @@ TEST(closing_the_hub_ends_its_clients) {
 TEST_MAIN(T(handshake_tells_the_limits), T(namespaces_live_side_by_side),
           T(what_breaks_the_protocol_closes_the_line), T(an_event_before_its_connect_closes),
           T(engine_packets_that_mean_nothing_are_ignored), T(acks_and_names), T(asking_a_client),
-          T(binary_both_ways), T(emit_goes_where_it_should), T(disconnecting_clients),
+          T(asking_with_binary_values), T(namespaces_by_pattern_and_by_a_hook), T(binary_both_ways),
+          T(emit_goes_where_it_should), T(disconnecting_clients),
           T(admission_is_asked_and_may_wait), T(heartbeat_and_half_open_lines),
           T(a_line_that_joins_nothing_is_closed), T(engine_errors_are_those_of_the_table),
           T(page_and_health), T(foreign_pages_and_rebound_names_stay_out),
