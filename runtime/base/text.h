@@ -27,6 +27,8 @@ bool ln_percent_decode(struct ln_buf *out, struct ln_str in); /* false when malf
 /* "250ms" "10s" "1.5h" "5m" "2h" "1d", or a bare number of seconds ("0.5"); rounded to whole ms, at
  * most 10 years. */
 bool ln_duration_parse(struct ln_str in, int64_t *ms);
+/* "2025-06-01T10:00:00Z", "2025-06-01 12:00:00.5+02:00" (RFC 3339) in ms since 1970. */
+bool ln_time_parse(struct ln_str in, int64_t *wall_ms);
 /* "3 ms", "1.2 s", "4 m 10 s", for people. buf holds at least 32 bytes; returned. */
 const char *ln_duration_text(int64_t ms, char *buf, size_t n);
 /* "812 B", "1.2 kB", "3.4 MB". */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Text for people: durations and sizes, the nearest known name, and bytes made fit for a terminal.
+ * Text for people: durations, points in time and sizes, the nearest known name, and bytes made fit
+ * for a terminal.
  */
 #include <math.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/text.h"
 
@@ -39,6 +41,60 @@ bool ln_duration_parse(struct ln_str in, int64_t *ms) {
         return true;
     }
     return false;
+}
+
+/* n digits from in[at] on; -1: others. */
+static int number_at(struct ln_str in, size_t at, size_t n) {
+    int value = 0;
+    if (at + n > in.n) return -1;
+    for (size_t i = at; i < at + n; i++) {
+        if (in.p[i] < '0' || in.p[i] > '9') return -1;
+        value = value * 10 + (in.p[i] - '0');
+    }
+    return value;
+}
+
+/* "Z", "+02:00" from in[at] to the end, as minutes east of UTC. */
+static bool zone_at(struct ln_str in, size_t at, int *minutes) {
+    *minutes = 0;
+    if (at + 1 == in.n) return in.p[at] == 'Z' || in.p[at] == 'z';
+    if (at + 6 != in.n || (in.p[at] != '+' && in.p[at] != '-') || in.p[at + 3] != ':') return false;
+    int h = number_at(in, at + 1, 2), m = number_at(in, at + 4, 2);
+    *minutes = (in.p[at] == '-' ? -1 : 1) * (h * 60 + m);
+    return h >= 0 && h <= 23 && m >= 0 && m <= 59;
+}
+
+bool ln_time_parse(struct ln_str in, int64_t *wall_ms) {
+    static const char form[] = "0000-00-00T00:00:00";
+    int part[6], zone;
+    size_t at = 0;
+    if (in.n < sizeof form) return false;
+    for (size_t i = 0; i < sizeof form - 1; i++)
+        if (form[i] != '0' && form[i] != 'T' && in.p[i] != form[i]) return false;
+    if (!strchr("Tt ", in.p[10])) return false;
+    for (size_t i = 0; i < LN_COUNT(part); i++) {
+        size_t digits = i == 0 ? 4 : 2;
+        part[i] = number_at(in, at, digits);
+        if (part[i] < 0) return false;
+        at += digits + 1;
+    }
+    int64_t ms = 0, place = 100;
+    at--;
+    if (in.p[at] == '.')
+        for (at++; at < in.n && number_at(in, at, 1) >= 0; at++, place /= 10)
+            ms += place * number_at(in, at, 1);
+    if (at >= in.n || !zone_at(in, at, &zone)) return false;
+    if (part[1] < 1 || part[1] > 12 || part[2] < 1 || part[2] > 31 || part[3] > 23 ||
+        part[4] > 59 || part[5] > 60)
+        return false;
+    struct tm tm = {.tm_year = part[0] - 1900,
+                    .tm_mon = part[1] - 1,
+                    .tm_mday = part[2],
+                    .tm_hour = part[3],
+                    .tm_min = part[4],
+                    .tm_sec = part[5]};
+    *wall_ms = ((int64_t)timegm(&tm) - zone * 60) * 1000 + ms;
+    return true;
 }
 
 const char *ln_duration_text(int64_t ms, char *buf, size_t n) {

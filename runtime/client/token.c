@@ -107,11 +107,16 @@ static int64_t end_in(struct ln_str doc) {
     return ms;
 }
 
-/* A number of seconds or milliseconds since 1970. */
+/* A number of seconds or milliseconds since 1970, or a text such as "2025-06-01T10:00:00Z". */
 static int64_t point_in_time(struct ln_str raw) {
-    int64_t ms;
-    if (!ln_json_seconds(raw, &ms) || ms <= 0) return 0;
-    return ms / 1000 > MS_NOT_SECONDS ? ms / 1000 : ms;
+    struct ln_buf text = {0};
+    int64_t ms = 0;
+    if (ln_json_seconds(raw, &ms))
+        ms = ms / 1000 > MS_NOT_SECONDS ? ms / 1000 : ms;
+    else if (!ln_json_text(raw, &text) || !ln_time_parse(ln_buf_get(&text), &ms))
+        ms = 0;
+    ln_buf_free(&text);
+    return LN_MAX(ms, 0);
 }
 
 /* Seconds as a number or a text, or a text such as "15m". */

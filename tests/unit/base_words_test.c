@@ -174,6 +174,48 @@ TEST(printable_is_bounded) {
     CHECK_STR(ln_str(printable(LN_STR("ab\n"), 6)), "ab\\x0a");
 }
 
-TEST_MAIN(T(durations), T(malformed_durations), T(duration_texts), T(sizes), T(nearest_names),
-          T(no_name_is_near), T(the_nearest_wins_and_ties_go_to_the_first),
+TEST(points_in_time) {
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } good[] = {{"1970-01-01T00:00:00Z", 0},
+                {"2023-11-14T22:13:20Z", 1700000000000},
+                {"2023-11-14t22:13:20z", 1700000000000},
+                {"2023-11-14 22:13:20.5Z", 1700000000500},
+                {"2023-11-14T22:13:20.123456789Z", 1700000000123},
+                {"2023-11-15T00:13:20+02:00", 1700000000000},
+                {"2023-11-14T18:43:20-03:30", 1700000000000},
+                {"2024-02-29T00:00:00Z", 1709164800000},
+                {"1969-12-31T23:59:59Z", -1000}};
+    static const char *const bad[] = {"",
+                                      "tomorrow",
+                                      "1700000000",
+                                      "2023-11-14",
+                                      "2023-11-14T22:13:20",
+                                      "2023-11-14T22:13:20 Z",
+                                      "2023-11-14T22:13Z",
+                                      "2023-13-14T22:13:20Z",
+                                      "2023-00-14T22:13:20Z",
+                                      "2023-11-32T22:13:20Z",
+                                      "2023-11-14T24:13:20Z",
+                                      "2023-11-14T22:60:20Z",
+                                      "2023-11-14T22:13:61Z",
+                                      "2023-11-14X22:13:20Z",
+                                      "2023/11/14T22:13:20Z",
+                                      "2023-11-14T22:13:20+0200",
+                                      "2023-11-14T22:13:20+24:00",
+                                      "2023-11-14T22:13:20+02:00Z",
+                                      "+023-11-14T22:13:20Z"};
+    int64_t ms;
+    for (size_t i = 0; i < LN_COUNT(good); i++) {
+        ms = 7;
+        CHECK(ln_time_parse(ln_str(good[i].text), &ms));
+        CHECK_INT(ms, good[i].ms);
+    }
+    for (size_t i = 0; i < LN_COUNT(bad); i++)
+        CHECK(!ln_time_parse(ln_str(bad[i]), &ms));
+}
+
+TEST_MAIN(T(points_in_time), T(durations), T(malformed_durations), T(duration_texts), T(sizes),
+          T(nearest_names), T(no_name_is_near), T(the_nearest_wins_and_ties_go_to_the_first),
           T(edits_are_counted_as_the_definition_says), T(printable_bytes), T(printable_is_bounded))

@@ -21,7 +21,7 @@
 #include "test.h"
 #include "wire/websocket.h"
 
-#define LINES_MAX 64
+#define LINES_MAX 512
 #define OPEN_PACKET                                                                                \
     "0{\"sid\":\"engine\",\"upgrades\":[],\"pingInterval\":25000,\"pingTimeout\":20000,"           \
     "\"maxPayload\":1000000}"
@@ -47,6 +47,7 @@ static struct {
     bool pongs;       /* answers pings */
     const char *sub;  /* the subprotocol that it takes; NULL: none */
     int sids;
+    const char *refuses; /* instead of letting them in: what CONNECT_ERROR says */
     /* other protocols' servers (pusher_peer.h); NULL: none */
     void (*on_up)(struct server_line *l);
     void (*on_frame)(struct server_line *l, struct ln_str text);
@@ -188,10 +189,13 @@ static bool server_upgrade(struct server_line *l) {
 static void server_join(struct server_line *l, struct ln_str frame) {
     if (!w.joins || frame.n < 2 || memcmp(frame.p, "40", 2) != 0) return;
     struct ln_buf out = {0};
-    ln_buf_puts(&out, "40");
+    ln_buf_puts(&out, w.refuses ? "44" : "40");
     const char *comma = frame.n > 2 && frame.p[2] == '/' ? memchr(frame.p, ',', frame.n) : NULL;
     if (comma) ln_buf_add(&out, frame.p + 2, (size_t)(comma - frame.p) - 1);
-    ln_buf_fmt(&out, "{\"sid\":\"s%d\"}", ++w.sids);
+    if (w.refuses)
+        ln_buf_puts(&out, w.refuses);
+    else
+        ln_buf_fmt(&out, "{\"sid\":\"s%d\"}", ++w.sids);
     say(l, ln_buf_cstr(&out));
     ln_buf_free(&out);
 }

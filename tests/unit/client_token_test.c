@@ -1,0 +1,752 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * When tokens end: where that is read, who is told and when, how a new one comes in time, and what
+ * becomes of a connection whose token is refused for a whole day.
+ */
+#include "jwt_make.h"
+#include "sio_peer.h"
+
+#define SECOND 1000
+#define MINUTE 60000
+#define HOUR 3600000
+#define UNAUTHORIZED "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+
+static char given[600]; /* what the auth function gives */
+
+static void give(struct conn *c, ln_id ticket) {
+    conn_auth_answer(c, ticket, ln_str(given), NULL);
+}
+static void give_headers(struct conn *c, ln_id ticket) {
+    conn_answer(c, ticket, ASK_HEADERS, ln_str(given), NULL);
+}
+static void give_query(struct conn *c, ln_id ticket) {
+    conn_answer(c, ticket, ASK_QUERY, ln_str(given), NULL);
+}
+
+static struct conn_opts asked(void) {
+    struct conn_opts o = options("ws://chat.example");
+    o.auth_asked = true;
+    return o;
+}
+
+static struct conn_opts refreshed(int64_t every_ms, int64_t before_ms, const char *event) {
+    struct conn_opts o = asked();
+    o.refresh_every_ms = every_ms;
+    o.refresh_before_ms = before_ms;
+    o.refresh_event = event ? ln_strdup(event) : NULL;
+    return o;
+}
+
+/* A whole number of steps; the server's pings come as they must. */
+static void pass(int64_t ms, int64_t step) {
+    for (int64_t t = 0; t < ms; t += step) {
+        for (int i = 0; i < w.lines; i++)
+            if (w.line[i]->is_up && w.line[i]->p.fd >= 0) say(w.line[i], "2");
+        advance(LN_MIN(step, ms - t));
+    }
+}
+static void pass_quietly(int64_t ms) {
+    pass(ms, 20 * SECOND);
+    ln_buf_clear(&last()->got);
+}
+
+/* With @: a JWT that ends `s` seconds from now. */
+static void give_jwt(const char *form, int64_t s) {
+    char claims[60];
+    struct ln_buf token = {0};
+    snprintf(claims, sizeof claims, "{\"exp\":%lld}", (long long)(ln_wall_ms() / 1000 + s));
+    jwt_hs256(&token, claims, "k");
+    size_t at = strcspn(form, "@");
+    snprintf(given, sizeof given, "%.*s%s%s", (int)at, form, form[at] ? ln_buf_cstr(&token) : "",
+             form[at] ? form + at + 1 : "");
+    ln_buf_free(&token);
+}
+
+/* --- where the end is read --- */
+
+TEST(times_are_not_sent) {
+    static const char *const given_as[][2] = {
+        {"{\"expires_in\":60,\"token\":\"t\"}", "40{\"token\":\"t\"}|"},
+        {"{\"token\":\"t\",\"expires_at\":1}", "40{\"token\":\"t\"}|"},
+        {"{\"a\":1,\"expires_at\":9999999999,\"b\":{\"expires_in\":1},\"expires_in\":\"1m\"}",
+         "40{\"a\":1,\"b\":{\"expires_in\":1}}|"},
+        {"{\"expires_in\":60}", "40{}|"},
+    };
+    for (size_t i = 0; i < LN_COUNT(given_as); i++) {
+        begin();
+        w.on_auth = give;
+        snprintf(given, sizeof given, "%s", given_as[i][0]);
+        struct conn_opts o = options("ws://chat.example/fixed");
+        o.auth = ln_strdup(given);
+        open_with("fixed", o);
+        turn();
+        CHECK_HAS(ln_buf_cstr(&last()->got), given_as[i][1] + 2);
+        open_with("asked", asked());
+        turn();
+        CHECK_HAS(ln_buf_cstr(&last()->got), given_as[i][1]);
+        end();
+    }
+}
+
+static void (*const givers[])(struct conn *c, ln_id ticket) = {give, give_headers, give_query};
+
+/* The token lives for two minutes: told after one and a half. */
+static void check_told(const char *what) {
+    pass(90 * SECOND - 1, 10 * SECOND);
+    if (w.trail.n) printf("%s: too early\n", what);
+    TRAIL("");
+    advance(1);
+    if (!w.trail.n) printf("%s: not told\n", what);
+    TRAIL("auth_expiring({\"expires_at\":1700000120.0,\"in_seconds\":30.0}) ");
+    pass(2 * MINUTE, 10 * SECOND);
+    TRAIL("");
+}
+
+TEST(the_end_is_read_from_many_places) {
+    static const struct {
+        int giver;
+        const char *json; /* with @: a JWT */
+    } table[] = {
+        {0, "{\"expires_in\":120}"},
+        {0, "{\"expires_in\":\"120\"}"},
+        {0, "{\"expires_in\":\"2m\"}"},
+        {0, "{\"expires_at\":1700000120}"},
+        {0, "{\"expires_at\":1700000120000}"},
+        {0, "{\"expires_at\":\"2023-11-14T22:15:20Z\"}"},
+        {0, "{\"expires_at\":\"2023-11-15T00:15:20.000+02:00\"}"},
+        {0, "{\"token\":\"@\"}"},
+        {0, "{\"access_token\":\"@\"}"},
+        {0, "{\"jwt\":\"@\"}"},
+        {0, "{\"auth\":\"Bearer @\"}"},
+        {0, "{\"Authorization\":\"bearer @\"}"},
+        {0, "{\"headers\":{\"Authorization\":\"Bearer @\"}}"},
+        {1, "{\"Authorization\":\"Bearer @\"}"},
+        {1, "{\"X-Access-Token\":\"@\"}"},
+        {2, "{\"token\":\"@\"}"},
+    };
+    for (size_t i = 0; i < LN_COUNT(table); i++) {
+        begin();
+        give_jwt(table[i].json, 120);
+        struct conn_opts o = options("ws://chat.example");
+        o.auth_asked = table[i].giver == 0;
+        o.headers_asked = table[i].giver == 1;
+        o.query_asked = table[i].giver == 2;
+        w.on_auth = givers[table[i].giver];
+        connected_with("chat", o);
+        check_told(table[i].json);
+        end();
+    }
+}
+
+TEST(the_end_of_a_fixed_token_is_told_too) {
+    begin();
+    give_jwt("{\"token\":\"@\"}", 120);
+    struct conn_opts o = options("ws://chat.example");
+    o.auth = ln_strdup(given);
+    connected_with("chat", o);
+    check_told("auth");
+    end();
+    begin();
+    give_jwt("{\"Authorization\":\"Bearer @\"}", 120);
+    o = options("ws://chat.example");
+    o.headers = ln_strdup(given);
+    connected_with("chat", o);
+    check_told("headers");
+    end();
+}
+
+TEST(what_says_nothing_of_an_end) {
+    static const char *const table[] = {
+        "{}",
+        "{\"token\":\"opaque\"}",
+        "{\"token\":7}",
+        "{\"token\":\"a.b.c\"}",
+        "{\"expires_in\":null,\"expires_at\":false}",
+        "{\"expires_in\":\"soon\",\"expires_at\":\"tomorrow\"}",
+        "{\"expires_in\":[60],\"expires_at\":{}}",
+        "{\"expires_at\":0}",
+        "{\"expires_at\":-5}",
+        "{\"token\":\"eyJhbGciOiJub25lIn0.eyJleHAiOiJub3cifQ.\"}", /* {"exp":"now"} */
+        "{\"other\":\"eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDAwNjB9.\"}",
+    };
+    for (size_t i = 0; i < LN_COUNT(table); i++) {
+        begin();
+        w.on_auth = give;
+        snprintf(given, sizeof given, "%s", table[i]);
+        connected_with("chat", asked());
+        pass(10 * MINUTE, 20 * SECOND);
+        TRAIL("");
+        CHECK_INT(w.asked, 1);
+        end();
+    }
+}
+
+/* What the table says itself counts, and of several tokens the one that ends first. */
+TEST(which_end_counts) {
+    begin();
+    w.on_auth = give;
+    give_jwt("{\"token\":\"@\",\"expires_in\":120}", 3600);
+    connected_with("chat", asked());
+    check_told("expires_in");
+    end();
+    begin();
+    struct ln_buf other = {0};
+    give_jwt("{\"jwt\":\"@\"}", 3600);
+    ln_buf_puts(&other, given);
+    give_jwt("{\"token\":\"@\",", 120);
+    snprintf(given + strlen(given), sizeof given - strlen(given), "%s", ln_buf_cstr(&other) + 1);
+    w.on_auth = give;
+    connected_with("chat", asked());
+    check_told("the first to end");
+    ln_buf_free(&other);
+    end();
+}
+
+/* --- telling --- */
+
+TEST(each_token_is_told_of_once) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"token\":1,\"expires_in\":60}");
+    connected_with("chat", asked());
+    pass_quietly(30 * SECOND);
+    TRAIL("auth_expiring({\"expires_at\":1700000060.0,\"in_seconds\":30.0}) ");
+    hang_up(last());
+    advance(SECOND);
+    TRAIL("disconnect(\"transport close\") reconnect_attempt(1,1.0) auth?(reconnect,2) "
+          "connect(false) ");
+    pass_quietly(30 * SECOND);
+    TRAIL("auth_expiring({\"expires_at\":1700000091.0,\"in_seconds\":30.0}) ");
+    end();
+}
+
+TEST(a_short_life_is_told_of_at_once) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"expires_in\":10}");
+    open_with("chat", asked());
+    turn();
+    TRAIL("auth?(first,1) connect(true) "
+          "auth_expiring({\"expires_at\":1700000010.0,\"in_seconds\":10.0}) ");
+    end();
+}
+
+static void act_leave(struct conn *c, struct ln_str name) {
+    if (ln_str_is(name, "auth_expiring")) conn_close(c);
+}
+
+TEST(leaving_when_told_of_the_end) {
+    begin();
+    w.on_auth = give;
+    w.act = act_leave;
+    snprintf(given, sizeof given, "{\"expires_in\":60}");
+    connected_with("chat", refreshed(30 * SECOND, 0, NULL));
+    pass_quietly(5 * MINUTE);
+    CHECK(conn_find(w.cs, LN_STR("chat")) != NULL); /* it is renewed: nothing is told */
+    w.on_auth = NULL;                               /* … until that fails */
+    for (int i = 0; i < 10 && conn_find(w.cs, LN_STR("chat")); i++)
+        pass_quietly(20 * SECOND);
+    CHECK(conn_find(w.cs, LN_STR("chat")) == NULL);
+    end();
+}
+
+/* The end is a time of day: a sleep, or a clock that is set, brings it nearer or puts it off. */
+TEST(the_wall_clock_counts) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"expires_at\":%lld}", 1700000000LL + 3600);
+    connected_with("chat", asked());
+    pass_quietly(MINUTE);
+    TRAIL("");
+    ln_clock_set_wall(1700000000000 + HOUR - 20 * SECOND);
+    for (int i = 0; i < 4; i++) { /* the line itself was heard of a moment ago */
+        say(last(), "2");
+        turn();
+        advance(15 * SECOND);
+    }
+    CHECK_HAS(ln_buf_cstr(&w.trail), "auth_expiring({\"expires_at\":1700003600.0,");
+    CHECK_INT(conn_state(conn_find(w.cs, LN_STR("chat"))), CONN_CONNECTED);
+    end();
+    begin();
+    w.on_auth = give;
+    connected_with("chat", asked());
+    ln_clock_set_wall(1700000000000 - 2 * HOUR);
+    pass_quietly(2 * HOUR);
+    TRAIL(""); /* by the clock there is an hour left */
+    pass_quietly(HOUR);
+    TRAIL("auth_expiring({\"expires_at\":1700003600.0,\"in_seconds\":30.0}) ");
+    end();
+}
+
+/* A machine that slept past the end: the line is dead, and the next attempt asks. */
+TEST(a_sleep_past_the_end) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"token\":\"night\",\"expires_in\":3600}");
+    struct conn *c = connected_with("chat", refreshed(0, 30 * SECOND, "authenticate"));
+    ln_clock_set_wall(1700000000000 + 8 * HOUR);
+    snprintf(given, sizeof given, "{\"token\":\"day\",\"expires_in\":3600}");
+    advance(45 * SECOND);
+    advance(SECOND);
+    TRAIL("disconnect(\"ping timeout\") reconnect_attempt(1,1.0) auth?(reconnect,2) "
+          "connect(false) ");
+    GOT(last(), "40{\"token\":\"day\"}|");
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    end();
+}
+
+/* --- expired already --- */
+
+TEST(an_expired_token_is_asked_for_once_more) {
+    begin();
+    struct conn *c = open_with("chat", asked());
+    turn();
+    TRAIL("auth?(first,1) ");
+    conn_auth_answer(c, w.ticket, LN_STR("{\"expires_at\":1699990000,\"n\":1}"), NULL);
+    turn();
+    TRAIL("auth?(unauthorized,1) ");
+    CHECK_INT(w.lines, 0);
+    conn_auth_answer(c, w.ticket, LN_STR("{\"expires_at\":1700001000,\"n\":2}"), NULL);
+    turn();
+    GOT(last(), "40{\"n\":2}|");
+    end();
+}
+
+/* If our clock is wrong, every token looks expired: the server decides. */
+TEST(a_token_that_looks_expired_is_tried) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"expires_at\":1699996400}");
+    struct conn *c = open_with("chat", refreshed(0, MINUTE, "authenticate"));
+    turn();
+    TRAIL("auth?(first,1) auth?(unauthorized,1) connect(true) ");
+    LOG_HAS("by this machine's clock the token expired 1 h ago; tried anyhow");
+    pass_quietly(24LL * HOUR);
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    CHECK(w.asked > 100 && w.asked < 3000); /* renewed, at leisure */
+    end();
+}
+
+/* --- renewing --- */
+
+TEST(a_new_token_is_handed_over_in_time) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"token\":\"one\",\"expires_in\":600}");
+    struct conn *c = connected_with("chat", refreshed(0, 30 * SECOND, "authenticate"));
+    pass_quietly(570 * SECOND - 1);
+    TRAIL("");
+    snprintf(given, sizeof given, "{\"token\":\"two\",\"expires_in\":600}");
+    advance(1);
+    TRAIL("auth?(expiring,0) >authenticate({\"token\":\"two\"}) ");
+    GOT(last(), "420[\"authenticate\",{\"token\":\"two\"}]|");
+    say(last(), "430[{\"ok\":true}]");
+    turn();
+    TRAIL("");
+    pass_quietly(569 * SECOND);
+    TRAIL("");
+    pass_quietly(SECOND);
+    TRAIL("auth?(expiring,0) >authenticate({\"token\":\"two\"}) ");
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    CHECK_INT(conn_stats(c)->connects, 1);
+    end();
+}
+
+TEST(a_new_token_now_and_then) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"token\":\"one\"}");
+    connected_with("chat", refreshed(4 * MINUTE, 0, "login"));
+    pass_quietly(4 * MINUTE - 1);
+    TRAIL("");
+    advance(1);
+    TRAIL("auth?(expiring,0) >login({\"token\":\"one\"}) ");
+    say(last(), "430[]");
+    pass_quietly(4 * MINUTE);
+    TRAIL("auth?(expiring,0) >login({\"token\":\"one\"}) ");
+    end();
+}
+
+static const char *const refusals[] = {"false", "{\"ok\":false,\"message\":\"too old\"}",
+                                       "{\"success\":false,\"error\":null,\"message\":\"too old\"}",
+                                       "{\"error\":\"too old\"}",
+                                       "{\"error\":{\"message\":\"too old\"}}"};
+
+TEST(a_new_token_that_is_refused) {
+    for (size_t i = 0; i < LN_COUNT(refusals); i++) {
+        char ack[100];
+        begin();
+        w.on_auth = give;
+        snprintf(given, sizeof given, "{\"n\":1}");
+        struct conn *c = connected_with("chat", refreshed(MINUTE, 0, "authenticate"));
+        pass_quietly(MINUTE);
+        ln_buf_clear(&w.trail);
+        snprintf(ack, sizeof ack, "430[%s]", refusals[i]);
+        say(last(), ack);
+        turn();
+        TRAIL("disconnect(\"auth refused\") ");
+        CHECK_INT(conn_state(c), CONN_WAITING);
+        LOG_HAS("the server refused the new token");
+        if (i > 0)
+            LOG_HAS("the server refused the new token: too old; back with another token in 1 s");
+        advance(SECOND);
+        TRAIL("reconnect_attempt(1,1.0) auth?(unauthorized,2) connect(false) ");
+        end();
+    }
+}
+
+TEST(answers_that_are_no_refusal) {
+    static const char *const fine[] = {
+        "", "null", "true", "{\"error\":false}", "\"\"", "{\"ok\":1}", "{\"error\":null}"};
+    for (size_t i = 0; i < LN_COUNT(fine); i++) {
+        char ack[100];
+        begin();
+        w.on_auth = give;
+        snprintf(given, sizeof given, "{\"n\":1}");
+        struct conn *c = connected_with("chat", refreshed(MINUTE, 0, "authenticate"));
+        pass_quietly(MINUTE);
+        snprintf(ack, sizeof ack, "430[%s]", fine[i]);
+        say(last(), ack);
+        pass_quietly(30 * SECOND);
+        CHECK_INT(conn_state(c), CONN_CONNECTED);
+        CHECK_INT(conn_stats(c)->connects, 1);
+        end();
+    }
+}
+
+TEST(a_refusal_without_reconnection_is_the_end) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"n\":1}");
+    struct conn_opts o = refreshed(MINUTE, 0, "authenticate");
+    o.reconnection = false;
+    struct conn *c = connected_with("chat", o);
+    pass_quietly(MINUTE);
+    say(last(), "430[false]");
+    turn();
+    CHECK_INT(conn_state(c), CONN_FAILED);
+    end();
+}
+
+TEST(a_server_that_says_nothing_to_a_new_token) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"n\":1}");
+    struct conn *c = connected_with("chat", refreshed(MINUTE, 0, "authenticate"));
+    pass_quietly(MINUTE + 10 * SECOND);
+    LOG_HAS("the server did not acknowledge 'authenticate'");
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    end();
+}
+
+/* Without an event the new token waits for the next attempt; that one does not ask. */
+TEST(a_new_token_is_kept_for_the_next_attempt) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"token\":\"one\"}");
+    struct conn *c = connected_with("chat", refreshed(4 * MINUTE, 0, NULL));
+    snprintf(given, sizeof given, "{\"token\":\"two\"}");
+    pass_quietly(4 * MINUTE);
+    TRAIL("auth?(expiring,0) ");
+    GOT(last(), "");
+    snprintf(given, sizeof given, "{\"token\":\"three\"}");
+    hang_up(last());
+    advance(SECOND);
+    TRAIL("disconnect(\"transport close\") reconnect_attempt(1,1.0) connect(false) ");
+    GOT(last(), "40{\"token\":\"two\"}|");
+    hang_up(last());
+    advance(2 * SECOND);
+    GOT(last(), "40{\"token\":\"three\"}|"); /* it serves once */
+    ln_buf_clear(&w.trail);
+    conn_reconnect(c); /* which promises to ask */
+    turn();
+    TRAIL("disconnect(\"io client disconnect\") auth?(reconnect,1) connect(false) ");
+    end();
+}
+
+TEST(what_is_kept_too_long_is_not_used) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"token\":\"one\",\"expires_in\":120}");
+    struct conn *c = connected_with("chat", refreshed(0, MINUTE, NULL));
+    pass_quietly(MINUTE);
+    TRAIL("auth?(expiring,0) ");
+    w.hangs_up = true;
+    hang_up(last());
+    pass(3 * MINUTE, SECOND);
+    w.hangs_up = false;
+    ln_buf_clear(&w.trail);
+    pass(MINUTE, SECOND);
+    CHECK_HAS(ln_buf_cstr(&w.trail), "auth?(reconnect,");
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    end();
+}
+
+/* --- renewing that fails --- */
+
+TEST(a_renewal_that_fails_is_tried_again_and_the_end_is_told) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"token\":\"one\",\"expires_in\":120}");
+    struct conn *c = connected_with("chat", refreshed(0, MINUTE, "authenticate"));
+    snprintf(given, sizeof given, "null");
+    pass_quietly(MINUTE);
+    TRAIL("auth?(expiring,0) ");
+    LOG_HAS("the token was not renewed: no valid token: the auth function returned nothing; asked "
+            "again in 30 s");
+    pass_quietly(30 * SECOND);
+    CHECK_HAS(ln_buf_cstr(&w.trail), "auth?(expiring,0)");
+    CHECK_HAS(ln_buf_cstr(&w.trail), "auth_expiring({\"expires_at\":1700000120.0,");
+    snprintf(given, sizeof given, "{\"token\":\"two\",\"expires_in\":120}");
+    ln_buf_clear(&w.trail);
+    pass(MINUTE, 20 * SECOND);
+    TRAIL("auth?(expiring,0) >authenticate({\"token\":\"two\"}) ");
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    end();
+}
+
+TEST(a_renewal_that_is_never_answered) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"n\":1}");
+    struct conn *c = connected_with("chat", refreshed(MINUTE, 0, "authenticate"));
+    w.on_auth = NULL;
+    pass_quietly(MINUTE);
+    ln_id old = w.ticket;
+    pass_quietly(20 * SECOND);
+    LOG_HAS("the token was not renewed: no valid token: the auth function gave no answer within 20 "
+            "s; asked again in 30 s");
+    conn_auth_answer(c, old, LN_STR("{\"late\":1}"), NULL);
+    GOT(last(), "");
+    pass_quietly(24LL * HOUR);
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    CHECK(w.asked > 200 && w.asked < 400);
+    end();
+}
+
+TEST(a_line_that_is_lost_while_a_token_is_renewed) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"n\":1}");
+    struct conn *c = connected_with("chat", refreshed(MINUTE, 0, "authenticate"));
+    w.on_auth = NULL;
+    pass_quietly(MINUTE);
+    ln_id old = w.ticket;
+    hang_up(last());
+    turn();
+    conn_auth_answer(c, old, LN_STR("{\"late\":1}"), NULL);
+    ln_buf_clear(&w.trail);
+    advance(SECOND);
+    TRAIL("reconnect_attempt(1,1.0) auth?(reconnect,2) ");
+    CHECK(w.ticket != old);
+    conn_auth_answer(c, w.ticket, LN_STR("{\"n\":2}"), NULL);
+    turn();
+    GOT(last(), "40{\"n\":2}|");
+    end();
+}
+
+/* Tokens of a few seconds, renewed a minute before: half of their life, never a tight loop. */
+TEST(tokens_that_live_shorter_than_the_margin) {
+    static const struct {
+        const char *json;
+        int least, most; /* questions in an hour */
+    } table[] = {{"{\"expires_in\":40}", 150, 190},
+                 {"{\"expires_in\":4}", 600, 730},
+                 {"{\"expires_in\":0.001}", 600, 730}};
+    for (size_t i = 0; i < LN_COUNT(table); i++) {
+        begin();
+        w.on_auth = give;
+        snprintf(given, sizeof given, "%s", table[i].json);
+        struct conn *c = connected_with("chat", refreshed(0, MINUTE, NULL));
+        for (int k = 0; k < 720; k++) {
+            say(last(), "2");
+            advance(5 * SECOND);
+        }
+        CHECK_INT(conn_state(c), CONN_CONNECTED);
+        if (w.asked < table[i].least || w.asked > table[i].most)
+            printf("%s: asked %d times\n", table[i].json, w.asked);
+        CHECK(w.asked >= table[i].least && w.asked <= table[i].most);
+        end();
+    }
+}
+
+TEST(a_margin_without_an_end_does_nothing_and_says_so) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "{\"token\":\"opaque\"}");
+    open_with("chat", refreshed(0, MINUTE, "authenticate"));
+    turn();
+    LOG_HAS("refresh.before does nothing: when the token ends is not known");
+    pass_quietly(HOUR);
+    CHECK_INT(w.asked, 1);
+    end();
+}
+
+TEST(renewing_needs_a_function) {
+    begin();
+    struct ln_err err = {0};
+    struct conn_opts o = refreshed(MINUTE, 0, NULL);
+    o.auth_asked = false;
+    CHECK(conn_open(w.cs, "chat", &o, &err) == NULL);
+    CHECK_HAS(err.text, "refresh asks auth again: auth must be a function");
+    conn_opts_free(&o);
+    end();
+}
+
+/* --- refused for a day --- */
+
+static void check_day(struct conn *c, int least, int most) {
+    int before = w.asked;
+    pass(24LL * HOUR, 5 * SECOND);
+    int asks = w.asked - before;
+    if (asks < least || asks > most) printf("asked %d times in a day\n", asks);
+    CHECK(asks >= least && asks <= most);
+    CHECK_INT(conn_state(c), CONN_WAITING);
+}
+
+/* asks.md 27: no tight loop, no silent death. */
+TEST(http_401_for_a_day) {
+    begin();
+    w.on_auth = give;
+    w.http = UNAUTHORIZED;
+    snprintf(given, sizeof given, "{\"token\":\"bad\"}");
+    struct conn *c = open_with("chat", asked());
+    turn();
+    /* Once more at once, with the reason; then 30 s. */
+    CHECK_INT(w.lines, 2);
+    CHECK_HAS(ln_buf_cstr(&w.trail), "auth?(unauthorized,2)");
+    LOG_HAS("; asking for another token");
+    LOG_HAS("; next attempt in 30 s");
+    ln_buf_clear(&w.trail);
+    advance(30 * SECOND - 1);
+    TRAIL("");
+    advance(1);
+    CHECK_HAS(ln_buf_cstr(&w.trail), "auth?(unauthorized,3)");
+    check_day(c, 280, 300);
+    CHECK_INT(w.asked, w.lines); /* never without asking */
+    w.http = NULL;
+    pass(5 * MINUTE, 5 * SECOND);
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    end();
+}
+
+TEST(http_403_asks_for_headers_anew) {
+    begin();
+    w.on_auth = give_headers;
+    w.http = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+    snprintf(given, sizeof given, "{\"Authorization\":\"old\"}");
+    struct conn_opts o = options("ws://chat.example");
+    o.headers_asked = true;
+    struct conn *c = open_with("chat", o);
+    turn();
+    CHECK_INT(w.asked, 2);
+    w.http = NULL;
+    snprintf(given, sizeof given, "{\"Authorization\":\"new\"}");
+    advance(30 * SECOND);
+    CHECK_HAS(last()->request, "Authorization: new\r\n");
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    end();
+}
+
+TEST(http_401_without_functions_waits_as_usual) {
+    begin();
+    w.http = UNAUTHORIZED;
+    open_url("chat", "ws://chat.example");
+    turn();
+    CHECK_INT(w.lines, 1);
+    advance(SECOND);
+    CHECK_INT(w.lines, 2);
+    CHECK_HAS(ln_buf_cstr(&w.trail), "\"code\":\"unauthorized\"");
+    end();
+}
+
+TEST(a_namespace_that_refuses_for_a_day) {
+    begin();
+    w.on_auth = give;
+    w.refuses = "{\"message\":\"jwt expired\"}";
+    snprintf(given, sizeof given, "{\"token\":\"bad\"}");
+    struct conn *c = open_with("chat", asked());
+    turn();
+    CHECK_INT(w.asked, 2);
+    check_day(c, 280, 300);
+    w.refuses = NULL;
+    pass(5 * MINUTE, 5 * SECOND);
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    end();
+}
+
+/* The token may be in the headers: they go with a new request only. */
+TEST(a_namespace_that_refuses_gets_new_headers) {
+    begin();
+    w.on_auth = give_headers;
+    w.refuses = "{\"message\":\"jwt expired\"}";
+    snprintf(given, sizeof given, "{\"Authorization\":\"old\"}");
+    struct conn_opts o = options("ws://chat.example");
+    o.headers_asked = true;
+    struct conn *c = open_with("chat", o);
+    turn();
+    CHECK_INT(w.lines, 2);
+    CHECK_HAS(ln_buf_cstr(&w.trail), "headers?(unauthorized,2)");
+    w.refuses = NULL;
+    advance(30 * SECOND);
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    CHECK_INT(w.lines, 3);
+    end();
+}
+
+TEST(no_token_for_a_day) {
+    begin();
+    w.on_auth = give;
+    snprintf(given, sizeof given, "null");
+    struct conn *c = open_with("chat", asked());
+    check_day(c, 280, 300);
+    CHECK_INT(w.lines, 0);
+    snprintf(given, sizeof given, "{\"token\":\"at last\"}");
+    pass(5 * MINUTE, 5 * SECOND);
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    end();
+}
+
+/* --- nothing leaks --- */
+
+TEST(no_log_shows_a_token) {
+    begin();
+    w.on_auth = give;
+    w.refuses = "{\"message\":\"bad token opaque-secret-1\"}";
+    snprintf(given, sizeof given, "{\"token\":\"opaque-secret-1\"}");
+    open_with("chat", asked());
+    turn();
+    LOG_HAS("refused: bad token ***");
+    CHECK(!strstr(ln_buf_cstr(&w.logs), "opaque-secret-1"));
+    end();
+    begin();
+    w.on_auth = give_headers;
+    w.http = "HTTP/1.1 401 opaque-secret-2\r\nContent-Length: 0\r\n\r\n";
+    snprintf(given, sizeof given, "{\"Authorization\":\"Bearer opaque-secret-2\"}");
+    struct conn_opts o = options("ws://chat.example");
+    o.headers_asked = true;
+    open_with("chat", o);
+    turn();
+    CHECK_INT(w.lines, 2);
+    CHECK(!strstr(ln_buf_cstr(&w.logs), "opaque-secret-2"));
+    end();
+}
+
+TEST_MAIN(T(times_are_not_sent), T(the_end_is_read_from_many_places),
+          T(the_end_of_a_fixed_token_is_told_too), T(what_says_nothing_of_an_end),
+          T(which_end_counts), T(each_token_is_told_of_once), T(a_short_life_is_told_of_at_once),
+          T(leaving_when_told_of_the_end), T(the_wall_clock_counts), T(a_sleep_past_the_end),
+          T(an_expired_token_is_asked_for_once_more), T(a_token_that_looks_expired_is_tried),
+          T(a_new_token_is_handed_over_in_time), T(a_new_token_now_and_then),
+          T(a_new_token_that_is_refused), T(answers_that_are_no_refusal),
+          T(a_refusal_without_reconnection_is_the_end),
+          T(a_server_that_says_nothing_to_a_new_token), T(a_new_token_is_kept_for_the_next_attempt),
+          T(what_is_kept_too_long_is_not_used),
+          T(a_renewal_that_fails_is_tried_again_and_the_end_is_told),
+          T(a_renewal_that_is_never_answered), T(a_line_that_is_lost_while_a_token_is_renewed),
+          T(tokens_that_live_shorter_than_the_margin),
+          T(a_margin_without_an_end_does_nothing_and_says_so), T(renewing_needs_a_function),
+          T(http_401_for_a_day), T(http_403_asks_for_headers_anew),
+          T(http_401_without_functions_waits_as_usual), T(a_namespace_that_refuses_for_a_day),
+          T(a_namespace_that_refuses_gets_new_headers), T(no_token_for_a_day),
+          T(no_log_shows_a_token))
