@@ -314,6 +314,12 @@ static char *shown(const char *target) {
     return ln_buf_take(&b, NULL);
 }
 
+static int dial_for_conn(void *ud, struct conn *c) {
+    struct doctor *d = ud;
+    (void)c;
+    return d->o.dial(d->o.dial_ud);
+}
+
 struct doctor *doctor_new(struct loop *l, const struct doctor_opts *o, const struct doctor_cbs *cbs,
                           void *ud) {
     struct doctor *d = ln_new(struct doctor);
@@ -323,6 +329,7 @@ struct doctor *doctor_new(struct loop *l, const struct doctor_opts *o, const str
     d->ud = ud;
     d->target = shown(o->target);
     d->clients = clients_new(l, &doctor_sink, d);
+    if (o->dial) clients_dialler(d->clients, dial_for_conn, d);
     d->step_ms = o->step_ms > 0                       ? o->step_ms
                  : o->conn && o->conn->timeout_ms > 0 ? LN_MIN(o->conn->timeout_ms, STEP_MS)
                                                       : STEP_MS;
@@ -336,6 +343,7 @@ void doctor_free(struct doctor *d) {
     loop_timer_cancel(d->loop, d->timer);
     doctor_drop_probe(d);
     doctor_drop_line(d);
+    doctor_drop_join(d);
     clients_free(d->clients);
     doctor_answer_free(d->answer);
     conn_plan_free(&d->plan);

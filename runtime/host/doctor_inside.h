@@ -73,8 +73,8 @@ struct doctor {
     struct ln_buf first;          /* the server's first message; .p NULL: none yet */
     int64_t skew_ms;              /* the server's clock less ours */
     bool has_date;
-    ln_id waits; /* for the room's answer */
-    bool is_v2;  /* the server speaks Socket.IO 2 */
+    ln_id asks, waits; /* for the answer of the room: by an event, by the protocol */
+    bool is_v2;        /* the server speaks Socket.IO 2 */
 };
 
 /* --- doctor.c --- */
@@ -137,6 +137,7 @@ void doctor_pong(struct doctor *d);
 extern const struct conn_sink doctor_sink; /* ud: the doctor */
 void doctor_auth(struct doctor *d);
 void doctor_join(struct doctor *d);
+void doctor_drop_join(struct doctor *d); /* nobody waits for the answer any more */
 
 /* --- doctor_token.c --- */
 /* Notes the server's clock: from the Date header, if there is one. */

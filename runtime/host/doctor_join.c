@@ -136,6 +136,7 @@ static void on_reply(void *ud, struct ln_str args, const struct ln_str *bin, siz
     struct ln_buf shown = {0};
     bool yes = true;
     (void)bin, (void)bin_count;
+    d->asks = 0;
     if (!doctor_is_at(d, "join")) return;
     ln_json_bool(ln_json_get(args, "ok"), &yes);
     if (!err && !yes) {
@@ -162,8 +163,14 @@ static void ask_by_event(struct doctor *d) {
                           .timeout_ms = d->step_ms,
                           .retries = -1};
     ln_buf_fmt(&d->text, "%s, by the event '%.*s'", d->o.room, LN_FMT(e.name));
-    if (conn_emit(d->conn, &e, NULL, &err) != LN_OK) join_failed(d, &err);
+    if (conn_emit(d->conn, &e, &d->asks, &err) != LN_OK) join_failed(d, &err);
     ln_buf_free(&args);
+}
+
+void doctor_drop_join(struct doctor *d) {
+    if (d->asks) conn_emit_cancel(d->conn, d->asks);
+    if (d->waits) conn_room_wait_cancel(d->conn, d->waits);
+    d->asks = d->waits = 0;
 }
 
 void doctor_join(struct doctor *d) {
