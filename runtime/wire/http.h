@@ -21,6 +21,9 @@ void http_write_headers(struct ln_buf *out, const struct http_header *headers, s
 
 /* Adds "HTTP 404 Not Found", or where a redirect leads (without query: tokens stand there). */
 void http_status_words(const struct http_head *h, struct ln_buf *out);
+/* An address that a redirect names, for people: without user, query and fragment, because most
+ * redirects repeat the query, and tokens stand there. */
+void http_location_words(struct ln_str location, struct ln_buf *out);
 
 /* How the body of an answer ends (RFC 9112 6.3). */
 struct http_body {

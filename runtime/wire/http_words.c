@@ -30,8 +30,7 @@ static const char *standard_reason(int status) {
     return "";
 }
 
-/* Without user, query and fragment: most redirects repeat the query, and tokens stand there. */
-static void add_location(struct ln_buf *why, struct ln_str location) {
+void http_location_words(struct ln_str location, struct ln_buf *why) {
     const char *mark = memmem(location.p, location.n, "://", 3);
     size_t host = mark ? (size_t)(mark - location.p) + 3 : 0, n = host;
     while (n < location.n && location.p[n] != '?' && location.p[n] != '#')
@@ -55,7 +54,7 @@ void http_status_words(const struct http_head *h, struct ln_buf *out) {
     ln_buf_fmt(out, "HTTP %d ", h->status);
     if (moved) {
         ln_buf_puts(out, "redirected to ");
-        add_location(out, location);
+        http_location_words(location, out);
         ln_buf_puts(out, " (redirects are not followed; use that address)");
     } else if (h->reason.n > 0) {
         ln_printable(out, h->reason, SHOWN_BYTES);

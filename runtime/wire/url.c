@@ -207,6 +207,51 @@ fail:
     return false;
 }
 
+/* The path as far as its last slash, of which a relative reference is a neighbour. */
+static struct ln_str folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? (struct ln_str){path, (size_t)(slash - path) + 1} : LN_STR("/");
+}
+
+bool url_join(struct url *to, const struct url *base, struct ln_str ref, struct ln_err *err) {
+    struct ln_buf text = {0};
+    const char *colon = ref.n ? memmem(ref.p, ref.n, "://", 3) : NULL;
+    bool is_whole = colon && !memchr(ref.p, '/', (size_t)(colon - ref.p)) &&
+                    !memchr(ref.p, '?', (size_t)(colon - ref.p));
+    bool has_host = ln_str_starts(ref, "//");
+    const char *scheme = base->tls ? "https" : "http";
+    if (has_host)
+        ln_buf_fmt(&text, "%s:", scheme);
+    else if (!is_whole)
+        ln_buf_fmt(&text, base->is_ipv6 ? "%s://[%s]:%u" : "%s://%s:%u", scheme, base->host,
+                   base->port);
+    if (!is_whole && !has_host && !ln_str_starts(ref, "/")) {
+        bool keeps_path = ref.n == 0 || ref.p[0] == '?' || ref.p[0] == '#';
+        ln_buf_str(&text, keeps_path ? ln_str(base->path) : folder_of(base->path));
+    }
+    ln_buf_str(&text, ref);
+    bool ok = url_parse(to, ln_buf_get(&text), err);
+    ln_buf_free(&text);
+    if (ok && (to->unix_path || strncmp(to->scheme, "pusher", 6) == 0)) {
+        ln_fail(err, LN_INVALID, "\"%s\" is no address to be redirected to", to->scheme);
+        url_free(to);
+        ok = false;
+    }
+    if (!ok) return false;
+    ln_free(to->user);
+    ln_free(to->password);
+    to->user = to->password = NULL;
+    if (base->unix_path && !is_whole && !has_host) to->unix_path = ln_strdup(base->unix_path);
+    return true;
+}
+
+bool url_same_origin(const struct url *from, const struct url *to) {
+    const char *a = from->unix_path ? from->unix_path : "", *b = to->unix_path ? to->unix_path : "";
+    if (strcmp(from->host, to->host) != 0 || strcmp(a, b) != 0) return false;
+    if (from->tls == to->tls) return from->port == to->port;
+    return to->tls && from->port == 80 && to->port == 443;
+}
+
 void url_free(struct url *u) {
     ln_free(u->scheme);
     ln_free(u->user);

@@ -26,5 +26,12 @@ struct url {
  * Refuses control bytes and blanks. url is zeroed on failure. */
 bool url_parse(struct url *u, struct ln_str text, struct ln_err *err);
 void url_free(struct url *u);
+/* Where a redirect leads (RFC 3986 5.2, without its dot segments, which are the server's): ref is a
+ * whole address, or a part that base completes. User and password are taken from neither. False as
+ * url_parse; and for an address that is no ws, wss, http or https. */
+bool url_join(struct url *to, const struct url *base, struct ln_str ref, struct ln_err *err);
+/* The same host, port and TLS; or the same host when both ports are the usual ones and only `to`
+ * has TLS. */
+bool url_same_origin(const struct url *from, const struct url *to);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "wire/url.h"
 
+#include "base/buf.h"
 #include "test.h"
 
 static void check_text(const char *got, const char *want, const char *url, const char *part) {
@@ -197,6 +198,74 @@ TEST(unix_sockets) {
     }
 }
 
+static void check_join(const char *base_text, const char *ref, const char *want) {
+    struct url base, to;
+    struct ln_err err = {0};
+    struct ln_buf got = {0};
+    if (!url_parse(&base, ln_str(base_text), &err)) abort();
+    if (url_join(&to, &base, ln_str(ref), &err)) {
+        CHECK(!to.user && !to.password);
+        ln_buf_fmt(&got, "%s %s %u %s%s%s%s%s", to.tls ? "tls" : "plain", to.host, to.port, to.path,
+                   to.query ? "?" : "", to.query ? to.query : "", to.unix_path ? " " : "",
+                   to.unix_path ? to.unix_path : "");
+        url_free(&to);
+    } else {
+        ln_buf_puts(&got, err.text);
+    }
+    if (!ln_str_is(ln_buf_get(&got), want)) {
+        test_failures++;
+        printf("%s and %s: %s, wanted %s\n", base_text, ref, ln_buf_cstr(&got), want);
+    }
+    ln_buf_free(&got);
+    url_free(&base);
+}
+
+TEST(where_a_redirect_leads) {
+    check_join("ws://h:8080/a/b?q", "https://Other.example/x?y#z", "tls other.example 443 /x?y");
+    check_join("ws://h:8080/a/b?q", "wss://u:pw@other:1/", "tls other 1 /");
+    check_join("wss://h:8443/a/b?q", "//other/x", "tls other 443 /x");
+    check_join("ws://[::1]:8080/a/b?q", "/x?to=http://y/", "plain ::1 8080 /x?to=http://y/");
+    check_join("ws://u:pw@h/a/b?q", "c", "plain h 80 /a/c");
+    check_join("wss://h", "c?d", "tls h 443 /c?d");
+    check_join("ws://h/a/b?q", "?r", "plain h 80 /a/b?r");
+    check_join("ws://h/a/b", "x?to=http://y", "plain h 80 /a/x?to=http://y");
+    check_join("ws+unix:///run/x.sock:/a", "/b", "plain localhost 80 /b /run/x.sock");
+    check_join("ws+unix:///run/x.sock:/a", "http://other/b", "plain other 80 /b");
+    check_join("ws://h/a", "ws+unix:///run/x.sock:/",
+               "\"ws+unix\" is no address to be redirected "
+               "to");
+    check_join("ws://h/a", "pushers://key@h", "\"pushers\" is no address to be redirected to");
+    check_join("ws://h/a", "file:///etc/passwd",
+               "\"file\" is not a scheme that linnet speaks: use ws, wss, http, https, pusher or "
+               "pushers");
+    check_join("ws://h/a", "http://", "the URL has no host");
+    check_join("ws://h/a", "/a b", "the URL holds a blank (write it as %20)");
+}
+
+static bool same_origin(const char *from_text, const char *to_text) {
+    struct url from, to;
+    struct ln_err err;
+    if (!url_parse(&from, ln_str(from_text), &err) || !url_parse(&to, ln_str(to_text), &err))
+        abort();
+    bool same = url_same_origin(&from, &to);
+    url_free(&from);
+    url_free(&to);
+    return same;
+}
+
+TEST(who_is_the_same) {
+    CHECK(same_origin("ws://h/a", "http://H:80/b"));
+    CHECK(same_origin("ws://h/a", "wss://h/a"));  /* the usual first redirect */
+    CHECK(!same_origin("wss://h/a", "ws://h/a")); /* but not back */
+    CHECK(!same_origin("ws://h:8080", "wss://h"));
+    CHECK(!same_origin("ws://h", "wss://h:8443"));
+    CHECK(!same_origin("ws://h", "ws://h:81"));
+    CHECK(!same_origin("ws://h", "ws://a.h"));
+    CHECK(!same_origin("ws+unix:///a:/", "ws://localhost/"));
+    CHECK(same_origin("ws+unix:///a:/", "ws+unix:///a:/b"));
+    CHECK(!same_origin("ws+unix:///a:/", "ws+unix:///b:/"));
+}
+
 TEST(refusals) {
     static const struct {
         const char *url, *says;
@@ -302,5 +371,5 @@ TEST(no_password_in_an_error) {
     }
 }
 
-TEST_MAIN(T(parts), T(unix_sockets), T(refusals), T(a_zero_byte_is_refused), T(lengths),
-          T(no_password_in_an_error))
+TEST_MAIN(T(parts), T(unix_sockets), T(where_a_redirect_leads), T(who_is_the_same), T(refusals),
+          T(a_zero_byte_is_refused), T(lengths), T(no_password_in_an_error))
