@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "client/line.h"
+#include "client/recovery.h"
 #include "client/token.h"
 
 struct clients *clients_new(struct loop *l, const struct conn_sink *sink, void *ud) {
@@ -201,6 +202,7 @@ void conn_free(void *conn) {
     emit_close(c);
     rooms_free(c);
     token_free(c);
+    recovery_free(c);
     msgs_free(&c->early);
     msgs_free(&c->history);
     size_t i = 0;
@@ -260,6 +262,9 @@ const char *conn_protocol(const struct conn *c) {
 }
 const char *conn_id(const struct conn *c) {
     return c->sid ? c->sid : "";
+}
+bool conn_recovered(const struct conn *c) {
+    return c->recovered;
 }
 enum conn_state conn_state(const struct conn *c) {
     return c->state;

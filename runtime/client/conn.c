@@ -11,6 +11,7 @@
 #include "base/crypt.h"
 #include "base/text.h"
 #include "client/line.h"
+#include "client/recovery.h"
 #include "client/token.h"
 
 const char *conn_state_name(enum conn_state s) {
@@ -121,6 +122,7 @@ static void down(struct conn *c) {
     s->connected_at_ms = 0;
     c->auth_reason = "reconnect";
     c->rooms_asked = 0;
+    c->recovered = false;
     ln_free(c->sid);
     ln_free(c->answered);
     c->sid = NULL;
@@ -136,6 +138,7 @@ bool conn_leave(struct conn *c) {
     if (was_up) {
         if (conn_is_up(c)) c->proto->conn_part(c);
         down(c);
+        recovery_forget(c, "it had been disconnected on purpose");
     }
     msgs_free(&c->early);
     conn_off_line(c);
@@ -276,6 +279,7 @@ void conn_up(struct conn *c, struct ln_str sid) {
            ln_duration_text((int64_t)(now - c->begun_ms), text, sizeof text));
     conn_set_state(c, CONN_CONNECTED);
     if (c->epoch == epoch) conn_deliver_early(c);
+    if (c->epoch == epoch) recovery_tell(c, first);
     if (c->epoch == epoch) c->clients->sink->connected(c->clients->ud, c, first);
 }
 
@@ -295,6 +299,7 @@ void conn_kicked(struct conn *c) {
            "disconnected by the server; it stays so until connect() or reconnect() is called");
     conn_timer_stop(c);
     down(c);
+    recovery_forget(c, "the server had ended the connection");
     conn_off_line(c);
     conn_set_state(c, CONN_IDLE);
     tell_disconnect(c, "io server disconnect");

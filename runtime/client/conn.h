@@ -287,6 +287,7 @@ const char *conn_url(const struct conn *c); /* without user and password */
 const char *conn_protocol(const struct conn *c);
 const char *conn_id(const struct conn *c); /* "" when not connected */
 enum conn_state conn_state(const struct conn *c);
+bool conn_recovered(const struct conn *c); /* the last connect brought all that was missed */
 enum conn_transport conn_transport(const struct conn *c); /* NONE when not connected */
 int conn_attempt(const struct conn *c);
 ln_id conn_handle(const struct conn *c);

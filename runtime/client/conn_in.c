@@ -5,6 +5,7 @@
  * kept, within limits, and told as soon as the connection is up.
  */
 #include "client/line.h"
+#include "client/recovery.h"
 
 bool conn_hears(struct conn *c, struct ln_str name) {
     c->stats.received++;
@@ -50,6 +51,7 @@ void conn_deliver_early(struct conn *c) {
     uint64_t epoch = c->epoch;
     while (c->epoch == epoch && c->early && (m = msgs_take(c->early))) {
         struct conn_in in = {m->name, m->args, m->bin, m->bin_count, {NULL, 0}, m->ack};
+        if (c->recovery) recovery_note(c, &in);
         if (conn_hears(c, m->name)) conn_tell_in(c, &in);
         ln_free(m);
     }
@@ -57,8 +59,10 @@ void conn_deliver_early(struct conn *c) {
 }
 
 void conn_event(struct conn *c, const struct conn_in *in) {
-    if (LN_UNLIKELY(c->step < STEP_HANDLERS))
+    if (LN_UNLIKELY(c->step < STEP_HANDLERS)) {
         keep_early(c, in);
-    else if (conn_hears(c, in->name))
-        conn_tell_in(c, in);
+        return;
+    }
+    if (LN_UNLIKELY(c->recovery != NULL)) recovery_note(c, in);
+    if (conn_hears(c, in->name)) conn_tell_in(c, in);
 }

@@ -6,6 +6,7 @@
  */
 #include "base/text.h"
 #include "client/line.h"
+#include "client/recovery.h"
 #include "client/token.h"
 #include "wire/engineio.h"
 
@@ -62,8 +63,9 @@ static size_t send_parts(struct line *ln, const struct ln_str *bin, size_t count
 
 static void sio_conn_join(struct conn *c, struct ln_str auth) {
     struct ln_buf *b = head(c, SIO_CONNECT, SIO_NO_ACK, 0);
-    struct ln_str pieces[] = {ln_buf_get(b), auth};
-    c->stats.bytes_out += line_send(c->line, false, pieces, 2);
+    recovery_ask(c, auth, b);
+    struct ln_str text = ln_buf_get(b);
+    c->stats.bytes_out += line_send(c->line, false, &text, 1);
 }
 
 static void sio_conn_part(struct conn *c) {
@@ -114,12 +116,14 @@ static void on_owed(struct line *ln, struct conn *c, const struct sio_packet *p)
 static void on_connect(struct line *ln, struct conn *c, const struct sio_packet *p) {
     struct ln_buf sid = {0};
     bool has_sid = ln_json_text(ln_json_get(p->data, "sid"), &sid) && sid.n > 0;
-    if (!c && has_sid)
+    if (!c && has_sid) {
         decline(ln, p);
-    else if (c && !has_sid && c->step < STEP_HANDLERS)
+    } else if (c && !has_sid && c->step < STEP_HANDLERS) {
         conn_refused(c, LN_PROTOCOL, LN_STR(V2_TEXT), (struct ln_str){0});
-    else if (c && has_sid && c->step >= STEP_ASKED)
+    } else if (c && has_sid && c->step >= STEP_ASKED) {
+        recovery_answer(c, p->data);
         conn_up(c, ln_buf_get(&sid));
+    }
     ln_buf_free(&sid);
 }
 

@@ -9,6 +9,7 @@
  *   outbox.c      what waits to be sent
  *   rooms.c       what is asked for again after a reconnect
  *   conn_in.c     events that come in; those that come too early
+ *   recovery.c    what was missed while the line was down
  *   conn_stats.c  counts and history
  */
 #ifndef LN_CLIENT_INSIDE_H
@@ -157,6 +158,9 @@ struct conn {
     struct token *token; /* NULL: it has no functions, and no token that is known to end */
     uint64_t begun_ms;
     char *sid;
+    struct recovery *recovery; /* NULL: the server does not offer it */
+    const char *gap;           /* why nothing can be recovered at the next connect; NULL: see there */
+    bool recovered;            /* this connect brought what was missed */
 
     struct sending *out; /* its own from the first emit on */
     int64_t *answered;   /* numbers of acks that were answered, by their low bits */

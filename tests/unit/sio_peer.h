@@ -55,6 +55,7 @@ static struct {
     /* the sink */
     struct ln_buf trail, logs;
     bool has_states; /* write `state` events down as well */
+    bool has_gaps;   /* and `gap` */
     bool holds;      /* `connect` handlers go on: the test calls conn_ready_go */
     bool deaf;       /* nobody wants any event */
     ln_status answer;
@@ -73,7 +74,8 @@ static bool sink_wants(void *ud, struct conn *c, struct ln_str name) {
 static ln_status sink_event(void *ud, struct event *ev) {
     (void)ud;
     bool is_state = ev->kind == EVENT_LIFECYCLE && ln_str_is(ev->name, "state");
-    if (!is_state || w.has_states) {
+    bool is_gap = ev->kind == EVENT_LIFECYCLE && ln_str_is(ev->name, "gap");
+    if ((!is_state || w.has_states) && (!is_gap || w.has_gaps)) {
         if (ev->kind == EVENT_OUT) ln_buf_puts(&w.trail, ">");
         ln_buf_fmt(&w.trail, "%.*s(%.*s", LN_FMT(ev->name), LN_FMT(ev->args));
         for (size_t i = 0; i < ev->bin_count; i++) {
@@ -203,6 +205,7 @@ static void server_frame(struct server_line *l, const struct ws_event *ev) {
     if (ev->op == WS_TEXT) {
         ln_buf_str(&l->got, ev->data);
         server_join(l, ev->data);
+        if (w.on_frame) w.on_frame(l, ev->data);
     } else if (ev->op == WS_BINARY) {
         ln_buf_putc(&l->got, '<');
         ln_hex(&l->got, ev->data.p, ev->data.n);
