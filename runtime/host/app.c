@@ -222,8 +222,11 @@ bool app_target(struct app *a, const char *target, struct conn_opts *o, struct l
     struct ln_buf url = {0};
     /* A hub that listens on every address is reached on this machine's own. */
     bool any = !host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
-    ln_buf_fmt(&url, strchr(any ? "" : host, ':') ? "ws://[%s]:%d" : "ws://%s:%d",
-               any ? "127.0.0.1" : host, port);
+    if (host && strncmp(host, "unix:", 5) == 0)
+        ln_buf_fmt(&url, "ws+unix://%s:/", host + 5);
+    else
+        ln_buf_fmt(&url, strchr(any ? "" : host, ':') ? "ws://[%s]:%d" : "ws://%s:%d",
+                   any ? "127.0.0.1" : host, port);
     ln_free(host);
     ln_buf_cstr(&url);
     o->url = ln_buf_take(&url, NULL);
