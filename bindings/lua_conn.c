@@ -199,6 +199,7 @@ enum {
     F_PROTOCOL,
     F_URL,
     F_ID,
+    F_TRANSPORT,
     F_STATE,
     F_CONNECTED,
     F_CONNECTING,
@@ -214,9 +215,9 @@ enum {
     F_JOIN
 };
 static const char *const conn_fields[] = {
-    "name",      "protocol", "url",  "id",    "state",   "connected", "connecting",
-    "recovered", "attempt",  "rtt",  "stats", "history", "outbox",    "user",
-    "session",   "presence", "join", "leave", "room",    "rooms",     NULL};
+    "name",      "protocol", "url",   "id",    "transport", "state",  "connected", "connecting",
+    "recovered", "attempt",  "rtt",   "stats", "history",   "outbox", "user",      "session",
+    "presence",  "join",     "leave", "room",  "rooms",     NULL};
 
 static int state_field(lua_State *L, int f, struct conn *c) {
     enum conn_state s = c ? conn_state(c) : CONN_CLOSED;
@@ -228,6 +229,7 @@ static int state_field(lua_State *L, int f, struct conn *c) {
 }
 
 static int conn_field(lua_State *L, const char *name) {
+    static const char *const transports[] = {NULL, "websocket", "polling"};
     int f = 0;
     while (conn_fields[f] != name)
         f++;
@@ -248,9 +250,12 @@ static int conn_field(lua_State *L, const char *name) {
     case F_ID:
         lua_pushstring(L, conn_id(c));
         break;
+    case F_TRANSPORT: /* nil when not connected */
+        lua_pushstring(L, transports[conn_transport(c)]);
+        break;
     case F_RECOVERED:
-        lua_pushboolean(L, false);
-        break; /* state recovery is not in this version */
+        lua_pushboolean(L, conn_recovered(c));
+        break;
     case F_ATTEMPT:
         lua_pushinteger(L, conn_attempt(c));
         break;
