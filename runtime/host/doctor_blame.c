@@ -9,9 +9,9 @@
 #include "host/doctor_inside.h"
 
 struct maker {
-    const char *word; /* in Server or Via, in any case */
-    const char *name; /* NULL: it is no proxy that drops upgrades by itself */
-    const char *lines;
+    const char *word;  /* in Server or Via, in any case */
+    const char *name;  /* NULL: it is no proxy that drops upgrades by itself */
+    const char *lines; /* PATH stands for the upgrade's */
 };
 
 static const struct maker makers[] = {
@@ -24,10 +24,10 @@ static const struct maker makers[] = {
     {"caddy", "Caddy",
      "Caddy passes upgrades on by itself: the path must end at a reverse_proxy (not at a "
      "file_server), and nothing may take the header off (header_up -Upgrade, -Connection):\n"
-     "  reverse_proxy /socket.io/* localhost:3000"},
+     "  reverse_proxy PATH* localhost:3000"},
     {"apache", "Apache",
      "Apache (2.4.47 and up) needs, with mod_proxy and mod_proxy_http:\n"
-     "  ProxyPass /socket.io/ http://localhost:3000/socket.io/ upgrade=websocket"},
+     "  ProxyPass PATH http://localhost:3000PATH upgrade=websocket"},
 };
 
 static bool has_word(const char *text, const char *word) {
@@ -80,12 +80,26 @@ void doctor_answer_text(const struct doctor_answer *a, struct ln_buf *out) {
     if (a->via) ln_buf_fmt(out, " via %s", a->via);
 }
 
+/* The path that the proxy must pass on: the upgrade's, up to its last folder. */
+static struct ln_str folder_of(const struct doctor *d) {
+    struct ln_str path = {d->plan.target.p, strcspn(d->plan.target.p, "?")};
+    while (path.n > 1 && path.p[path.n - 1] != '/')
+        path.n--;
+    return path;
+}
+
+static void add_lines(struct doctor *d, const char *lines) {
+    struct ln_str path = folder_of(d);
+    doctor_advise(d, "\n");
+    for (const char *at; (at = strstr(lines, "PATH")); lines = at + 4)
+        doctor_advise(d, "%.*s%.*s", (int)(at - lines), lines, LN_FMT(path));
+    doctor_advise(d, "%s", lines);
+}
+
 void doctor_proxy_lines(struct doctor *d, const struct doctor_answer *a) {
     const struct maker *m = maker_of(a);
-    for (size_t i = 0; i < LN_COUNT(makers); i++) {
-        if (!makers[i].lines || (m && m != &makers[i])) continue;
-        doctor_advise(d, "\n%s", makers[i].lines);
-    }
+    for (size_t i = 0; i < LN_COUNT(makers); i++)
+        if (makers[i].lines && (!m || m == &makers[i])) add_lines(d, makers[i].lines);
 }
 
 /* --- what it means --- */
