@@ -48,7 +48,7 @@ static struct channel *channel_new(struct line *ln, struct ln_str name, struct l
     struct channel *ch = ln_alloc(sizeof *ch + name.n + 1);
     ch->line = ln;
     ch->n = name.n;
-    memcpy(ch->name, name.p, name.n);
+    if (name.n) memcpy(ch->name, name.p, name.n);
     ch->kind = pusher_kind(name);
     ch->room = room.p ? ln_str_dup(room) : NULL;
     ln_list_init(&ch->node);
