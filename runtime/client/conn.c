@@ -211,6 +211,18 @@ void conn_line_trying(struct conn *c) {
     if (c->line == ln && c->state == CONN_CONNECTING) tell_attempt(c, ln->waited_ms);
 }
 
+/* With the code and reason that the server closed with, if it did. */
+static void tell_lost(struct conn *c, const struct line_loss *why) {
+    struct ln_buf args = {0};
+    ln_json_quote(&args, ln_str(why->reason));
+    if (why->code) {
+        ln_buf_fmt(&args, ",{\"code\":%d,\"reason\":", why->code);
+        ln_json_quote(&args, why->said);
+        ln_buf_putc(&args, '}');
+    }
+    conn_tell(c, "disconnect", &args);
+}
+
 static void log_lost(struct conn *c, const struct line_loss *why, bool was_up) {
     char text[32], next[64] = "";
     if (why->will_retry && why->is_refused && why->delay_ms == 0)
@@ -240,7 +252,7 @@ void conn_line_lost(struct conn *c, const struct line_loss *why) {
     if (!why->will_retry) conn_off_line(c);
     conn_set_state(c, why->will_retry ? CONN_WAITING : CONN_FAILED);
     if (was_up) {
-        tell_disconnect(c, why->reason);
+        tell_lost(c, why);
         emit_lost(c);
     } else {
         conn_tell_error(c, &why->err, why->detail, (struct ln_str){0});

@@ -21,6 +21,7 @@ enum {
 struct raw {
     bool is_asked;  /* a heartbeat is on its way */
     bool is_warned; /* of what is no JSON, on this transport */
+    int refusals;   /* in a row: closed with a code that says so */
 };
 
 /* --- url --- */
@@ -86,9 +87,19 @@ static ln_status refusal_of(int code) {
     return code == CODE_FORBIDDEN ? LN_FORBIDDEN : LN_OK;
 }
 
+/* With an upgrade as all of the handshake, a server that refuses us lets us in first. The first
+ * time an auth function gets another chance soon; then it goes slowly. */
 static void raw_ended(struct line *ln, int code, struct line_loss *why) {
-    (void)ln;
-    if (refusal_of(code) != LN_OK) why->err.code = refusal_of(code);
+    struct raw *r = ln->priv;
+    const struct conn_opts *o = line_opts(ln);
+    ln_status refusal = refusal_of(code);
+    uint64_t up_ms = loop_now_ms(ln->clients->loop) - ln->joined_ms;
+    if (refusal == LN_OK || up_ms >= (uint64_t)o->backoff.stable_ms) r->refusals = 0;
+    if (refusal == LN_OK) return;
+    why->err.code = refusal;
+    why->is_refused = true;
+    if (!o->auth_asked || r->refusals > 0) why->min_delay_ms = slow_wait(r->refusals + 1);
+    r->refusals++;
 }
 
 /* --- in --- */

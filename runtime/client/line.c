@@ -316,6 +316,8 @@ static void explain(struct line *ln, enum stream_phase phase, int status, int co
     w->reason = is == LN_DISCONNECTED && !polls ? "transport close" : "transport error";
     if (polls && phase == PHASE_HTTP) w->detail = "polling";
     if (was_open && !is_up) w->detail = "handshake";
+    if (was_open && code != WS_ABNORMAL && code != WS_NO_STATUS) w->code = code;
+    w->said = reason;
     const char *before = was_open && !is_up ? "handshake: " : "";
     if (err) {
         ln_fail(&w->err, is, "%s%s", before, err->text);
@@ -389,7 +391,8 @@ static void line_lost(struct line *ln) {
     ln->joined_ms = 0;
     ln->max_payload = 0;
     if (why.will_retry) {
-        why.delay_ms = ln->waited_ms = next_wait(ln, &why);
+        why.delay_ms = next_wait(ln, &why);
+        ln->waited_ms = why.delay_ms = LN_MAX(why.delay_ms, why.min_delay_ms);
         ln->state = LINE_WAITING;
         ln->timer = loop_timer(ln->clients->loop, why.delay_ms, try_again, ln);
     } else {

@@ -31,6 +31,9 @@ struct line_loss {
     bool will_retry;
     bool is_first; /* of the connections that hear of it: the one that logs */
     int64_t delay_ms;
+    int64_t min_delay_ms; /* not before */
+    int code;             /* that the peer closed with; 0: none */
+    struct ln_str said;   /* its reason; lent while it is told */
 };
 
 struct line {

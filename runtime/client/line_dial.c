@@ -168,6 +168,12 @@ static void on_message(void *ud, bool binary, char *p, size_t n) {
     line_message(ud, binary, p, n);
 }
 
+static void on_pong(void *ud, struct ln_str data) {
+    struct line *ln = ud;
+    (void)data;
+    if (!ln->is_lost && ln->state != LINE_ENDING && ln->proto->line_pong) ln->proto->line_pong(ln);
+}
+
 static void on_closed(void *ud, enum stream_phase phase, int status, int code, struct ln_str reason,
                       const struct ln_err *err) {
     line_closed(ud, phase, status, code, reason, err);
@@ -180,6 +186,7 @@ struct ws *line_ws_open(struct line *ln, const struct conn_plan *p, const struct
     line_request_headers(ln, p, &headers);
     struct ws_opts w = {.host_header = p->host.p,
                         .target = p->target.p,
+                        .protocols = o->subprotocols,
                         .headers = headers.v,
                         .header_count = headers.n,
                         .max_message = o->max_message};
@@ -192,7 +199,8 @@ struct ws *line_ws_open(struct line *ln, const struct conn_plan *p, const struct
 /* --- an attempt --- */
 
 void line_dial_ws(struct line *ln) {
-    static const struct ws_cbs cbs = {.open = on_open, .message = on_message, .closed = on_closed};
+    static const struct ws_cbs cbs = {
+        .open = on_open, .message = on_message, .pong = on_pong, .closed = on_closed};
     struct conn_plan plan;
     line_plan(ln, &plan);
     ln->ws = line_ws_open(ln, &plan, &cbs, ln);

@@ -229,7 +229,11 @@ TEST(losses_and_their_reasons) {
         else
             hang_up(last());
         turn();
-        snprintf(want, sizeof want, "disconnect(\"%s\") ", table[i].reason);
+        int at = snprintf(want, sizeof want, "disconnect(\"%s\"", table[i].reason);
+        if (table[i].close)
+            at += snprintf(want + at, sizeof want - (size_t)at, ",{\"code\":%d,\"reason\":\"\"}",
+                           table[i].close);
+        snprintf(want + at, sizeof want - (size_t)at, ") ");
         TRAIL(want);
         CHECK_INT(conn_state(c), CONN_WAITING);
         advance(1000);
