@@ -113,8 +113,6 @@ static int l_client_emit_with_ack(lua_State *L) {
         if (s == LN_FULL)
             return lua_push_err(L, LN_FULL, "the client has too many questions to answer");
         if (s == LN_REFUSED)
-            return lua_push_err(L, LN_REFUSED, "Pusher's protocol has no answers");
-        if (s == LN_REFUSED)
             return lua_push_err(L, s, "the client's protocol has no answers, or no binary values");
         return gone(L);
     }

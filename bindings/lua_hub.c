@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hub for scripts: server-side handlers that answer by what they return, who may connect,
- * broadcasts. In `dev` the hub runs already; in `run` the first linnet.hub opens it.
+ * The hub for scripts: server-side handlers that answer by what they return, broadcasts. In `dev`
+ * the hub runs already; in `run` the first linnet.hub opens it.
  */
 #include "bindings/lua_hub.h"
 
@@ -10,11 +10,10 @@
 #include "base/mem.h"
 #include "bindings/lua_event.h"
 #include "bindings/lua_modules.h"
-#include "host/scripts.h"
 
 static const struct type_desc hub_type;
 
-static struct hub *self(lua_State *L, const char *fn) {
+struct hub *hub_self(lua_State *L, const char *fn) {
     type_check(L, 1, &hub_type, fn);
     return hub_check(L, fn);
 }
@@ -122,7 +121,7 @@ static ln_status on_hub_event(struct listener *l, struct event *ev) {
 /* hub:on(event, fn(client, ...), {namespace}?) -> Handle */
 static int l_hub_on(lua_State *L) {
     static const char *const options[] = {"namespace", NULL};
-    self(L, "hub:on");
+    hub_self(L, "hub:on");
     struct ln_str name = arg_name(L, 2, "hub:on", "the event");
     ln_id *handle;
     lua_settop(L, 4);
@@ -138,159 +137,6 @@ static int l_hub_on(lua_State *L) {
     more->ack = answer_push;
     ll->l.fn = on_hub_event;
     listener_start(app_of(L)->hub_bus, ll, name, EVENT_APP, handle);
-    return 1;
-}
-
-/* --- who may connect --- */
-
-struct use_item { /* a function of hub:use */
-    struct seat_item item;
-    struct script *script;
-    int fn;
-};
-
-static void use_drop(struct seat_item *it) {
-    struct use_item *u = LN_CONTAINER(it, struct use_item, item);
-    lua_call_unref(u->script, u->fn);
-    ln_free(u);
-}
-
-/* A client that waits to be let in: the functions are asked one after the other, in the order of
- * the scripts and within them of hub:use. */
-struct admit {
-    struct app *app;
-    ln_id ticket;
-    ln_id *uses;
-    size_t n, next;
-    char *nsp, *auth, *headers;
-};
-
-struct admit_call { /* a question to one script; if that is unloaded, the answer is no */
-    struct seat_item item;
-    struct script *script;
-    struct admit *admit;
-};
-
-static void admit_next(struct admit *a);
-
-static void admit_end(struct admit *a, bool ok, const char *message, struct ln_str data) {
-    if (a->app->hub) hub_admit(a->app->hub, a->ticket, ok, message, data);
-    ln_free(a->uses);
-    ln_free(a->nsp);
-    ln_free(a->auth);
-    ln_free(a->headers);
-    ln_free(a);
-}
-
-static void admit_drop(struct seat_item *it) {
-    struct admit_call *ac = LN_CONTAINER(it, struct admit_call, item);
-    if (ac->admit)
-        admit_end(ac->admit, false, "the script that decides was stopped", (struct ln_str){0});
-    ln_free(ac);
-}
-
-static int admit_push(lua_State *L, void *ud) {
-    const struct admit *a = ((struct admit_call *)ud)->admit;
-    lua_createtable(L, 0, 2);
-    lua_pushstring(L, *a->nsp ? a->nsp : "/");
-    lua_setfield(L, -2, "namespace");
-    if (lua_json_decode(L, ln_str(a->headers), NULL)) lua_setfield(L, -2, "headers");
-    if (!lua_json_decode(L, ln_str(a->auth), NULL)) lua_newtable(L);
-    return 2;
-}
-
-/* What the function returned instead of true: a text, or {message, data}. */
-static void refuse(struct admit *a, lua_State *L, int n) {
-    char message[200] = "refused";
-    struct ln_buf data = {0};
-    if (n >= 2) {
-        int err = lua_gettop(L) - n + 2;
-        struct ln_str text = error_words(L, err);
-        if (text.n) snprintf(message, sizeof message, "%.*s", LN_FMT(text));
-        lua_pushliteral(L, "data");
-        if (lua_istable(L, err) && lua_rawget(L, err) != LUA_TNIL)
-            lua_json_encode(L, -1, &data, NULL);
-    }
-    admit_end(a, false, message, ln_buf_get(&data));
-    ln_buf_free(&data);
-}
-
-static void admit_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
-    struct admit_call *ac = ud;
-    struct admit *a = ac->admit;
-    ac->admit = NULL;
-    seat_drop(&ac->item);
-    if (err)
-        admit_end(a, false, "the server could not decide", (struct ln_str){0});
-    else if (n >= 1 && lua_toboolean(L, -n))
-        admit_next(a);
-    else
-        refuse(a, L, n);
-}
-
-static void admit_next(struct admit *a) {
-    while (a->next < a->n) {
-        struct seat_item *it = seat_item_of(&a->app->slots, a->uses[a->next++], "hub use");
-        if (!it) continue;
-        struct use_item *u = LN_CONTAINER(it, struct use_item, item);
-        struct admit_call *ac = ln_new(struct admit_call);
-        ac->script = u->script;
-        ac->admit = a;
-        seat_own(u->script->seat, &ac->item, "admission", admit_drop);
-        struct lua_call c = {.script = u->script,
-                             .fn = u->fn,
-                             .what = "hub:use function",
-                             .push = admit_push,
-                             .done = admit_done,
-                             .logs = true,
-                             .ud = ac};
-        struct app *app = a->app;
-        ln_id id = ac->item.id;
-        if (lua_call_run(&c)) return;
-        it = seat_item_of(&app->slots, id, "admission"); /* a killed script is not called */
-        if (it) seat_drop(it);
-        return;
-    }
-    admit_end(a, true, NULL, (struct ln_str){0});
-}
-
-static void ask_admit(struct app *app, ln_id ticket, struct ln_str nsp, struct ln_str auth,
-                      struct ln_str headers_json) {
-    struct admit *a = ln_new(struct admit);
-    struct seat *seat;
-    const char *path;
-    size_t cap = 0;
-    *a = (struct admit){.app = app,
-                        .ticket = ticket,
-                        .nsp = ln_str_dup(nsp),
-                        .auth = ln_str_dup(auth.n ? auth : LN_STR("{}")),
-                        .headers = ln_str_dup(headers_json.n ? headers_json : LN_STR("{}"))};
-    for (size_t i = 0; app->scripts && scripts_each(app->scripts, &i, &seat, &path);) {
-        if (seat->state != SEAT_LIVE) continue;
-        LN_LIST_EACH (&seat->items, node, next) {
-            struct seat_item *it = LN_CONTAINER(node, struct seat_item, node);
-            if (it->drop != use_drop) continue;
-            if (a->n == cap) {
-                cap = cap * 2 + 4;
-                a->uses = ln_realloc(a->uses, cap * sizeof *a->uses);
-            }
-            a->uses[a->n++] = it->id;
-        }
-    }
-    admit_next(a);
-}
-
-/* hub:use(fn(client, auth) ⏸ -> true | nil, err) -> Handle */
-static int l_hub_use(lua_State *L) {
-    self(L, "hub:use");
-    arg_fn(L, 2, "hub:use", "the function");
-    int fn = arg_ref(L, 2);
-    ln_id *handle = handle_push(L);
-    struct use_item *u = ln_new(struct use_item);
-    u->script = script_of(L);
-    u->fn = fn;
-    seat_own(u->script->seat, &u->item, "hub use", use_drop);
-    *handle = u->item.id;
     return 1;
 }
 
@@ -316,7 +162,7 @@ static int emit(lua_State *L, struct hub *h, const struct hub_target *t, const c
 
 /* hub:emit(event, ...) -> integer */
 static int l_hub_emit(lua_State *L) {
-    struct hub *h = self(L, "hub:emit");
+    struct hub *h = hub_self(L, "hub:emit");
     struct hub_target t = {0};
     if (lua_call_held(L)) return lua_call_hold(L, l_hub_emit);
     return emit(L, h, &t, "hub:emit");
@@ -335,7 +181,7 @@ static int l_target_emit(lua_State *L) {
 /* hub:to(room, {namespace, except}?) -> Target */
 static int l_hub_to(lua_State *L) {
     static const char *const options[] = {"namespace", "except", NULL};
-    self(L, "hub:to");
+    hub_self(L, "hub:to");
     struct ln_str room = arg_str(L, 2, "hub:to", "the room"), nsp = {"", 0};
     ln_id except = 0;
     lua_settop(L, 3);
@@ -360,7 +206,7 @@ static int l_hub_to(lua_State *L) {
 
 /* hub:clients(where?) -> { Client } */
 static int l_hub_clients(lua_State *L) {
-    struct hub *h = self(L, "hub:clients");
+    struct hub *h = hub_self(L, "hub:clients");
     int where = lua_isnoneornil(L, 2) ? 0 : 2;
     if (where && !lua_istable(L, 2)) arg_fn(L, 2, "hub:clients", "the condition");
     lua_settop(L, 2);
@@ -385,7 +231,7 @@ static int l_hub_clients(lua_State *L) {
 
 /* hub:rooms() -> { [name] = members } */
 static int l_hub_rooms(lua_State *L) {
-    struct hub *h = self(L, "hub:rooms");
+    struct hub *h = hub_self(L, "hub:rooms");
     size_t i = 0, members;
     struct ln_str room;
     lua_newtable(L);
@@ -404,8 +250,8 @@ static int hub_field(lua_State *L, const char *name) {
 }
 
 static const luaL_Reg hub_methods[] = {
-    {"on", l_hub_on},           {"use", l_hub_use},     {"to", l_hub_to}, {"emit", l_hub_emit},
-    {"clients", l_hub_clients}, {"rooms", l_hub_rooms}, {NULL, NULL}};
+    {"on", l_hub_on},     {"use", l_hub_use},         {"on_auth", l_hub_on_auth}, {"to", l_hub_to},
+    {"emit", l_hub_emit}, {"clients", l_hub_clients}, {"rooms", l_hub_rooms},     {NULL, NULL}};
 static const char *const hub_fields[] = {"port", NULL};
 static const struct type_desc hub_type = {.key = "linnet.Hub",
                                           .name = "Hub",
@@ -418,19 +264,33 @@ static const struct type_desc target_type = {
 
 /* --- linnet.hub --- */
 
-static const char *const hub_options[] = {
-    "host",          "port",         "origins",         "namespaces",  "page",    "dialect",
-    "max_clients",   "max_rooms",    "max_message",     "max_queue",   "rate",    "rate_burst",
-    "ping_interval", "ping_timeout", "connect_timeout", "leave_grace", "history", NULL};
+static const char *const hub_options[] = {"host",
+                                          "port",
+                                          "origins",
+                                          "namespaces",
+                                          "page",
+                                          "dialect",
+                                          "max_clients",
+                                          "max_rooms",
+                                          "max_message",
+                                          "max_queue",
+                                          "rate",
+                                          "rate_burst",
+                                          "ping_interval",
+                                          "ping_timeout",
+                                          "connect_timeout",
+                                          "leave_grace",
+                                          "history",
+                                          "apps",
+                                          "activity_timeout",
+                                          NULL};
 
 /* The options as JSON, each of them right; empty: none were given. */
 static struct ln_str read_options(lua_State *L, int idx) {
     struct ln_err err;
     struct ln_str key, value, json = {0};
-    struct ln_buf *out = api_out(L);
     if (!arg_opts(L, idx, "linnet.hub", hub_options)) return json;
-    if (!lua_json_encode(L, idx, out, &err)) script_fail(L, "linnet.hub: %s", err.text);
-    json = ln_buf_get(out);
+    json = out_private(L, "linnet.hub", idx); /* the secrets of apps in plain */
     for (size_t pos = 0; ln_json_each(json, &pos, &key, &value);) {
         char path[80];
         snprintf(path, sizeof path, "hub.%.*s", LN_FMT(key));
@@ -477,5 +337,6 @@ static int l_hub(lua_State *L) {
 void ln_open_hub(lua_State *L) {
     static const luaL_Reg fns[] = {{"hub", l_hub}, {NULL, NULL}};
     luaL_setfuncs(L, fns, 0);
-    app_of(L)->ask_admit = ask_admit;
+    app_of(L)->ask_admit = hub_ask_admit;
+    app_of(L)->ask_authorize = hub_ask_authorize;
 }

@@ -45,6 +45,8 @@ struct app {
                           const struct ln_err *err);
     void (*ask_admit)(struct app *a, ln_id ticket, struct ln_str nsp, struct ln_str auth,
                       struct ln_str headers_json);
+    /* hub_hooks.authorize: without it nobody decides; else hub_authorize is called. */
+    void (*ask_authorize)(struct app *a, ln_id ticket, struct ln_str request);
     /* "bot.lua:16": where the function of a listener stands, or PLACE_INSIDE: it is linnet's own.
      * Text valid until the next call. */
     const char *(*place_of)(struct app *a, const struct listener *l);

@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "host/hub_apps_opt.h"
 
 enum kind { STRING, INTEGER, BOOLEAN, DURATION, LIST, SIZE, ANY };
 static const char *const kind_words[] = {"a string",          "a whole number",
@@ -46,6 +47,8 @@ static const struct known {
     {"hub.connect_timeout", DURATION, 100, DAY_MS},
     {"hub.leave_grace", DURATION, 0, DAY_MS},
     {"hub.history", INTEGER, 0, 10000},
+    {"hub.apps", ANY, 0, 0}, /* hub_apps_opt.c */
+    {"hub.activity_timeout", DURATION, 1000, DAY_MS},
     {"limits.memory", SIZE, 0, 1024 * GIB},
     {"limits.budget_warn", DURATION, 0, DAY_MS},
     {"limits.budget_kill", DURATION, 0, DAY_MS},
@@ -384,9 +387,17 @@ static const struct known *known_or_fail(const char *path, const char *origin, s
     return k;
 }
 
+static bool accepts_apps(struct ln_str json, const char *origin, struct ln_err *err) {
+    struct hub_app_list list;
+    bool ok = hub_apps_from_json(json, origin, &list, err);
+    hub_apps_clear(&list);
+    return ok;
+}
+
 bool config_accepts(const char *path, struct ln_str json, const char *origin, struct ln_err *err) {
     const struct known *k = known_or_fail(path, origin, err);
     if (!k) return false;
+    if (strcmp(path, "hub.apps") == 0) return accepts_apps(json, origin, err);
     if (is_of(k, json)) return true;
     struct ln_buf words = {0};
     wants(k, &words);

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "host/hub_apps_opt.h"
 
 #define TRACE_TEXT 200 /* bytes of the arguments that a record shows */
 
@@ -56,14 +57,30 @@ static void hook_admit(void *ud, ln_id ticket, struct ln_str nsp, struct ln_str 
         hub_admit(a->hub, ticket, true, NULL, (struct ln_str){0});
 }
 
+static void hook_authorize(void *ud, ln_id ticket, struct ln_str request) {
+    struct app *a = ud;
+    if (a->ask_authorize)
+        a->ask_authorize(a, ticket, request);
+    else
+        hub_authorize(a->hub, ticket, HUB_NOBODY, NULL, (struct ln_str){0});
+}
+
 /* --- settings --- */
 
 bool app_open_hub(struct app *a, bool trace, struct ln_err *err) {
-    static const struct hub_hooks hooks = {
-        .admit = hook_admit, .wants = hook_wants, .event = hook_event, .client = hook_client};
+    static const struct hub_hooks hooks = {.admit = hook_admit,
+                                           .wants = hook_wants,
+                                           .event = hook_event,
+                                           .client = hook_client,
+                                           .authorize = hook_authorize};
     const struct config *c = a->config;
     struct hub_opts o;
+    struct hub_app_list apps = {0};
     hub_opts_init(&o);
+    struct ln_str json = config_get(c, "hub.apps");
+    if (json.p && !hub_apps_from_json(json, config_origin(c, "hub.apps"), &apps, err)) return false;
+    o.apps = apps.v;
+    o.app_count = apps.n;
     char *host = config_text(c, "hub.host");
     char **origins = config_list(c, "hub.origins"), **namespaces = config_list(c, "hub.namespaces");
     if (host) o.host = host;
@@ -86,8 +103,10 @@ bool app_open_hub(struct app *a, bool trace, struct ln_err *err) {
     o.connect_timeout_ms = config_ms(c, "hub.connect_timeout", o.connect_timeout_ms);
     o.leave_grace_ms = config_ms(c, "hub.leave_grace", o.leave_grace_ms);
     o.history = (size_t)config_int(c, "hub.history", (int64_t)o.history);
+    o.activity_timeout_ms = config_ms(c, "hub.activity_timeout", o.activity_timeout_ms);
     a->hub = hub_open(a->loop, &o, &hooks, a, err); /* copies what it keeps */
     ln_free(host);
+    hub_apps_clear(&apps);
     config_list_free(origins);
     config_list_free(namespaces);
     return a->hub != NULL;

@@ -11,6 +11,7 @@
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -295,21 +296,67 @@ static int rig_event(lua_State *L) {
     return 1;
 }
 
+/* rig.dial() -> a connection to the hub, to be spoken by hand */
+static int rig_dial(lua_State *L) {
+    int fd = hub_pair(world(L)->hub);
+    if (fd < 0) return luaL_error(L, "the hub takes no connection");
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+/* rig.say(connection, bytes?) -> what came since the last call */
+static int rig_say(lua_State *L) {
+    int fd = (int)luaL_checkinteger(L, 1);
+    size_t n;
+    const char *text = luaL_optlstring(L, 2, "", &n);
+    char in[8192];
+    ssize_t got;
+    luaL_Buffer b;
+    if (send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)n)
+        return luaL_error(L, "the hub does not listen");
+    loop_settle(world(L)->loop, 0);
+    luaL_buffinit(L, &b);
+    while ((got = recv(fd, in, sizeof in, MSG_DONTWAIT)) > 0)
+        luaL_addlstring(&b, in, (size_t)got);
+    luaL_pushresult(&b);
+    return 1;
+}
+
+/* rig.hang_up(connection) */
+static int rig_hang_up(lua_State *L) {
+    close((int)luaL_checkinteger(L, 1));
+    loop_settle(world(L)->loop, 0);
+    return 0;
+}
+
 static int rig_now(lua_State *L) {
     lua_pushnumber(L, (double)(ln_wall_ms() - START_MS) / 1000.0);
     return 1;
 }
 
-static const luaL_Reg rig[] = {{"open", rig_open},     {"close", rig_close},
-                               {"settle", rig_settle}, {"advance", rig_advance},
-                               {"port", rig_port},     {"set", rig_set},
-                               {"env", rig_env},       {"load", rig_load},
-                               {"unload", rig_unload}, {"write", rig_write},
-                               {"reload", rig_reload}, {"stop", rig_stop},
-                               {"counts", rig_counts}, {"handles", rig_handles},
-                               {"logs", rig_logs},     {"exit_code", rig_exit_code},
-                               {"drop", rig_drop},     {"now", rig_now},
-                               {"event", rig_event},   {NULL, NULL}};
+static const luaL_Reg rig[] = {{"open", rig_open},
+                               {"close", rig_close},
+                               {"settle", rig_settle},
+                               {"advance", rig_advance},
+                               {"port", rig_port},
+                               {"set", rig_set},
+                               {"env", rig_env},
+                               {"load", rig_load},
+                               {"unload", rig_unload},
+                               {"write", rig_write},
+                               {"reload", rig_reload},
+                               {"stop", rig_stop},
+                               {"counts", rig_counts},
+                               {"handles", rig_handles},
+                               {"logs", rig_logs},
+                               {"exit_code", rig_exit_code},
+                               {"drop", rig_drop},
+                               {"now", rig_now},
+                               {"event", rig_event},
+                               {"dial", rig_dial},
+                               {"say", rig_say},
+                               {"hang_up", rig_hang_up},
+                               {NULL, NULL}};
 
 int main(int argc, char **argv) {
     char temporary[] = "/tmp/linnet-lua-XXXXXX", path[PATH_MAX];
