@@ -22,6 +22,7 @@
 #include "bindings/bindings.h"
 #include "bindings/lua_engine.h"
 #include "host/scripts.h"
+#include "ws_server.h"
 
 #define START_MS 1000000000000 /* 2001-09-09 01:46:40 UTC */
 
@@ -96,11 +97,20 @@ static int rig_close(lua_State *L) {
     scripts_stop(app->scripts);
     loop_settle(app->loop, 0);
     lua_pushinteger(L, app->slots.count);
+    wss_end(app->loop);
     app_free(app);
     app = NULL;
     ln_clock_real();
     ln_random_fake(0);
-    return 1;
+    if (!wss.failed[0]) return 1;
+    lua_pushfstring(L, "in the server of rig.serve: %s", wss.failed);
+    wss.failed[0] = '\0';
+    return lua_error(L);
+}
+
+/* rig.serve(fn) -> port: see ws_server.h */
+static int rig_serve(lua_State *L) {
+    return wss_serve(L, world(L)->loop);
 }
 
 /* rig.settle() */
@@ -351,6 +361,10 @@ static const luaL_Reg rig[] = {{"open", rig_open},
                                {"logs", rig_logs},
                                {"exit_code", rig_exit_code},
                                {"drop", rig_drop},
+                               {"serve", rig_serve},
+                               {"say", rig_say},
+                               {"say_binary", rig_say_binary},
+                               {"hang_up", rig_hang_up},
                                {"now", rig_now},
                                {"event", rig_event},
                                {"dial", rig_dial},
