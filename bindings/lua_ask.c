@@ -9,7 +9,7 @@
 #include "bindings/lua_host.h"
 #include "bindings/lua_modules.h"
 
-const struct use_function use_functions[USE_FNS] = {
+const struct use_function use_functions[USE_ASKED] = {
     [USE_AUTH] = {"auth", "auth function", ASK_AUTH},
     [USE_HEADERS] = {"headers", "headers function", ASK_HEADERS},
     [USE_QUERY] = {"query", "query function", ASK_QUERY},
@@ -131,7 +131,7 @@ static void ask_one(struct app *app, struct conn *c, int fn, const struct conn_a
 static void ask(struct app *app, struct conn *c, const struct conn_ask *q) {
     struct conn_ask copy = *q; /* its owner may be gone after the first call */
     ln_id handle = conn_handle(c);
-    for (int fn = 0; fn < USE_FNS; fn++)
+    for (int fn = 0; fn < USE_ASKED; fn++)
         if ((copy.what & use_functions[fn].ask) && conn_of_handle(app->clients, handle) == c)
             ask_one(app, c, fn, &copy);
 }

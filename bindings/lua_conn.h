@@ -36,12 +36,20 @@ struct conn_share { /* a connection and the scripts that use it */
     char *settings; /* what they said of the target when it got its options; NULL: nothing */
     struct session_args *session; /* NULL: there was no event `session` */
 };
-enum use_fn { USE_AUTH, USE_HEADERS, USE_QUERY, USE_FNS };
+enum use_fn {
+    USE_AUTH, /* those that are asked before an attempt … */
+    USE_HEADERS,
+    USE_QUERY,
+    USE_ASKED,
+    USE_DECODE = USE_ASKED, /* … and those of a codec */
+    USE_ENCODE,
+    USE_FNS
+};
 struct use_function {
     const char *name, *what; /* of the option; "auth function" */
     unsigned ask;            /* the ASK_ bit that it answers */
 };
-extern const struct use_function use_functions[USE_FNS]; /* lua_ask.c */
+extern const struct use_function use_functions[USE_ASKED]; /* lua_ask.c */
 struct conn_use { /* one script's use; a seat item "connection" */
     struct seat_item item;
     struct ln_list by_share;
@@ -56,6 +64,16 @@ struct conn_use { /* one script's use; a seat item "connection" */
 };
 struct conn_share *conn_share_of(struct app *a, struct conn *c); /* NULL: no script uses it */
 struct conn_use *conn_use_of(lua_State *L, struct conn *c);      /* NULL: used by others only */
+
+/* --- lua_codec.c --- */
+/* Of the value of the option `codec` on top: a table is replaced by a copy without functions.
+ * Raises. */
+void codec_plain(lua_State *L);
+/* Pushes decode and encode of the value at `codec`; fn[0] and fn[1] are where they are, or 0.
+ * False: it has none. */
+bool codec_functions(lua_State *L, int codec, int *fn);
+/* A string, or linnet.binary: one message. */
+bool frame_of_value(lua_State *L, int idx, struct ln_str *bytes, bool *binary);
 
 /* --- the methods, by file --- */
 

@@ -5,6 +5,7 @@
  * event is on its way.
  */
 #include "base/mem.h"
+#include "base/text.h"
 #include "bindings/lua_conn.h"
 
 static void set_how(lua_State *L, const struct conn_view *v, struct conn *c, struct conn_emit *e) {
@@ -121,6 +122,35 @@ int l_conn_emit(lua_State *L) {
     return emit(L, "conn:emit", v, c, name, 3);
 }
 
+/* The value at 2 as one message: a string as it is, linnet.binary as bytes, a table as JSON. */
+static int send_frame(lua_State *L, struct conn_view *v, struct conn *c) {
+    struct ln_str frame;
+    bool binary = false, is_plain = frame_of_value(L, 2, &frame, &binary);
+    struct out out;
+    struct ln_err err;
+    if (!is_plain && lua_type(L, 2) != LUA_TTABLE)
+        arg_bad(L, 2, "conn:send", "the data", "a string, linnet.binary or a table");
+    if (is_plain && !binary && !ln_utf8_valid(frame.p, frame.n))
+        return lua_push_err(L, LN_INVALID, "the text is no UTF-8: use linnet.binary for bytes");
+    out_encode(L, &out, "conn:send", 2, 2);
+    if (!is_plain) frame = ln_buf_get(out.text);
+    if (!is_plain && out.bins.n > 0) {
+        out_done(L, &out);
+        return script_fail(L, "conn:send: binary data in a table cannot be JSON");
+    }
+    struct conn_emit e = {.name = LN_STR("message"),
+                          .args = ln_buf_get(out.text),
+                          .bin = &frame,
+                          .bin_count = 1,
+                          .flags = CONN_EMIT_RAW | (binary ? CONN_EMIT_BINARY : 0)};
+    set_how(L, v, c, &e);
+    e.retries = 0;
+    if (conn_emit(c, &e, NULL, &err) != LN_OK) return failed(L, &out, &err);
+    out_done(L, &out);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
 /* conn:send(data) -> true | nil, err */
 int l_conn_send(lua_State *L) {
     struct conn_view *v = conn_view_check(L, 1, "conn:send");
@@ -128,6 +158,7 @@ int l_conn_send(lua_State *L) {
     if (lua_isnoneornil(L, 2)) arg_bad(L, 2, "conn:send", "the data", "a value");
     if (lua_call_held(L)) return lua_call_hold(L, l_conn_send);
     lua_settop(L, 2);
+    if (strcmp(conn_protocol(c), "ws") == 0) return send_frame(L, v, c);
     return emit(L, "conn:send", v, c, LN_STR("message"), 2);
 }
 

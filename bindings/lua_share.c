@@ -182,7 +182,7 @@ static struct conn_opts **opts_push(lua_State *L) {
 }
 
 static bool is_function_option(const char *key) {
-    for (int i = 0; i < USE_FNS; i++)
+    for (int i = 0; i < USE_ASKED; i++)
         if (strcmp(key, use_functions[i].name) == 0) return true;
     return false;
 }
@@ -190,9 +190,9 @@ static bool is_function_option(const char *key) {
 /* The functions among the options at idx stay on the stack; what the settings say there ends. */
 static void read_functions(lua_State *L, int idx, struct asked *q) {
     struct conn_opts *o = q->opts;
-    char **given[USE_FNS] = {&o->auth, &o->headers, &o->query};
-    bool *asked[USE_FNS] = {&o->auth_asked, &o->headers_asked, &o->query_asked};
-    for (int i = 0; i < USE_FNS; i++) {
+    char **given[USE_ASKED] = {&o->auth, &o->headers, &o->query};
+    bool *asked[USE_ASKED] = {&o->auth_asked, &o->headers_asked, &o->query_asked};
+    for (int i = 0; i < USE_ASKED; i++) {
         q->fn[i] = arg_opt(L, idx, use_functions[i].name);
         if (!lua_isfunction(L, q->fn[i])) q->fn[i] = 0;
         if (!q->fn[i]) continue;
@@ -200,6 +200,7 @@ static void read_functions(lua_State *L, int idx, struct asked *q) {
         ln_free(*given[i]);
         *given[i] = NULL;
     }
+    if (codec_functions(L, arg_opt(L, idx, "codec"), &q->fn[USE_DECODE])) o->codec = CODEC_OWN;
 }
 
 /* Pushes a copy of the options at idx without what only Lua knows, and with the Handle of it. */
@@ -217,6 +218,7 @@ static void read_opts(lua_State *L, int idx, struct asked *q) {
         if (lua_isfunction(L, -1) && is_function_option(key)) continue;
         if (lua_isfunction(L, -1))
             script_fail(L, "linnet.connect: option '%s' must be a table here, not a function", key);
+        if (strcmp(key, "codec") == 0) codec_plain(L);
         lua_pushvalue(L, -2);
         lua_pushvalue(L, -2);
         lua_rawset(L, copy);
@@ -250,17 +252,19 @@ static enum fit fit_of(lua_State *L, const struct asked *q, struct conn *c, bool
     const struct conn_share *sh = conn_share_of(app_of(L), c);
     const struct conn_opts *opts = conn_options(c);
     bool is_mine = false, was_mine = false, has_others = false, others_line = false;
-    bool asks = has_functions(q->fn, 0);
+    bool asks = has_functions(q->fn, 0), others_ask = false, owns = false;
     if (sh) {
         LN_LIST_EACH (&sh->uses, node, next) {
             const struct conn_use *u = LN_CONTAINER(node, struct conn_use, by_share);
+            bool is_own = strcmp(u->script->seat->path, me->seat->path) == 0;
+            owns = owns || (is_own && u->has_line);
             if (u->script == me) {
                 is_mine = true;
                 if (u->changed) opts = u->changed;
-            } else if (strcmp(u->script->seat->path, me->seat->path) != 0) {
+            } else if (!is_own) {
                 has_others = true;
                 others_line = others_line || u->has_line;
-                asks = asks || has_functions(u->fn, LUA_NOREF);
+                others_ask = others_ask || has_functions(u->fn, LUA_NOREF);
             } else {
                 was_mine = was_mine || u->has_line;
             }
@@ -271,7 +275,8 @@ static enum fit fit_of(lua_State *L, const struct asked *q, struct conn *c, bool
     q->opts->autoconnect = opts->autoconnect; /* a wish for the opening only */
     if (!q->has_line && has_others && is_plain && stale && !others_line) return FITS_CHANGED;
     if (!q->has_line && has_others) return is_plain ? FITS_SHARED : FITS_NOT;
-    if (conn_opts_same(opts, q->opts) && !(has_others && asks)) return FITS;
+    bool clash = others_ask || (asks && has_others && !owns);
+    if (conn_opts_same(opts, q->opts) && !clash) return FITS;
     if (stale && was_mine && !is_mine) return FITS_CHANGED;
     return is_mine || has_others ? FITS_NOT : FITS_CHANGED;
 }
