@@ -1,44 +1,24 @@
 /* SPDX-License-Identifier: MIT
  *
  * Plain JSON over WebSocket (docs/hub.md): one object a text frame, {"event","data","ack"} in both
- * directions and {"ack","data"} as an answer. What is no such object is answered with an event
- * `error` and counts as an event for the rate; binary frames close.
+ * directions and {"ack","data"} as an answer; `args`, a list, is in the place of `data` when there
+ * are several arguments. What is no such object is answered with an event `error` and counts as an
+ * event for the rate; binary frames close.
  */
 #include "hub/hub_int.h"
 
 #include "base/json.h"
+#include "wire/plain.h"
 
 #define MAX_ACK 999999999999999 /* as Socket.IO's: exact in JavaScript */
 
-/* One value: the only argument, a list of several, or null for none. */
-static void write_data(struct ln_buf *out, struct ln_str args) {
-    struct ln_str first, second;
-    size_t at = 0;
-    if (!sio_args_each(args, &at, &first)) {
-        ln_buf_puts(out, "null");
-    } else if (sio_args_each(args, &at, &second)) {
-        ln_buf_putc(out, '[');
-        ln_buf_str(out, args);
-        ln_buf_putc(out, ']');
-    } else {
-        ln_buf_str(out, first);
-    }
-}
-
 void hub_raw_event(struct ln_buf *out, int64_t ack, struct ln_str name, struct ln_str args) {
-    ln_buf_puts(out, "{\"event\":");
-    ln_json_quote(out, name);
-    ln_buf_puts(out, ",\"data\":");
-    write_data(out, args);
-    if (ack != SIO_NO_ACK) ln_buf_fmt(out, ",\"ack\":%lld", (long long)ack);
-    ln_buf_putc(out, '}');
+    plain_write_event(out, NULL, name, args, ack);
 }
 
 void hub_raw_ack(struct hub_client *c, int64_t ack, struct ln_str args) {
     struct ln_buf out = {0};
-    ln_buf_fmt(&out, "{\"ack\":%lld,\"data\":", (long long)ack);
-    write_data(&out, args);
-    ln_buf_putc(&out, '}');
+    plain_write_answer(&out, ack, args);
     hub_line_send(c->line, false, ln_buf_get(&out));
     ln_buf_free(&out);
 }
@@ -67,9 +47,18 @@ static void wrong(struct hub_line *line, const char *message) {
     if (hub_line_charge(line)) write_error(line, LN_INVALID, message, (struct ln_str){NULL, 0});
 }
 
+/* The inside of the list `args`, else `data`. */
+static struct ln_str args_of(struct ln_str doc) {
+    struct ln_str list = ln_json_get(doc, "args"), first;
+    size_t at = 0;
+    if (ln_json_peek(list) != LN_JSON_ARRAY) return ln_json_get(doc, "data");
+    if (!ln_json_each(list, &at, NULL, &first)) return (struct ln_str){NULL, 0};
+    return (struct ln_str){first.p, (size_t)(list.p + list.n - 1 - first.p)};
+}
+
 static void on_event(struct hub_client *c, struct ln_str doc, struct ln_str event, int64_t ack) {
     struct ln_buf name = {0};
-    struct hub_event ev = {.nsp = LN_STR("/"), .args = ln_json_get(doc, "data"), .ack = ack};
+    struct hub_event ev = {.nsp = LN_STR("/"), .args = args_of(doc), .ack = ack};
     if (!ln_json_text(event, &name) || name.n == 0) {
         wrong(c->line, "\"event\" must be a text that is not empty");
     } else {
@@ -101,7 +90,7 @@ void hub_raw_input(struct hub_line *line, bool binary, char *p, size_t n) {
     } else if (event.p) {
         on_event(c, doc, event, ack);
     } else if (ack != SIO_NO_ACK) {
-        hub_client_answer(c, ack, ln_json_get(doc, "data"), NULL, 0);
+        hub_client_answer(c, ack, args_of(doc), NULL, 0);
     } else {
         wrong(line, "\"event\" is missing");
     }

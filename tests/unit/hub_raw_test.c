@@ -61,9 +61,14 @@ TEST(own_events_answers_and_arguments) {
     say(&w, "{\"event\":\"own\",\"data\":[1,2],\"ack\":0}");
     CHECK_NEXT(&w, "{\"ack\":0,\"data\":[1,2]}");
     say(&w, "{\"event\":\"own\",\"ack\":9}");
-    CHECK_NEXT(&w, "{\"ack\":9,\"data\":null}");
+    CHECK_NEXT(&w, "{\"ack\":9}");
+    say(&w, "{\"event\":\"own\",\"args\":[1, [2] ],\"data\":3,\"ack\":10}");
+    CHECK_NEXT(&w, "{\"ack\":10,\"args\":[1, [2] ]}");
+    say(&w, "{\"event\":\"own\",\"args\":[ ],\"ack\":11}");
+    CHECK_NEXT(&w, "{\"ack\":11}");
     say(&w, "{\"event\":\"\\u0061b\",\"data\":null,\"ack\":null}");
     CHECK_SEEN("connect /\nevent / own([1,2]) bin 0 ack 0\nevent / own() bin 0 ack 9\n"
+               "event / own(1, [2] ) bin 0 ack 10\nevent / own() bin 0 ack 11\n"
                "event / ab(null) bin 0 ack -1\n");
     struct hub_target t = {.client = seen.client};
     struct ln_str bin = LN_STR("x");
@@ -72,9 +77,9 @@ TEST(own_events_answers_and_arguments) {
     CHECK_INT(hub_emit(hub, &t, LN_STR("c"), LN_STR("1,[2]"), NULL, 0), 1);
     CHECK_INT(hub_emit(hub, &t, LN_STR("d"), NOTHING, &bin, 1), 0); /* no place for bytes */
     web_turn(&w);
-    CHECK_NEXT(&w, "{\"event\":\"a\",\"data\":null}");
+    CHECK_NEXT(&w, "{\"event\":\"a\"}");
     CHECK_NEXT(&w, "{\"event\":\"b\",\"data\":{\"c\":1}}");
-    CHECK_NEXT(&w, "{\"event\":\"c\",\"data\":[1,[2]]}");
+    CHECK_NEXT(&w, "{\"event\":\"c\",\"args\":[1,[2]]}");
     CHECK_NONE(&w);
     web_free(&w);
     hub_stop();
