@@ -4,7 +4,7 @@
  * the spec's business:
  *   rig.serve(fn) -> port     fn("open", id, target) fn("text", id, data) fn("binary", id, data)
  *                             fn("close", id, code)
- *   rig.say(id, text)   rig.say_binary(id, bytes)   rig.hang_up(id, code?, reason?)
+ *   rig.tell(id, text)   rig.tell_binary(id, bytes)   rig.cut(id, code?, reason?)
  * An error in fn fails the spec at the world's end.
  */
 #ifndef LN_TEST_WS_SERVER_H
@@ -114,15 +114,15 @@ static int wss_say(lua_State *L, bool binary) {
     return 0;
 }
 
-static int rig_say(lua_State *L) {
+static int rig_tell(lua_State *L) {
     return wss_say(L, false);
 }
 
-static int rig_say_binary(lua_State *L) {
+static int rig_tell_binary(lua_State *L) {
     return wss_say(L, true);
 }
 
-static int rig_hang_up(lua_State *L) {
+static int rig_cut(lua_State *L) {
     struct server_peer *p = wss_peer(L);
     if (p) server_drop(p, (int)luaL_optinteger(L, 2, 1000), ln_str(luaL_optstring(L, 3, "")));
     return 0;
