@@ -59,6 +59,7 @@ bool user_blamed(struct line *ln, int code, const struct ln_err *err) {
 
 void user_sign_in(struct line *ln) {
     struct pusher *p = ln->priv;
+    loop_timer_cancel(ln->clients->loop, p->signin_timer); /* of a sign-in that was refused */
     p->signin_timer = loop_timer(ln->clients->loop, patience_ms(ln), on_timeout, ln);
     pusher_ask(ln, ASK_USER, (struct ln_str){0});
 }

@@ -1,0 +1,728 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Signatures for Pusher's channels and users: made here, asked of an endpoint by form and JSON,
+ * answered by a function; every wrong answer; tokens that ended; sign-in and what follows it.
+ */
+#include "pusher_peer.h"
+
+static struct conn_opts with_secret(void) {
+    struct conn_opts o = options("pusher://ws.example");
+    o.key = ln_strdup(KEY);
+    o.secret = ln_strdup(SECRET);
+    return o;
+}
+
+static struct conn_opts with_endpoint(void) {
+    return options("pusher://" KEY "@ws.example:6001");
+}
+
+#define SUB(auth, channel)                                                                         \
+    "{\"event\":\"pusher:subscribe\",\"data\":{\"auth\":\"" auth "\",\"channel\":\"" channel "\"}" \
+                                                                                             "}|"
+
+/* --- signed here --- */
+
+TEST(signs_as_the_reference) {
+    begin_pusher();
+    s.first = "{\"event\":\"pusher:connection_established\",\"data\":{\"socket_id\":\"1234.1234\","
+              "\"activity_timeout\":120}}";
+    struct conn_opts o = with_secret();
+    o.auth = ln_strdup("{\"id\":10,\"user_info\":{\"name\":\"Mr. Channels\"}}");
+    struct conn *c = pusher_with(o);
+    join(c, "private-foobar");
+    turn();
+    GOT(last(), SUB(KEY ":58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4",
+                    "private-foobar"));
+    CHECK_INT(w.lines, 1); /* nobody was asked */
+    end_pusher();
+}
+
+/* What a presence channel is told of us. */
+TEST(identities) {
+    static const struct {
+        const char *auth, *data;
+    } cases[] = {
+        {"{\"id\":\"u1\",\"name\":\"Al\",\"token\":\"t\"}",
+         "{\"user_id\":\"u1\",\"user_info\":{\"name\":\"Al\"}}"},
+        {"{\"user_id\":7,\"id\":\"x\"}", "{\"user_id\":\"7\",\"user_info\":{}}"},
+        {"{\"name\":\"wren\"}", "{\"user_id\":\"wren\",\"user_info\":{\"name\":\"wren\"}}"},
+        {"{\"id\":\"u1\",\"name\":\"Al\",\"user_info\":{\"a\":1}}",
+         "{\"user_id\":\"u1\",\"user_info\":{\"a\":1}}"},
+        {"{\"id\":\"\",\"name\":5}", "{\"user_id\":\"5\",\"user_info\":{}}"},
+        {NULL, "{\"user_id\":\"1.1\",\"user_info\":{}}"},
+    };
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        begin_pusher();
+        struct ln_buf want = {0}, quoted = {0}, auth = {0};
+        struct conn_opts o = with_secret();
+        if (cases[i].auth) o.auth = ln_strdup(cases[i].auth);
+        struct conn *c = pusher_with(o);
+        join(c, "presence-x");
+        turn();
+        struct ln_str parts[] = {LN_STR("1.1"), LN_STR("presence-x"), ln_str(cases[i].data)};
+        pusher_sign(&auth, LN_STR(KEY), LN_STR(SECRET), parts, 3);
+        ln_json_quote(&quoted, ln_str(cases[i].data));
+        ln_buf_fmt(&want,
+                   "{\"event\":\"pusher:subscribe\",\"data\":{\"auth\":\"%.*s\","
+                   "\"channel_data\":%.*s,\"channel\":\"presence-x\"}}|",
+                   LN_FMT(ln_buf_get(&auth)), LN_FMT(ln_buf_get(&quoted)));
+        GOT(last(), ln_buf_cstr(&want));
+        ln_buf_free(&want);
+        ln_buf_free(&quoted);
+        ln_buf_free(&auth);
+        end_pusher();
+    }
+}
+
+TEST(the_url_may_hold_the_secret) {
+    begin_pusher();
+    struct conn *c = pusher_with(options("pusher://" KEY ":" SECRET "@ws.example"));
+    joined(c, "private-a");
+    CHECK_INT(w.lines, 1);
+    CHECK(!strstr(conn_url(c), SECRET) && !strstr(conn_url(c), KEY));
+    end_pusher();
+}
+
+/* --- an endpoint --- */
+
+TEST(the_endpoint_is_asked_by_form) {
+    begin_pusher();
+    struct conn_opts o = with_endpoint();
+    o.auth = ln_strdup("{\"extra\":\"a b&c\",\"n\":5,\"yes\":true,\"socket_id\":\"no\"}");
+    o.headers = ln_strdup("{\"Authorization\":\"Bearer T\",\"X-CSRF-TOKEN\":\"c\"}");
+    struct conn *c = pusher_with(o);
+    join(c, "private-room");
+    turn();
+    TRAIL("private-room={\"channel\":\"private-room\"} "
+          "pusher:subscription_succeeded({},{\"channel\":\"private-room\"}) ");
+    GOT(line_now(), SUB("key:signature", "private-room"));
+    CHECK_STR(ln_buf_get(&s.posts), "/broadcasting/auth socket_id=1.1&channel_name=private-room&"
+                                    "extra=a%20b%26c&n=5&yes=true|");
+    const char *head = ln_buf_cstr(&s.heads);
+    CHECK_HAS(head, "Host: ws.example:6001\r\n");
+    CHECK_HAS(head, "Content-Type: application/x-www-form-urlencoded\r\n");
+    CHECK_HAS(head, "Accept: application/json\r\n");
+    CHECK_HAS(head, "Authorization: Bearer T\r\n");
+    CHECK_HAS(head, "X-CSRF-TOKEN: c\r\n");
+    end_pusher();
+}
+
+TEST(the_endpoint_is_asked_by_json) {
+    begin_pusher();
+    struct conn_opts o = with_endpoint();
+    o.auth_json = true;
+    o.auth_endpoint = ln_strdup("https://app.example/api/auth?x=1");
+    o.auth_endpoint[4] = ':'; /* http: the test's endpoint has no TLS */
+    memmove(o.auth_endpoint + 5, o.auth_endpoint + 6, strlen(o.auth_endpoint + 6) + 1);
+    o.auth = ln_strdup("{\"a\\\"b\":{\"c\":[1]}}");
+    struct conn *c = pusher_with(o);
+    join(c, "private-user.7");
+    turn();
+    CHECK_STR(ln_buf_get(&s.posts), "/api/auth?x=1 {\"socket_id\":\"1.1\",\"channel_name\":"
+                                    "\"private-user.7\",\"a\\\"b\":{\"c\":[1]}}|");
+    CHECK_HAS(ln_buf_cstr(&s.heads), "Host: app.example\r\n");
+    CHECK_HAS(ln_buf_cstr(&s.heads), "Content-Type: application/json\r\n");
+    CHECK(conn_room_joined(c, LN_STR("private-user.7")));
+    end_pusher();
+}
+
+TEST(channel_data_goes_on_byte_for_byte) {
+    begin_pusher();
+    s.reply = "{\"channel_data\":\"{ \\\"user_id\\\" : 7,\\\"user_info\\\":\\u007b\\u007d}\","
+              "\"auth\":\"k:s\"}";
+    struct conn *c = pusher_with(with_endpoint());
+    join(c, "presence-a");
+    turn();
+    GOT(line_now(), "{\"event\":\"pusher:subscribe\",\"data\":{\"auth\":\"k:s\",\"channel_data\":"
+                    "\"{ \\\"user_id\\\" : 7,\\\"user_info\\\":\\u007b\\u007d}\","
+                    "\"channel\":\"presence-a\"}}|");
+    end_pusher();
+}
+
+TEST(public_channels_need_no_endpoint) {
+    begin_pusher();
+    struct conn *c = pusher_with(with_endpoint());
+    joined(c, "pub");
+    joined(c, "cache-pub");
+    CHECK_INT(w.lines, 1);
+    end_pusher();
+}
+
+TEST(requests_go_one_after_the_other_over_one_connection) {
+    begin_pusher();
+    struct conn *c = pusher_with(with_endpoint());
+    join(c, "private-a");
+    join(c, "private-b");
+    join(c, "private-c");
+    turn();
+    CHECK_INT(w.lines, 2);
+    CHECK_STR(ln_buf_get(&s.posts), "/broadcasting/auth socket_id=1.1&channel_name=private-a|"
+                                    "/broadcasting/auth socket_id=1.1&channel_name=private-b|"
+                                    "/broadcasting/auth socket_id=1.1&channel_name=private-c|");
+    CHECK(conn_room_joined(c, LN_STR("private-c")));
+    end_pusher();
+}
+
+TEST(answers_that_are_wrong) {
+    static const struct {
+        const char *room, *status, *reply, *says;
+    } cases[] = {
+        {"private-a", "200 OK", "<html>", "protocol:auth endpoint: HTTP 200, but the answer is no"},
+        {"private-a", "200 OK", "", "protocol:auth endpoint: HTTP 200, but the answer is no JSON"},
+        {"private-a", "200 OK", "[1]", "protocol:auth endpoint: HTTP 200, but the answer is no"},
+        {"private-a", "200 OK", "{\"auth\":", "protocol:auth endpoint: HTTP 200, but the answer"},
+        {"private-a", "200 OK", "{}", "protocol:'private-a' cannot be signed: the answer has no"},
+        {"private-a", "200 OK", "{\"auth\":5}", "the answer has no 'auth'"},
+        {"private-a", "200 OK", "{\"auth\":\"\"}", "the answer has no 'auth'"},
+        {"presence-a", "200 OK", "{\"auth\":\"k:s\"}",
+         "the answer has no channel_data, and nobody is signed in"},
+        {"presence-a", "200 OK", "{\"auth\":\"k:s\",\"channel_data\":{\"user_id\":1}}",
+         "the answer's channel_data is no string"},
+        {"presence-a", "200 OK", "{\"auth\":\"k:s\",\"channel_data\":\"{}\"}",
+         "the answer's channel_data names no user_id"},
+        {"presence-a", "200 OK", "{\"auth\":\"k:s\",\"channel_data\":\"garbage\"}",
+         "the answer's channel_data names no user_id"},
+        {"private-encrypted-a", "200 OK", "{\"auth\":\"k:s\"}", "the answer has no shared_secret"},
+        {"private-encrypted-a", "200 OK", "{\"auth\":\"k:s\",\"shared_secret\":\"AAAA\"}",
+         "shared_secret is not base64 of 32 bytes"},
+        {"private-encrypted-a", "200 OK", "{\"auth\":\"k:s\",\"shared_secret\":\"!\"}",
+         "shared_secret is not base64 of 32 bytes"},
+        {"private-a", "302 Found", "", "refused:auth endpoint: HTTP 302, a redirect (to a login"},
+        {"private-a", "401 Unauthorized", "{\"message\":\"Unauthenticated.\"}",
+         "unauthorized:auth endpoint: HTTP 401: Unauthenticated."},
+        {"private-a", "419 Page Expired", "{}", "unauthorized:auth endpoint: HTTP 419"},
+        {"private-a", "403 Forbidden", "{\"error\":\"a\\u001bb\"}",
+         "forbidden:auth endpoint: HTTP 403: a\\x1bb"},
+        {"private-a", "404 Not Found", "<html>", "not_found:auth endpoint: HTTP 404"},
+        {"private-a", "422 Unprocessable", "{\"message\":5}", "refused:auth endpoint: HTTP 422"},
+    };
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        begin_pusher();
+        s.status = cases[i].status;
+        s.reply = cases[i].reply;
+        struct conn *c = pusher_with(with_endpoint());
+        join(c, cases[i].room);
+        turn();
+        CHECK_HAS(ln_buf_cstr(&w.trail), cases[i].says);
+        CHECK_INT(conn_state(c), CONN_CONNECTED);
+        GOT(line_now(), "");
+        advance(120000); /* nothing is tried again that time cannot mend */
+        CHECK(!strstr(ln_buf_cstr(&line_now()->got), "subscribe"));
+        end_pusher();
+    }
+}
+
+TEST(a_201_with_json_is_good) {
+    begin_pusher();
+    s.status = "201 Created";
+    struct conn *c = pusher_with(with_endpoint());
+    joined(c, "private-a");
+    end_pusher();
+}
+
+TEST(an_endpoint_that_is_down_is_asked_again) {
+    begin_pusher();
+    s.status = "503 Service Unavailable";
+    s.reply = "";
+    struct conn *c = pusher_with(with_endpoint());
+    join(c, "private-a");
+    turn();
+    TRAIL("private-a=refused:auth endpoint: HTTP 503 ");
+    s.status = NULL;
+    s.reply = NULL;
+    advance(4999);
+    CHECK(!conn_room_joined(c, LN_STR("private-a")));
+    advance(1);
+    CHECK(conn_room_joined(c, LN_STR("private-a")));
+    end_pusher();
+}
+
+TEST(an_endpoint_that_hangs_up_or_says_nothing) {
+    begin_pusher();
+    struct conn *c = pusher_with(with_endpoint());
+    s.no_reply = true;
+    join(c, "private-a");
+    advance(20000);
+    CHECK_HAS(ln_buf_cstr(&w.trail), "private-a=timeout:");
+    ln_buf_clear(&w.trail);
+    end_pusher();
+    begin_pusher();
+    c = pusher_with(with_endpoint());
+    w.hangs_up = true;
+    join(c, "private-a");
+    turn();
+    CHECK_HAS(ln_buf_cstr(&w.trail), "private-a=disconnected:auth endpoint: HTTP: ");
+    CHECK_INT(w.lines, 3); /* a kept connection may have ended: once more */
+    end_pusher();
+}
+
+/* --- races --- */
+
+TEST(answers_to_an_old_socket_are_forgotten) {
+    begin_pusher();
+    struct conn *c = pusher_with(with_endpoint());
+    s.no_reply = true;
+    join(c, "private-a");
+    turn();
+    struct server_line *endpoint_line = last();
+    hang_up(w.line[0]);
+    turn();
+    s.no_reply = false;
+    advance(1000);
+    CHECK(endpoint_line->p.fd < 0); /* the request went with its line */
+    CHECK_STR(ln_buf_get(&s.posts), "/broadcasting/auth socket_id=1.1&channel_name=private-a|"
+                                    "/broadcasting/auth socket_id=2.2&channel_name=private-a|");
+    CHECK(conn_room_joined(c, LN_STR("private-a")));
+    end_pusher();
+}
+
+TEST(leaving_while_the_endpoint_is_asked) {
+    begin_pusher();
+    struct conn *c = pusher_with(with_endpoint());
+    s.no_reply = true;
+    join(c, "private-a");
+    join(c, "private-b");
+    turn();
+    leave(c, "private-a"); /* its request is out */
+    leave(c, "private-b"); /* and this one is not */
+    turn();
+    join(c, "private-a");
+    s.no_reply = false;
+    struct ln_buf out = {0};
+    ln_buf_puts(&out, "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"auth\":\"k:old\"}");
+    server_bytes(last(), &out);
+    turn();
+    GOT(line_now(), SUB("key:signature", "private-a"));
+    CHECK_STR(ln_buf_get(&s.posts), "/broadcasting/auth socket_id=1.1&channel_name=private-a|"
+                                    "/broadcasting/auth socket_id=1.1&channel_name=private-a|");
+    end_pusher();
+}
+
+TEST(going_while_the_endpoint_is_asked) {
+    for (int how = 0; how < 3; how++) {
+        begin_pusher();
+        struct conn *c = pusher_with(with_endpoint());
+        s.no_reply = true;
+        join(c, "private-a");
+        turn();
+        if (how == 0) conn_disconnect(c, NULL);
+        if (how == 1) conn_close(c);
+        if (how == 2) conn_reconnect(c);
+        struct ln_buf out = {0};
+        ln_buf_puts(&out, "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"auth\":\"k:s\"}");
+        server_bytes(w.line[1], &out);
+        s.no_reply = false;
+        turn();
+        CHECK(how != 2 || conn_room_joined(c, LN_STR("private-a")));
+        end_pusher();
+    }
+}
+
+/* --- tokens --- */
+
+static int given;
+
+static void gives_tokens(struct conn *c, ln_id ticket) {
+    char json[40];
+    snprintf(json, sizeof json, "{\"token\":\"t%d\"}", ++given);
+    conn_auth_answer(c, ticket, ln_str(json), NULL);
+}
+
+TEST(a_401_asks_the_function_and_tries_once_more) {
+    begin_pusher();
+    given = 0;
+    struct conn_opts o = with_endpoint();
+    o.auth_asked = true;
+    w.on_auth = gives_tokens;
+    struct conn *c = pusher_with(o);
+    s.unauthorized = 1;
+    join(c, "private-a");
+    turn();
+    CHECK(conn_room_joined(c, LN_STR("private-a")));
+    CHECK_STR(ln_buf_get(&s.posts),
+              "/broadcasting/auth socket_id=1.1&channel_name=private-a&token=t1|"
+              "/broadcasting/auth socket_id=1.1&channel_name=private-a&token=t2|");
+    CHECK_HAS(ln_buf_cstr(&w.trail), "auth?(unauthorized,0) ");
+    ln_buf_clear(&s.posts);
+    ln_buf_clear(&w.trail);
+    s.unauthorized = 2;
+    join(c, "private-b");
+    join(c, "private-c"); /* waits for the token, too */
+    turn();
+    CHECK_STR(ln_buf_get(&s.posts),
+              "/broadcasting/auth socket_id=1.1&channel_name=private-b&token=t2|"
+              "/broadcasting/auth socket_id=1.1&channel_name=private-b&token=t3|"
+              "/broadcasting/auth socket_id=1.1&channel_name=private-c&token=t3|");
+    CHECK_HAS(ln_buf_cstr(&w.trail), "private-b=unauthorized:auth endpoint: HTTP 401");
+    CHECK(conn_room_joined(c, LN_STR("private-c")));
+    CHECK_INT(w.asked, 3);
+    end_pusher();
+}
+
+static ln_id kept_ticket;
+static void keeps_ticket(struct conn *c, ln_id ticket) {
+    (void)c;
+    kept_ticket = ticket;
+}
+
+TEST(a_function_that_fails_lets_the_refusal_count) {
+    begin_pusher();
+    given = 0;
+    struct conn_opts o = with_endpoint();
+    o.auth_asked = true;
+    w.on_auth = gives_tokens;
+    struct conn *c = pusher_with(o);
+    w.on_auth = keeps_ticket;
+    s.unauthorized = 9;
+    join(c, "private-a");
+    turn();
+    struct ln_err err;
+    ln_fail(&err, LN_UNAUTHORIZED, "no more tokens");
+    conn_auth_answer(c, kept_ticket, (struct ln_str){0}, &err);
+    turn();
+    CHECK_HAS(ln_buf_cstr(&w.trail), "private-a=unauthorized:auth endpoint: HTTP 401");
+    LOG_HAS("no more tokens");
+    end_pusher();
+    begin_pusher(); /* … and one that never answers */
+    o = with_endpoint();
+    o.auth_asked = true;
+    w.on_auth = gives_tokens;
+    c = pusher_with(o);
+    w.on_auth = keeps_ticket;
+    s.unauthorized = 9;
+    join(c, "private-a");
+    advance(20000);
+    CHECK_HAS(ln_buf_cstr(&w.trail), "private-a=");
+    hang_up(w.line[0]);
+    turn();
+    conn_auth_answer(c, kept_ticket, LN_STR("{}"), NULL);
+    turn();
+    end_pusher();
+}
+
+/* --- authorizer --- */
+
+static struct {
+    struct ln_buf asked;
+    ln_id ticket;
+} f;
+
+static void authorizer(void *ud, struct conn *c, ln_id ticket, struct ln_str channel,
+                       struct ln_str socket_id) {
+    (void)ud, (void)c;
+    f.ticket = ticket;
+    ln_buf_fmt(&f.asked, "%.*s %.*s|", LN_FMT(channel), LN_FMT(socket_id));
+}
+
+static struct conn *with_authorizer(void) {
+    begin_pusher();
+    memset(&f, 0, sizeof f);
+    clients_authorizer(w.cs, authorizer, NULL);
+    struct conn_opts o = with_endpoint();
+    o.authorizer_asked = true;
+    return pusher_with(o);
+}
+
+static void end_authorizer(void) {
+    ln_buf_free(&f.asked);
+    end_pusher();
+}
+
+TEST(a_function_signs) {
+    struct conn *c = with_authorizer();
+    join(c, "private-a");
+    join(c, "pub");
+    turn();
+    CHECK_STR(ln_buf_get(&f.asked), "private-a 1.1|");
+    conn_auth_answer(c, f.ticket + 1, LN_STR("{\"auth\":\"x\"}"), NULL); /* nobody's */
+    conn_auth_answer(c, f.ticket, LN_STR("{\"auth\":\"k:mine\"}"), NULL);
+    conn_auth_answer(c, f.ticket, LN_STR("{\"auth\":\"k:again\"}"), NULL);
+    turn();
+    CHECK_HAS(ln_buf_cstr(&line_now()->got), SUB("k:mine", "private-a"));
+    CHECK(conn_room_joined(c, LN_STR("private-a")));
+    CHECK_INT(w.lines, 1);
+    end_authorizer();
+}
+
+TEST(a_function_that_does_not_sign) {
+    static const struct {
+        const char *json, *says;
+    } cases[] = {
+        {NULL, "unauthorized:authorizer: not you"},
+        {"5", "invalid:the authorizer must return a table with the field 'auth'"},
+        {"", "invalid:the authorizer must return a table with the field 'auth'"},
+        {"{}", "protocol:'private-a' cannot be signed: the answer has no 'auth'"},
+    };
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        struct conn *c = with_authorizer();
+        struct ln_err err;
+        ln_fail(&err, LN_UNAUTHORIZED, "not you");
+        join(c, "private-a");
+        turn();
+        conn_auth_answer(c, f.ticket, ln_str(cases[i].json), cases[i].json ? NULL : &err);
+        turn();
+        CHECK_HAS(ln_buf_cstr(&w.trail), cases[i].says);
+        end_authorizer();
+    }
+}
+
+TEST(a_function_that_does_not_answer) {
+    struct conn *c = with_authorizer();
+    join(c, "private-a");
+    advance(20000);
+    TRAIL("private-a=timeout:no signature came for 'private-a' within 20 s ");
+    conn_auth_answer(c, f.ticket, LN_STR("{\"auth\":\"late\"}"), NULL);
+    turn();
+    GOT(line_now(), "");
+    advance(5000); /* it is asked again: still wanted */
+    CHECK_STR(ln_buf_get(&f.asked), "private-a 1.1|private-a 1.1|");
+    end_authorizer();
+}
+
+TEST(a_function_answers_when_the_line_is_gone) {
+    struct conn *c = with_authorizer();
+    join(c, "private-a");
+    turn();
+    ln_id old = f.ticket;
+    hang_up(last());
+    turn();
+    conn_auth_answer(c, old, LN_STR("{\"auth\":\"old\"}"), NULL);
+    advance(1000);
+    conn_auth_answer(c, old, LN_STR("{\"auth\":\"old\"}"), NULL);
+    turn();
+    GOT(last(), "");
+    conn_auth_answer(c, f.ticket, LN_STR("{\"auth\":\"new\"}"), NULL);
+    turn();
+    CHECK_HAS(ln_buf_cstr(&last()->got), SUB("new", "private-a"));
+    CHECK_STR(ln_buf_get(&f.asked), "private-a 1.1|private-a 2.2|");
+    end_authorizer();
+}
+
+TEST(a_function_may_ask_for_the_default) {
+    struct conn *c = with_authorizer();
+    s.reply = "{\"auth\":\"k:default\"}";
+    join(c, "private-a");
+    turn();
+    CHECK(conn_authorize(c, LN_STR("private-a"), on_joined, (void *)(uintptr_t) "default"));
+    TRAIL("");
+    turn();
+    TRAIL("default={\"auth\":\"k:default\"} ");
+    CHECK_STR(ln_buf_get(&s.posts), "/broadcasting/auth socket_id=1.1&channel_name=private-a|");
+    s.no_reply = true;
+    CHECK(conn_authorize(c, LN_STR("private-b"), on_joined, (void *)(uintptr_t) "lost"));
+    turn();
+    hang_up(w.line[0]);
+    turn();
+    CHECK_HAS(ln_buf_cstr(&w.trail), "lost=disconnected:the connection was lost ");
+    CHECK(!conn_authorize(c, LN_STR("private-a"), on_joined, NULL));
+    end_authorizer();
+}
+
+/* --- signing in --- */
+
+static const char signed_in[] =
+    "{\"event\":\"pusher:signin_success\",\"data\":{\"user_data\":\"{\\\"id\\\":\\\"u9\\\","
+    "\\\"user_info\\\":{\\\"name\\\":\\\"Zoe\\\"},\\\"watchlist\\\":[\\\"u1\\\"]}\"}}";
+
+static struct conn_opts signs_in(void) {
+    struct conn_opts o = with_endpoint();
+    o.user_auth_endpoint = ln_strdup("/pusher/user-auth");
+    s.reply = "{\"auth\":\"k:u\",\"user_data\":\"{\\\"id\\\":\\\"u9\\\"}\"}";
+    return o;
+}
+
+TEST(signs_in_before_it_is_connected) {
+    begin_pusher();
+    struct conn *c = open_with("chat", signs_in());
+    turn();
+    CHECK_STR(ln_buf_get(&s.posts), "/pusher/user-auth socket_id=1.1|");
+    GOT(line_now(), "{\"event\":\"pusher:signin\",\"data\":{\"auth\":\"k:u\",\"user_data\":"
+                    "\"{\\\"id\\\":\\\"u9\\\"}\"}}|");
+    CHECK_INT(conn_state(c), CONN_CONNECTING);
+    say(line_now(), signed_in);
+    turn();
+    TRAIL("session({\"user\":{\"id\":\"u9\",\"name\":\"Zoe\",\"info\":{\"name\":\"Zoe\"}}}) "
+          "connect(true) ");
+    GOT(line_now(), "{\"event\":\"pusher:subscribe\",\"data\":{\"auth\":\"\",\"channel\":"
+                    "\"#server-to-user-u9\"}}|");
+    say_event(line_now(), "ding", "#server-to-user-u9", "\"{\\\"x\\\":1}\"");
+    turn();
+    TRAIL("ding({\"x\":1},{\"channel\":\"#server-to-user-u9\"}) ");
+    ln_buf_clear(&s.posts);
+    hang_up(line_now()); /* and after each reconnect */
+    advance(1000);
+    CHECK_STR(ln_buf_get(&s.posts), "/pusher/user-auth socket_id=2.2|");
+    end_pusher();
+}
+
+TEST(signs_in_with_the_secret) {
+    begin_pusher();
+    s.first = "{\"event\":\"pusher:connection_established\",\"data\":{\"socket_id\":\"1234.1234\","
+              "\"activity_timeout\":120}}";
+    struct conn_opts o = with_secret();
+    o.signin = true;
+    o.auth = ln_strdup("{\"id\":\"12345\"}");
+    open_with("chat", o);
+    turn();
+    struct ln_str data = LN_STR("{\"id\":\"12345\",\"user_info\":{}}");
+    struct ln_str parts[] = {LN_STR("1234.1234"), LN_STR(""), LN_STR("user"), LN_STR(""), data};
+    struct ln_buf auth = {0};
+    pusher_sign(&auth, LN_STR(KEY), LN_STR(SECRET), parts, 5);
+    CHECK_HAS(ln_buf_cstr(&last()->got), ln_buf_cstr(&auth));
+    ln_buf_free(&auth);
+    end_pusher();
+}
+
+/* Presence channels need no channel_data then. */
+TEST(who_is_signed_in_joins_presence_channels) {
+    begin_pusher();
+    open_with("chat", signs_in());
+    turn();
+    say(line_now(), signed_in);
+    turn();
+    struct conn *c = conn_find(w.cs, LN_STR("chat"));
+    s.reply = NULL;
+    join(c, "presence-a");
+    turn();
+    CHECK(conn_room_joined(c, LN_STR("presence-a")));
+    end_pusher();
+}
+
+TEST(a_refused_sign_in_is_a_refused_connection) {
+    static const char *const statuses[] = {"401 Unauthorized", "403 Forbidden"};
+    for (size_t i = 0; i < LN_COUNT(statuses); i++) {
+        begin_pusher();
+        struct conn_opts o = signs_in();
+        s.status = statuses[i];
+        s.reply = "{\"message\":\"who?\"}";
+        struct conn *c = open_with("chat", o);
+        turn();
+        CHECK_HAS(ln_buf_cstr(&w.trail), "connect_error({\"code\":\"unauthorized\",\"message\":"
+                                         "\"auth endpoint: HTTP 40");
+        CHECK_INT(conn_state(c), CONN_FAILED);
+        end_pusher();
+    }
+    begin_pusher(); /* who has a function is asked once more */
+    given = 0;
+    struct conn_opts o = signs_in();
+    o.auth_asked = true;
+    w.on_auth = gives_tokens;
+    s.unauthorized = 1;
+    struct conn *c = open_with("chat", o);
+    turn();
+    CHECK_STR(ln_buf_get(&s.posts), "/pusher/user-auth socket_id=1.1&token=t1|"
+                                    "/pusher/user-auth socket_id=1.1&token=t2|");
+    say(line_now(), signed_in);
+    turn();
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    end_pusher();
+}
+
+TEST(a_sign_in_that_comes_to_nothing_is_an_error) {
+    static const struct {
+        const char *status, *reply, *server, *says;
+        int64_t after_ms;
+    } cases[] = {
+        {"500 Oops", "", NULL, "sign-in: auth endpoint: HTTP 500", 0},
+        {"200 OK", "{}", NULL, "sign-in: the answer needs 'auth' and 'user_data', both strings", 0},
+        {"200 OK", "{\"auth\":\"a\",\"user_data\":{}}", NULL, "both strings", 0},
+        {"200 OK", "x", NULL, "the answer is no JSON object", 0},
+        {"200 OK", NULL, NULL, "sign-in: no answer within 10 s (is it enabled on the server?)",
+         10000},
+        {"200 OK", NULL,
+         "{\"event\":\"pusher:error\",\"data\":\"{\\\"code\\\":4200,\\\"message\\\":\\\"Invalid "
+         "message format\\\"}\"}",
+         "sign-in: Invalid message format", 0},
+        {"200 OK", NULL, "{\"event\":\"pusher:signin_success\",\"data\":{\"user_data\":\"{}\"}}",
+         "sign-in: the server's user_data has no id that is a string", 0},
+        {"200 OK", NULL,
+         "{\"event\":\"pusher:signin_success\",\"data\":{\"user_data\":\"{\\\"id\\\":5}\"}}",
+         "sign-in: the server's user_data has no id that is a string", 0},
+        {"200 OK", NULL, "{\"event\":\"pusher:signin_success\"}",
+         "sign-in: the server's user_data has no id that is a string", 0},
+    };
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        begin_pusher();
+        struct conn_opts o = signs_in();
+        s.status = cases[i].status;
+        if (cases[i].reply) s.reply = cases[i].reply;
+        struct conn *c = open_with("chat", o);
+        turn();
+        if (cases[i].server) say(line_now(), cases[i].server);
+        advance(cases[i].after_ms);
+        CHECK_HAS(ln_buf_cstr(&w.trail), "connect(true) error({\"code\":\"");
+        CHECK_HAS(ln_buf_cstr(&w.trail), cases[i].says);
+        CHECK_INT(conn_state(c), CONN_CONNECTED);
+        say(line_now(), signed_in); /* too late: nobody is signed in by surprise */
+        turn();
+        CHECK(!strstr(ln_buf_cstr(&w.trail), "session("));
+        end_pusher();
+    }
+}
+
+/* soketi says 4009 twice: with an error and as it closes. */
+TEST(a_server_that_refuses_the_user) {
+    begin_pusher();
+    struct conn *c = open_with("chat", signs_in());
+    turn();
+    say(line_now(), "{\"event\":\"pusher:error\",\"data\":{\"code\":4009,\"message\":\"Not "
+                    "authorized.\"}}");
+    say_close(line_now(), 4009, "");
+    turn();
+    CHECK_HAS(ln_buf_cstr(&w.trail), "connect_error({\"code\":\"unauthorized\"");
+    CHECK_INT(conn_state(c), CONN_FAILED);
+    end_pusher();
+}
+
+TEST(going_while_signing_in) {
+    for (int how = 0; how < 4; how++) {
+        begin_pusher();
+        struct conn_opts o = signs_in();
+        s.no_reply = how < 2;
+        struct conn *c = open_with("chat", o);
+        turn();
+        if (how % 2)
+            conn_close(c);
+        else
+            conn_disconnect(c, NULL);
+        say(w.line[0], signed_in);
+        s.no_reply = false;
+        advance(30000);
+        TRAIL("");
+        end_pusher();
+    }
+}
+
+TEST(the_watchlist_is_events) {
+    begin_pusher();
+    open_with("chat", signs_in());
+    turn();
+    say(line_now(), signed_in);
+    turn();
+    ln_buf_clear(&w.trail);
+    say(line_now(), "{\"event\":\"pusher_internal:watchlist_events\",\"data\":\"{\\\"events\\\":["
+                    "{\\\"name\\\":\\\"online\\\",\\\"user_ids\\\":[\\\"u1\\\"]},"
+                    "{\\\"name\\\":\\\"offline\\\",\\\"user_ids\\\":[\\\"u2\\\"]},{\\\"a\\\":1}]}"
+                    "\"}");
+    say(line_now(), "{\"event\":\"pusher_internal:watchlist_events\",\"data\":5}");
+    turn();
+    TRAIL("online({\"name\":\"online\",\"user_ids\":[\"u1\"]},{}) "
+          "offline({\"name\":\"offline\",\"user_ids\":[\"u2\"]},{}) ");
+    end_pusher();
+}
+
+TEST_MAIN(T(signs_as_the_reference), T(identities), T(the_url_may_hold_the_secret),
+          T(the_endpoint_is_asked_by_form), T(the_endpoint_is_asked_by_json),
+          T(channel_data_goes_on_byte_for_byte), T(public_channels_need_no_endpoint),
+          T(requests_go_one_after_the_other_over_one_connection), T(answers_that_are_wrong),
+          T(a_201_with_json_is_good), T(an_endpoint_that_is_down_is_asked_again),
+          T(an_endpoint_that_hangs_up_or_says_nothing), T(answers_to_an_old_socket_are_forgotten),
+          T(leaving_while_the_endpoint_is_asked), T(going_while_the_endpoint_is_asked),
+          T(a_401_asks_the_function_and_tries_once_more),
+          T(a_function_that_fails_lets_the_refusal_count), T(a_function_signs),
+          T(a_function_that_does_not_sign), T(a_function_that_does_not_answer),
+          T(a_function_answers_when_the_line_is_gone), T(a_function_may_ask_for_the_default),
+          T(signs_in_before_it_is_connected), T(signs_in_with_the_secret),
+          T(who_is_signed_in_joins_presence_channels), T(a_refused_sign_in_is_a_refused_connection),
+          T(a_sign_in_that_comes_to_nothing_is_an_error), T(a_server_that_refuses_the_user),
+          T(going_while_signing_in), T(the_watchlist_is_events))
