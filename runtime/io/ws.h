@@ -9,6 +9,7 @@
 #include "io/stream.h"
 #include "wire/websocket.h"
 
+struct url;
 struct ws_opts {
     struct stream_opts stream;
     const char *host_header; /* "chat.example:8080" */
@@ -20,6 +21,13 @@ struct ws_opts {
     /* How long the peer's answer to our close frame is waited for; 0 = 2 s. From when all has gone,
      * for which the peer has 30 s. */
     int64_t close_timeout_ms;
+    bool deflate; /* permessage-deflate is offered: messages may be compressed, both ways */
+    /* NULL: a redirect is an error, which says where to. Else it is followed (at most 5 times, and
+     * never from TLS to a line without it): fills o, which is zeroed, with the way to `to`; false:
+     * no further. The line may not be closed from inside; o's strings are lent until the end of the
+     * turn. Of the headers only User-Agent, Accept-Language and Origin go to another origin. ud is
+     * that of the callbacks. */
+    bool (*follow)(void *ud, const struct url *to, struct stream_opts *o);
 };
 
 struct ws;
@@ -48,7 +56,9 @@ size_t ws_queued(const struct ws *w); /* bytes not yet taken by the kernel */
 /* Sends a close frame (code 1005: without a code) and ends; closed() comes later, never from here.
  */
 void ws_close(struct ws *w, int code, struct ln_str reason);
-struct ln_str ws_peer(const struct ws *w); /* as stream_peer */
+struct ln_str ws_peer(const struct ws *w);                   /* as stream_peer */
+bool ws_tls_info(const struct ws *w, struct tls_info *info); /* as stream_tls_info */
+bool ws_is_deflated(const struct ws *w);                     /* compression was agreed */
 void ws_abort(struct ws *w); /* no close frame; closed() with err NULL at the end of the turn */
 
 #endif

@@ -418,8 +418,9 @@ TEST(both_are_refused) {
     take_get();
     web_answer(503, "soon");
     web_turn(w.loop);
-    TRAIL("connect_error({\"code\":\"refused\",\"message\":\"upgrade: HTTP 502 Words; by polling: "
-          "xhr poll error: HTTP 503 Words: soon\",\"detail\":\"upgrade\"}) ");
+    TRAIL("connect_error({\"code\":\"refused\",\"message\":\"upgrade: HTTP 502 Words (a proxy in "
+          "front says that the server behind it does not answer); by polling: xhr poll error: HTTP "
+          "503 Words: soon\",\"detail\":\"upgrade\"}) ");
     CHECK_INT(conn_stats(c)->errors, 1);
     loop_advance(w.loop, 1000);
     take_upgrade(); /* nothing is remembered */
