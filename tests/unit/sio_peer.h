@@ -255,7 +255,7 @@ static void turn(void) {
             more |= server_serve(w.line[i]);
     } while (more);
 }
-static void advance(int64_t ms) {
+static inline void advance(int64_t ms) {
     turn();
     loop_advance(w.loop, ms);
     turn();
