@@ -269,6 +269,7 @@ static void raw_bad_args(struct conn *c, const struct conn_in *in) {
 
 const struct proto proto_raw = {.name = "ws",
                                 .line_size = sizeof(struct raw),
+                                .follows = true,
                                 .target = raw_target,
                                 .line_open = raw_opened,
                                 .line_message = raw_message,

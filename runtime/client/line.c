@@ -35,6 +35,7 @@ static void key_of(const struct conn *c, unsigned char key[32]) {
         c->proto->name, u.host,     u.user,     u.password,         u.query,
         o->path,        o->query,   o->headers, o->tls.ca,          o->tls.cert,
         o->tls.key,     o->tls.pin, o->proxy,   o->tls.server_name, o->tls.passphrase,
+        u.unix_path,
     };
     for (size_t i = 0; i < LN_COUNT(texts); i++)
         key_text(&b, texts[i]);

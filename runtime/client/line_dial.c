@@ -179,6 +179,22 @@ static void on_closed(void *ud, enum stream_phase phase, int status, int code, s
     line_closed(ud, phase, status, code, reason, err);
 }
 
+/* Where a redirect leads. Who we are is shown to the server that was asked for and to no other. */
+static bool on_redirect(void *ud, const struct url *to, struct stream_opts *stream) {
+    struct line *ln = ud;
+    const struct conn_opts *o = line_opts(ln);
+    struct clients *cs = ln->clients;
+    struct url asked;
+    conn_where(o, to, cs->dial ? cs->dial(cs->dial_ud, line_lead(ln)) : 0, stream);
+    conn_opts_url(o, &asked);
+    if (!url_same_origin(&asked, to))
+        stream->tls_opts.cert = stream->tls_opts.key = stream->tls_opts.server_name = NULL;
+    url_free(&asked);
+    ln_log(LN_INFO, line_lead(ln)->tag, "redirected to %s://%s:%u", to->tls ? "wss" : "ws",
+           to->host, to->port);
+    return true;
+}
+
 struct ws *line_ws_open(struct line *ln, const struct conn_plan *p, const struct ws_cbs *cbs,
                         void *ud) {
     const struct conn_opts *o = line_opts(ln);
@@ -189,7 +205,9 @@ struct ws *line_ws_open(struct line *ln, const struct conn_plan *p, const struct
                         .protocols = o->subprotocols,
                         .headers = headers.v,
                         .header_count = headers.n,
-                        .max_message = o->max_message};
+                        .max_message = o->max_message,
+                        .deflate = o->compress,
+                        .follow = ln->proto->follows ? on_redirect : NULL};
     line_stream(ln, o, p, &w.stream);
     struct ws *ws = ws_open(ln->clients->loop, &w, cbs, ud);
     line_headers_free(&headers);

@@ -66,6 +66,7 @@ struct proto {
     const char *const *upgrade_headers;
     /* May go over HTTP long-polling (Engine.IO): target ends with "transport=websocket". */
     bool has_polling;
+    bool follows;      /* redirects of the upgrade */
     bool user_is_key;  /* the URL's user and password are no login */
     bool carries_many; /* several connections (namespaces) on one line */
 };
