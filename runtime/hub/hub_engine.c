@@ -100,7 +100,7 @@ static bool is_second(const struct hub_poll *s, ln_id first, ln_id now) {
 static void on_get(struct hub_poll *s, const struct server_request *r, struct server_reply *reply) {
     if (is_second(s, s->get, r->id)) {
         violated(s, reply);
-    } else if (s->line && s->line->is_ended) {
+    } else if (s->line && (s->line->is_ended || hub_line_is_late(s->line))) {
         refuse(reply, ROW_SESSION); /* it ends with this turn */
     } else {
         hub_poll_get(s, r, reply);

@@ -54,6 +54,7 @@ struct hub_line {
     struct ln_buf headers; /* JSON for hooks.admit; empty without it */
     /* heartbeat */
     ln_id ping_timer, connect_timer;
+    uint64_t due_ms; /* of ping_timer */
     bool is_waiting, was_extended;
     /* token bucket */
     double tokens;
@@ -158,6 +159,8 @@ struct hub {
     struct hub_polls *polls; /* NULL: nobody has polled yet */
     struct hub_http *http;
     struct hub_recovery *recovery; /* NULL: it is off */
+    /* Tests: takes Engine.IO's messages instead of Socket.IO; else NULL. */
+    void (*engine)(struct hub_line *line, bool binary, struct ln_str data);
     size_t client_count, tracers, history_bytes;
     uint64_t mark, messages;
     unsigned guests;
@@ -177,6 +180,8 @@ struct hub_line *hub_line_new(struct hub *h, struct server_peer *p, enum hub_pro
 void hub_line_start(struct hub_line *line); /* after auth, headers and ip are filled */
 /* A whole message of the peer. */
 void hub_line_input(struct hub_line *line, bool binary, char *p, size_t n);
+/* Its pong is due, and the timer only has not come to it: then it ends now. */
+bool hub_line_is_late(struct hub_line *line);
 void hub_line_pong(struct hub_line *line); /* plain JSON: the answer to a ping */
 void hub_line_free(struct hub_line *line); /* its socket is gone */
 /* Closes with a frame; everybody is told `why` when the socket is gone. 1005: without a code. */

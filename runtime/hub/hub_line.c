@@ -41,9 +41,12 @@ void hub_line_drop(struct hub_line *line, enum hub_leave why, int code, const ch
 
 /* --- heartbeat --- */
 
+#define LATE_MS 20 /* by so much a timer may be late on a busy machine; more: we were asleep */
+
 static void on_ping_timer(void *ud) {
     struct hub_line *line = ud;
     const struct hub_opts *o = &line->hub->opts;
+    uint64_t now = loop_now_ms(line->hub->loop);
     line->ping_timer = 0;
     if (line->is_waiting) {
         hub_line_drop(line, HUB_LEAVE_PING, 1005, "");
@@ -51,7 +54,11 @@ static void on_ping_timer(void *ud) {
     }
     line->is_waiting = true;
     line->was_extended = false;
-    line->ping_timer = loop_timer(line->hub->loop, o->ping_timeout_ms, on_ping_timer, line);
+    /* A timer that fired late gives nobody more time. */
+    line->due_ms =
+        (now - line->due_ms <= LATE_MS ? line->due_ms : now) + (uint64_t)o->ping_timeout_ms;
+    line->ping_timer =
+        loop_timer(line->hub->loop, (int64_t)(line->due_ms - now), on_ping_timer, line);
     if (line->proto == HUB_SIO) {
         hub_sio_ping(line);
     } else if (line->peer) {
@@ -61,6 +68,7 @@ static void on_ping_timer(void *ud) {
 
 static void ping_later(struct hub_line *line) {
     line->is_waiting = false;
+    line->due_ms = loop_now_ms(line->hub->loop) + (uint64_t)line->hub->opts.ping_interval_ms;
     loop_timer_cancel(line->hub->loop, line->ping_timer);
     line->ping_timer =
         loop_timer(line->hub->loop, line->hub->opts.ping_interval_ms, on_ping_timer, line);
@@ -74,8 +82,15 @@ static void heard(struct hub_line *line, bool is_pong) {
         ping_later(line);
     } else if (!line->was_extended) {
         line->was_extended = true;
+        line->due_ms = loop_now_ms(line->hub->loop) + (uint64_t)line->hub->opts.ping_timeout_ms;
         loop_timer_again(line->hub->loop, line->ping_timer, line->hub->opts.ping_timeout_ms);
     }
+}
+
+bool hub_line_is_late(struct hub_line *line) {
+    if (!line->is_waiting || loop_now_ms(line->hub->loop) < line->due_ms) return false;
+    hub_line_drop(line, HUB_LEAVE_PING, 1005, "");
+    return true;
 }
 
 /* --- rate --- */

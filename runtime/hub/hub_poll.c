@@ -10,6 +10,7 @@
 
 #define MAX_PACKETS 16 /* of a reply: python-engineio refuses more */
 #define LAST_MS 30000  /* how long a session that the hub ended waits for a GET */
+#define CROSSED_MS 500 /* … and one that its client ended, whose GET was on its way */
 #define NOOP_MS 100    /* a GET during an upgrade */
 
 struct hub_polls {
@@ -96,9 +97,9 @@ static bool answer(struct hub_poll *s, struct ln_str body) {
 
 /* What is queued, and behind it that the session is closed. False: that did not fit any more. */
 static bool fill_last(struct hub_poll *s, struct ln_buf *body) {
-    struct ln_str closed = LN_STR("1");
+    struct ln_str last = s->by_client ? LN_STR("6") : LN_STR("1"); /* 6: it asked for it */
     if (take(s, body) == MAX_PACKETS) return false;
-    eio_payload_add(body, false, &closed, 1);
+    eio_payload_add(body, false, &last, 1);
     return true;
 }
 
@@ -172,29 +173,34 @@ static void on_last_timer(void *ud) {
     session_free(s);
 }
 
-/* The line is gone. Only what the hub itself ended is worth waiting for: its last packets say so.
- */
+static void drop_all(struct hub_poll *s) {
+    s->packets = 0;
+    ln_buf_free(&s->queue);
+}
+
+/* The line is gone. Whom the hub disconnected is told why in the end; whoever closed may have a GET
+ * on its way that came second. */
 static void finish(struct hub_poll *s, enum hub_leave why) {
     struct ln_buf body = {0};
     struct hub *h = s->hub;
-    bool is_over = why != HUB_LEAVE_SERVER;
+    bool is_over = (why != HUB_LEAVE_SERVER && why != HUB_LEAVE_CLIENT) || h->is_closing;
     hub_upgrade_cancel(s);
     loop_timer_cancel(h->loop, s->timer);
     s->timer = 0;
-    if (why == HUB_LEAVE_CLIENT) { /* it asked for it: nothing more is said */
-        ln_buf_puts(&body, "6");
-    } else if (s->get) {
+    s->by_client = why == HUB_LEAVE_CLIENT;
+    if (s->by_client) drop_all(s);
+    if (s->get) {
         is_over = fill_last(s, &body) || is_over;
+        if (!answer(s, ln_buf_get(&body))) is_over = true;
     }
-    if (s->get && !answer(s, ln_buf_get(&body))) is_over = true;
     ln_buf_free(&body);
-    if (is_over || h->is_closing) {
+    if (is_over) {
         session_free(s);
         return;
     }
     h->polls->open--;
     s->state = POLL_LAST;
-    s->timer = loop_timer(h->loop, LAST_MS, on_last_timer, s);
+    s->timer = loop_timer(h->loop, s->by_client ? CROSSED_MS : LAST_MS, on_last_timer, s);
 }
 
 static void look(struct hub_poll *s) {

@@ -29,6 +29,7 @@ struct hub_poll {
     ln_id timer;            /* a noop during the upgrade; the end of POLL_LAST */
     struct hub_line *probe; /* a WebSocket that is to take over, or NULL */
     bool is_probed;         /* … and has asked */
+    bool by_client;         /* POLL_LAST: the client closed it */
 };
 
 /* --- hub_poll.c: sessions --- */

@@ -171,6 +171,10 @@ static void wait_for_bins(struct hub_line *line, struct ln_str text, int count) 
 }
 
 static void on_bin(struct hub_line *line, struct ln_str data) {
+    if (line->hub->engine) {
+        line->hub->engine(line, true, data);
+        return;
+    }
     struct ln_str bin[SIO_MAX_ATTACHMENTS];
     struct sio_packet p;
     struct ln_err err;
@@ -209,7 +213,9 @@ static void on_base64(struct hub_line *line, struct ln_str text) {
 static void on_packet(struct hub_line *line, struct ln_str text) {
     struct sio_packet p;
     struct ln_err err;
-    if (line->want > 0) {
+    if (line->hub->engine) {
+        line->hub->engine(line, false, text);
+    } else if (line->want > 0) {
         broken(line, "got plaintext data when reconstructing a packet");
     } else if (!sio_parse(text, SIO_MAX_ATTACHMENTS, &p, &err)) {
         broken(line, err.text);

@@ -206,9 +206,17 @@ TEST(the_client_closes) {
     poll_free(&p);
     poll_client(&p);
     CHECK_INT(poll_post(&p, "41"), 200);
-    CHECK_INT(poll_post(&p, "1"), 200); /* no GET is held */
+    CHECK_INT(poll_post(&p, "1"), 200); /* no GET is held: it crossed on the way */
+    poll_ask(&p);
+    CHECK_POLL(&p, 200, "6");
     unknown(&p);
-    CHECK_SEEN("connect /\ndisconnect / left\n");
+    poll_free(&p);
+    poll_client(&p);
+    CHECK_INT(poll_post(&p, "41"), 200);
+    CHECK_INT(poll_post(&p, "1"), 200); /* or there was none */
+    loop_advance(loop, 500);
+    unknown(&p);
+    CHECK_SEEN("connect /\ndisconnect / left\nconnect /\ndisconnect / left\n");
     poll_free(&p);
     hub_stop();
 }
