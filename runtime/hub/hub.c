@@ -3,6 +3,7 @@
  * Opening and closing the hub, and what its server calls. Lines are in hub_line.c, their clients in
  * hub_client.c.
  */
+#include "hub/hub_jwt.h"
 #include "hub/hub_poll.h"
 #include "hub/hub_pusher.h"
 #include "hub/hub_recover.h"
@@ -35,7 +36,7 @@ void hub_opts_init(struct hub_opts *o) {
 }
 
 const char *hub_leave_name(enum hub_leave why) {
-    static const char *const names[] = {"left", "removed", "lost", "closed", "error"};
+    static const char *const names[] = {"left", "removed", "lost", "closed", "error", "expired"};
     return names[why];
 }
 
@@ -107,6 +108,7 @@ static void hub_gone(void *ud) {
     ln_map_free(&h->sids);
     ln_slots_free(&h->slots);
     hub_apps_free(h);
+    hub_jwt_close(h);
     hub_polls_free(h);
     hub_http_free(h);
     hub_recovery_close(h);
@@ -143,6 +145,7 @@ static void fill_opts(struct hub *h, const struct hub_opts *o) {
     if (o->rate_burst <= 0) h->opts.rate_burst = defaults.rate_burst;
     if (o->activity_timeout_ms <= 0) h->opts.activity_timeout_ms = defaults.activity_timeout_ms;
     h->opts.apps = NULL; /* copied by hub_apps.c */
+    h->opts.jwt = NULL;  /* copied by hub_jwt.c */
 }
 
 struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_hooks *hooks,
@@ -171,7 +174,8 @@ struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_
     ln_list_init(&h->clients);
     ln_list_init(&h->empty_rooms);
     hub_recovery_open(h);
-    if (hub_apps_open(h, o, err)) h->server = server_open(l, &so, &cbs, h, err);
+    if (hub_apps_open(h, o, err) && hub_jwt_open(h, o->jwt, err))
+        h->server = server_open(l, &so, &cbs, h, err);
     if (h->server) return h;
     hub_gone(h);
     return NULL;

@@ -30,6 +30,18 @@ struct hub_app {
     int max_connections;        /* 0: as many as the hub takes */
 };
 
+/* Who comes must show a JSON Web Token: in the auth payload (plain JSON: the query), or behind
+ * "Authorization: Bearer". It is checked before hooks.admit; its `sub` and `name` say who it is.
+ * When it ends the client is put out, unless it sent `authenticate` {token} with a newer one. */
+struct hub_jwt_opts {
+    const char *alg;        /* "HS256" "RS256" "ES256" */
+    struct ln_str key;      /* the secret, or public keys in PEM form */
+    const char *const *aud; /* NULL-terminated: one of them; NULL: any */
+    const char *iss;        /* NULL: any */
+    const char *field;      /* of the payload; NULL: "token" */
+    int64_t leeway_ms;      /* < 0: 30 seconds */
+};
+
 enum { HUB_POLLING = 1, HUB_WEBSOCKET = 2 }; /* transports of Engine.IO */
 
 struct hub_opts {
@@ -52,6 +64,7 @@ struct hub_opts {
     int64_t ping_interval_ms, ping_timeout_ms, connect_timeout_ms; /* 25000 20000 45000 */
     size_t history;                                                /* messages kept per room: 100 */
     int64_t leave_grace_ms; /* a page refresh is no leaving: 2000 */
+    const struct hub_jwt_opts *jwt; /* NULL: no token is wanted */
     int64_t recovery_ms;    /* Socket.IO: how long a lost client may come back to its place: 0 */
     /* Pusher. Without apps a hub for this machine alone has one: key and id "linnet", a secret that
      * nobody knows, and its auth endpoint signs for everybody. */
@@ -66,7 +79,8 @@ enum hub_leave {
     HUB_LEAVE_SERVER,
     HUB_LEAVE_PING,
     HUB_LEAVE_CLOSE,
-    HUB_LEAVE_ERROR
+    HUB_LEAVE_ERROR,
+    HUB_LEAVE_EXPIRED /* its token */
 };
 
 struct hub_event { /* an event of a client; everything is lent */
@@ -110,6 +124,8 @@ int hub_pair(struct hub *h); /* tests: the client's end of a socket pair; see io
 bool hub_nsp_fits(const char *pattern, struct ln_str nsp);
 
 void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct ln_str data);
+/* Of a client that waits to be admitted: the claims of its token, raw JSON; {NULL,0}: none. */
+struct ln_str hub_ticket_claims(const struct hub *h, ln_id ticket);
 enum hub_consent { HUB_YES, HUB_NO, HUB_NOBODY /* no script decides */ };
 /* user: JSON {user_id, user_info, watchlist} or none; message: why not, or NULL. */
 void hub_authorize(struct hub *h, ln_id ticket, enum hub_consent consent, const char *message,
@@ -144,6 +160,7 @@ bool hub_part(struct hub *h, ln_id client, struct ln_str room);
 void hub_disconnect(struct hub *h, ln_id client, bool whole_line);
 struct hub_client_info {
     ln_id id;
+    struct ln_str claims; /* of its token, raw JSON; {NULL,0}: none */
     struct ln_str nsp, sid, user_id, user_name, ip, protocol; /* "socketio" "ws" "pusher" */
     uint64_t connected_at_ms;
     bool recovered; /* it came back, with its rooms (opts.recovery_ms) */

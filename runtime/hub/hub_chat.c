@@ -291,6 +291,7 @@ static bool do_rooms(struct ask *a) {
 
 static bool do_name(struct ask *a) {
     struct ln_buf name = {0};
+    if (hub_user_named(a->c)) return fail(a, LN_DENIED, "your token says your name");
     bool good = get_text(a, "name", &name) &&
                 hub_text_ok(ln_buf_get(&name), 1, HUB_MAX_NAME, HUB_MAX_NAME * 4);
     if (good) {

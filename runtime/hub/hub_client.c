@@ -3,6 +3,7 @@
  * Clients: how they are admitted, how their events go to the dialect and the hooks, what they owe
  * an answer to, and how they end.
  */
+#include "hub/hub_jwt.h"
 #include "hub/hub_pusher.h"
 #include "hub/hub_recover.h"
 
@@ -22,13 +23,14 @@ static void take_sid(struct hub_client *c, struct hub_session *s) {
     if (!s && c->line->proto == HUB_SIO) hub_session_new(c);
 }
 
-/* s: what it comes back to, or NULL. */
+/* s: what it comes back to, or NULL; grant: its own from now on. */
 static struct hub_client *client_make(struct hub_line *line, struct ln_str nsp,
-                                      struct hub_session *s) {
+                                      struct hub_grant *grant, struct hub_session *s) {
     struct hub *h = line->hub;
     struct hub_client *c = ln_new(struct hub_client);
     c->line = line;
     c->nsp = ln_str_dup(nsp);
+    c->grant = grant;
     c->is_recovered = s != NULL;
     c->connected_at_ms = (uint64_t)ln_wall_ms();
     take_sid(c, s);
@@ -43,6 +45,7 @@ static struct hub_client *client_make(struct hub_line *line, struct ln_str nsp,
     ln_map_set(&h->sids, ln_str(c->sid), c);
     h->client_count++;
     loop_timer_cancel(h->loop, line->connect_timer);
+    hub_jwt_watch(c);
     return c;
 }
 
@@ -51,9 +54,10 @@ static void announce(const struct hub_client *c) {
     if (h->hooks.client) h->hooks.client(h->ud, c->id, ln_str(c->nsp), true, LN_STR(""));
 }
 
-static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str auth) {
+static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str auth,
+                       struct hub_grant *grant) {
     struct hub *h = line->hub;
-    struct hub_client *c = client_make(line, nsp, NULL);
+    struct hub_client *c = client_make(line, nsp, grant, NULL);
     if (line->proto == HUB_SIO) hub_sio_welcome(c);
     if (line->proto == HUB_PUSHER) {
         hub_pusher_welcome(c); /* who it is shows when it subscribes or signs in */
@@ -65,9 +69,9 @@ static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str a
 }
 
 /* It is who it was: nobody is asked again. What it missed comes before the CONNECT's answer. */
-static void client_back(struct hub_line *line, struct ln_str nsp, struct hub_session *s,
-                        uint64_t from) {
-    struct hub_client *c = client_make(line, nsp, s);
+static void client_back(struct hub_line *line, struct ln_str nsp, struct hub_grant *grant,
+                        struct hub_session *s, uint64_t from) {
+    struct hub_client *c = client_make(line, nsp, grant, s);
     hub_session_replay(s, c, from);
     hub_sio_welcome(c);
     if (s->user.n > 0) {
@@ -131,17 +135,24 @@ void hub_client_ask(struct hub_client *c, struct ln_str auth) {
 
 void hub_line_ask(struct hub_line *line, struct ln_str nsp, struct ln_str auth) {
     struct hub *h = line->hub;
+    struct hub_grant *grant;
+    struct hub_session *s = NULL;
     uint64_t from;
-    struct hub_session *s = line->proto == HUB_SIO ? hub_session_find(h, nsp, auth, &from) : NULL;
-    if (line->is_ended) return; /* by a hook that heard of the end of its old line */
+    if (!hub_jwt_admit(line, nsp, auth, &grant)) return;
+    if (line->proto == HUB_SIO) s = hub_session_find(h, nsp, auth, hub_grant_sub(grant), &from);
+    if (line->is_ended) { /* by a hook that heard of the end of its old line */
+        hub_grant_free(h, grant);
+        return;
+    }
     if (s || !h->hooks.admit) {
         if (s)
-            client_back(line, nsp, s, from);
+            client_back(line, nsp, grant, s, from);
         else
-            client_new(line, nsp, auth);
+            client_new(line, nsp, auth, grant);
         return;
     }
     struct hub_ticket *t = ticket_new(line, nsp);
+    t->grant = grant;
     if (ln_str_is(nsp, "/") && line->proto == HUB_SIO) {
         ln_buf_clear(&line->auth);
         ln_buf_str(&line->auth, auth);
@@ -155,9 +166,12 @@ void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct
     struct hub_line *line = t->line;
     char *nsp = t->nsp;
     bool is_signin = t->is_signin;
+    struct hub_grant *grant = t->grant;
     t->nsp = NULL;
+    t->grant = NULL;
     hub_ticket_free(t);
     if (!message) message = "not allowed";
+    if (line->is_ended || !ok) hub_grant_free(h, grant);
     if (line->is_ended) {
         ln_free(nsp);
         return;
@@ -165,7 +179,7 @@ void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct
     if (is_signin) {
         hub_pusher_signed(line, ok, message);
     } else if (ok) {
-        client_new(line, ln_str(nsp), ln_buf_get(&line->auth));
+        client_new(line, ln_str(nsp), ln_buf_get(&line->auth), grant);
     } else if (line->proto == HUB_PUSHER) {
         hub_pusher_end(line, HUB_LEAVE_SERVER, 4009, message);
     } else if (line->proto == HUB_SIO) {
@@ -174,6 +188,11 @@ void hub_admit(struct hub *h, ln_id ticket, bool ok, const char *message, struct
         hub_raw_refuse(line, message, data);
     }
     ln_free(nsp);
+}
+
+struct ln_str hub_ticket_claims(const struct hub *h, ln_id ticket) {
+    const struct hub_ticket *t = ln_slot_get(&h->slots, ticket, HUB_TICKET);
+    return hub_grant_claims(t ? t->grant : NULL);
 }
 
 /* --- clients --- */
@@ -194,6 +213,8 @@ static void wait_end(struct hub_wait *w, struct ln_str args, const struct ln_str
 
 static void client_free(void *ud) {
     struct hub_client *c = ud;
+    if (c->grant) ln_free(c->grant->claims);
+    ln_free(c->grant);
     ln_free(c->nsp);
     ln_free(c);
 }
@@ -203,6 +224,7 @@ void hub_client_end(struct hub_client *c, enum hub_leave why) {
     struct ln_err gone = {LN_DISCONNECTED, "the client disconnected"};
     if (c->is_dead) return;
     c->is_dead = true;
+    if (c->grant) loop_timer_cancel(h->loop, c->grant->timer);
     ln_slot_drop(&h->slots, c->id);
     ln_map_remove(&h->sids, ln_str(c->sid));
     ln_list_remove(&c->on_line);
@@ -235,6 +257,7 @@ void hub_client_event(struct hub_client *c, struct hub_event *ev) {
 void hub_client_dispatch(struct hub_client *c, struct hub_event *ev) {
     struct hub *h = c->line->hub;
     enum hub_verdict verdict = HUB_NOT_OURS;
+    if (LN_UNLIKELY(c->grant != NULL) && hub_jwt_event(c, ev)) return;
     ev->hub = h;
     ev->client = c->id;
     hub_trace_event(h, "in", c, ev->name, (struct ln_str){NULL, 0}, ev->args);
@@ -332,6 +355,7 @@ static void fill_info(const struct hub_client *c, struct hub_client_info *out) {
         .id = c->id,
         .nsp = ln_str(c->nsp),
         .sid = ln_str(c->sid),
+        .claims = hub_grant_claims(c->grant),
         .ip = ln_str(c->line->ip),
         .protocol = ln_str(protocol_of(c->line)),
         .connected_at_ms = c->connected_at_ms,

@@ -163,7 +163,7 @@ struct hub_line *hub_http_line(struct hub *h, struct server_peer *p, enum hub_pr
     struct hub_line *line = hub_line_new(h, p, proto);
     snprintf(line->ip, sizeof line->ip, "%.*s", LN_FMT(r->ip));
     line->is_local = ln_str_starts(r->ip, "127.") || ln_str_is(r->ip, "::1");
-    if (h->hooks.admit) hub_headers_json(&line->headers, r);
+    if (h->hooks.admit || h->jwt) hub_headers_json(&line->headers, r);
     return line;
 }
 

@@ -73,6 +73,7 @@ struct hub_ticket { /* a client that hooks.admit thinks about */
     ln_id id, timer;
     char *nsp;
     bool is_signin; /* Pusher: the line is open, its user is asked about */
+    struct hub_grant *grant; /* hub_jwt.h; NULL: none */
 };
 
 struct hub_wait { /* an answer that a client owes: hub_emit_ack */
@@ -93,6 +94,7 @@ struct hub_client {
     char *nsp;
     char sid[HUB_SID_LEN + 1];
     struct hub_session *session; /* it may come back to that: hub_recover.h; or NULL */
+    struct hub_grant *grant;     /* its token: hub_jwt.h; NULL: none */
     struct hub_user *user;       /* dialect, in "/" */
     struct ln_list of_user;
     uint64_t connected_at_ms;
@@ -164,6 +166,7 @@ struct hub {
     size_t client_count, tracers, history_bytes;
     uint64_t mark, messages;
     unsigned guests;
+    struct hub_jwt *jwt; /* hub_jwt.c; NULL: no token is wanted */
     bool is_closing;
     uint64_t opened_ms;
     struct ln_buf text; /* scratch for a reply's body */
@@ -266,6 +269,7 @@ size_t hub_send_room(struct hub_room *r, const struct hub_client *except, bool i
 void hub_user_enter(struct hub_client *c, struct ln_str auth); /* finds or makes c->user */
 /* The same by names that were checked: id "": a guest's, made here; name "": guest-N. */
 void hub_user_enter_as(struct hub_client *c, struct ln_str id, struct ln_str name);
+bool hub_user_named(const struct hub_client *c); /* its token says its name */
 void hub_user_quit(struct hub_client *c, enum hub_leave why);       /* out of all its rooms, too */
 void hub_user_json(struct ln_buf *out, const struct hub_user *u);   /* {id,name} */
 void hub_member_json(struct ln_buf *out, const struct hub_user *u); /* Member */

@@ -3,6 +3,7 @@
  * Lines: a WebSocket or a polling session each, with its heartbeat, its time to join something, and
  * its rate. What a line says is read by hub_sio.c or hub_raw.c.
  */
+#include "hub/hub_jwt.h"
 #include "hub/hub_poll.h"
 #include "hub/hub_pusher.h"
 
@@ -168,6 +169,7 @@ void hub_line_pong(struct hub_line *line) {
 
 void hub_ticket_free(struct hub_ticket *t) {
     struct hub *h = t->line->hub;
+    hub_grant_free(h, t->grant);
     loop_timer_cancel(h->loop, t->timer);
     ln_slot_drop(&h->slots, t->id);
     ln_list_remove(&t->node);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "hub/hub_http.h"
+#include "hub/hub_jwt.h"
 #include "hub/hub_pusher.h"
 
 const char hub_auth_later[] = "hub_pusher_auth.c"; /* server_reply.later of these requests */
@@ -23,7 +24,8 @@ struct hub_auth {        /* a request that is being decided */
     ln_id id, timer, request;
     struct server_reply *reply; /* NULL: it is answered later */
     bool is_signin;
-    struct ln_buf doc; /* the request's fields, a JSON object */
+    struct hub_grant *grant; /* its token, with opts.jwt; else NULL */
+    struct ln_buf doc;       /* the request's fields, a JSON object */
     struct ln_buf socket_id, channel, origin;
 };
 
@@ -34,6 +36,7 @@ static void auth_free(struct hub_auth *a) {
     loop_timer_cancel(h->loop, a->timer);
     ln_slot_drop(&h->slots, a->id);
     ln_list_remove(&a->node);
+    hub_grant_free(h, a->grant);
     ln_buf_free(&a->doc);
     ln_buf_free(&a->socket_id);
     ln_buf_free(&a->channel);
@@ -122,6 +125,11 @@ static bool who_is_it(const struct hub_auth *a, struct ln_str user, struct ln_bu
     struct ln_buf name = {0};
     take_id(user, id);
     take_info(user, info);
+    if (a->grant && id->n == 0) { /* whom its token says, and nobody else */
+        ln_buf_str(id, hub_grant_sub(a->grant));
+        if (info->n == 0) take_info(hub_grant_claims(a->grant), info);
+        return id->n > 0;
+    }
     if (id->n > 0 || !a->app->is_builtin) return id->n > 0;
     take_id(ln_buf_get(&a->doc), id);
     if (info->n == 0) take_info(ln_buf_get(&a->doc), info);
@@ -221,7 +229,7 @@ static void sign_somebody(struct hub_auth *a, struct ln_str user) {
 static void decide(struct hub_auth *a, enum hub_consent consent, const char *message,
                    struct ln_str user) {
     enum pusher_kind kind = pusher_kind(ln_buf_get(&a->channel));
-    if (consent == HUB_NOBODY && !a->app->is_builtin) {
+    if (consent == HUB_NOBODY && !a->app->is_builtin && !a->grant) {
         ln_log(LN_WARN, "hub",
                "a channel was refused: with the option hub.apps a script must say who may have "
                "it, with hub:on_auth");
@@ -262,6 +270,7 @@ static void write_request(const struct hub_auth *a, const struct server_request 
     ln_buf_fmt(out,
                ",\"kind\":\"%s\",\"app\":", a->is_signin ? "user" : kinds[pusher_kind(channel)]);
     ln_json_quote(out, ln_str(a->app->id));
+    if (a->grant) ln_buf_fmt(out, ",\"claims\":%s", a->grant->claims);
     ln_buf_fmt(out, ",\"params\":%.*s,\"headers\":", LN_FMT(ln_buf_get(&a->doc)));
     hub_headers_json(out, r);
     ln_buf_putc(out, '}');
@@ -271,8 +280,15 @@ static void write_request(const struct hub_auth *a, const struct server_request 
 static void ask(struct hub_auth *a, const struct server_request *r, struct server_reply *reply) {
     struct hub *h = a->hub;
     struct ln_buf request = {0};
+    const char *why;
     ln_id id = a->id = ln_slot_put(&h->slots, a, HUB_AUTH);
     a->reply = reply;
+    if (h->jwt)
+        a->grant = hub_jwt_grant(h, ln_buf_get(&a->doc), r->header(r, "authorization"), &why);
+    if (h->jwt && !a->grant) {
+        fail(a, 401, hub_jwt_words(why)); /* clients ask for another token after a 401 */
+        return;
+    }
     if (!h->hooks.authorize) {
         decide(a, HUB_NOBODY, NULL, NONE);
         return;
@@ -334,12 +350,9 @@ static const char *read_fields(struct hub_auth *a, const struct server_request *
 }
 
 bool hub_pusher_auth_is(const struct hub *h, struct ln_str path) {
-    static const char *const paths[] = {"/pusher/auth",
-                                        "/broadcasting/auth",
-                                        "/api/broadcasting/auth",
-                                        "/pusher/user-auth",
-                                        "/broadcasting/user-auth",
-                                        "/api/broadcasting/user-auth"};
+    static const char *const paths[] = {
+        "/pusher/auth",      "/broadcasting/auth",      "/api/broadcasting/auth",
+        "/pusher/user-auth", "/broadcasting/user-auth", "/api/broadcasting/user-auth"};
     (void)h;
     for (size_t i = 0; i < LN_COUNT(paths); i++)
         if (ln_str_is(path, paths[i])) return true;

@@ -11,6 +11,7 @@
 #include "base/crypt.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "hub/hub_jwt.h"
 
 #define RING_PACKETS 10000 /* of one namespace */
 #define RING_BYTES ((size_t)8 << 20)
@@ -217,6 +218,8 @@ void hub_session_new(struct hub_client *c) {
     ln_random_id(s->pid, HUB_SID_LEN);
     ln_list_init(&s->lost);
     ln_map_set(&r->sessions, ln_str(s->pid), s);
+    struct ln_str owner = hub_grant_sub(c->grant);
+    if (owner.p) s->sub = ln_str_dup(owner);
     c->session = s;
 }
 
@@ -232,6 +235,7 @@ static void session_free(struct hub_recovery *r, struct hub_session *s) {
     ring_release(r, s->ring);
     ln_buf_free(&s->rooms);
     ln_buf_free(&s->user);
+    ln_free(s->sub);
     ln_free(s);
 }
 
@@ -287,12 +291,12 @@ static bool read_offset(const struct hub_ring *g, struct ln_str raw, uint64_t *f
 }
 
 struct hub_session *hub_session_find(struct hub *h, struct ln_str nsp, struct ln_str auth,
-                                     uint64_t *from) {
+                                     struct ln_str sub, uint64_t *from) {
     struct ln_str pid = ln_json_get(auth, "pid"), offset = ln_json_get(auth, "offset");
     if (!h->recovery || pid.n != HUB_SID_LEN + 2 || pid.p[0] != '"') return NULL;
     pid = (struct ln_str){pid.p + 1, HUB_SID_LEN};
     struct hub_session *s = ln_map_get(&h->recovery->sessions, pid);
-    if (!s || !ln_str_is(nsp, s->ring->nsp)) return NULL;
+    if (!s || !ln_str_is(nsp, s->ring->nsp) || !ln_str_eq(sub, ln_str(s->sub))) return NULL;
     if (!s->client && loop_now_ms(h->loop) >= s->until_ms) return NULL;
     trim(h, s->ring);
     *from = s->since; /* it got no event yet */

@@ -20,6 +20,7 @@ struct hub_session {     /* a client that may come back */
     uint64_t since;      /* the place in the ring when it connected */
     uint64_t until_ms;   /* lost: until then */
     struct ln_buf rooms; /* lost: their names, each with a 0 byte */
+    char *sub;           /* whose token it had, raw JSON; NULL: none */
     struct ln_buf user;  /* lost: {"id":…,"name":…} of the dialect, or empty */
 };
 
@@ -43,9 +44,9 @@ void hub_session_new(struct hub_client *c);
 /* It ended: is kept when it was lost, not when it left or was removed. */
 void hub_session_lost(struct hub_client *c, enum hub_leave why);
 /* Whom a CONNECT with that auth payload comes back to, and from which place in its ring on: *from.
- * NULL: nobody; it is a new client. */
+ * sub: of its token, raw; empty: none. NULL: nobody; it is a new client. */
 struct hub_session *hub_session_find(struct hub *h, struct ln_str nsp, struct ln_str auth,
-                                     uint64_t *from);
+                                     struct ln_str sub, uint64_t *from);
 /* c takes it up, with its sid; gets what it missed, from there on; and is in its rooms again, once
  * its user is known. */
 void hub_session_take(struct hub_session *s, struct hub_client *c);

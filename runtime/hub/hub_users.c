@@ -4,6 +4,7 @@
  * in a room). Others hear of the first client that comes into a room and of the last that goes; a
  * user with an id of its own who comes back within leave_grace_ms neither left nor joined.
  */
+#include "hub/hub_jwt.h"
 #include "hub/hub_pusher.h"
 
 #include <stdio.h>
@@ -151,6 +152,10 @@ static struct ln_str auth_text(struct ln_str auth, const char *key, size_t max_c
     return hub_text_ok(ln_buf_get(buf), 1, max_chars, max) ? ln_buf_get(buf) : NONE;
 }
 
+bool hub_user_named(const struct hub_client *c) {
+    return c->grant && ln_json_get(ln_str(c->grant->claims), "name").p;
+}
+
 /* Somebody is there under this id: an other name is taken only when no line holds the old one. */
 static void same_id(struct hub_client *c, struct hub_user *u, struct ln_str name) {
     if (name.n == 0 || ln_str_is(name, u->name)) return;
@@ -187,13 +192,17 @@ void hub_user_enter_as(struct hub_client *c, struct ln_str id, struct ln_str nam
     ln_list_push(&u->clients, &c->of_user);
 }
 
+/* Who has a token is whom that says; a name that it does not say may be chosen. */
 void hub_user_enter(struct hub_client *c, struct ln_str auth) {
     struct ln_buf id_buf = {0}, name_buf = {0};
-    struct ln_str id = auth_text(auth, "id", HUB_MAX_ID, HUB_MAX_ID, &id_buf);
-    struct ln_str name = auth_text(auth, "name", HUB_MAX_NAME, HUB_MAX_NAME * 4, &name_buf);
+    struct ln_str claims = hub_grant_claims(c->grant), who = c->grant ? claims : auth;
+    const char *key = c->grant ? "sub" : "id";
+    struct ln_str id = auth_text(who, key, HUB_MAX_ID, HUB_MAX_ID, &id_buf);
+    struct ln_str name = auth_text(hub_user_named(c) ? claims : auth, "name", HUB_MAX_NAME,
+                                   HUB_MAX_NAME * 4, &name_buf);
     hub_user_enter_as(c, id, name);
     if (c->user->lines == 1)
-        c->user->is_number = id.n > 0 && ln_json_peek(ln_json_get(auth, "id")) == LN_JSON_NUMBER;
+        c->user->is_number = id.n > 0 && ln_json_peek(ln_json_get(who, key)) == LN_JSON_NUMBER;
     ln_buf_free(&id_buf);
     ln_buf_free(&name_buf);
 }
