@@ -348,7 +348,6 @@ void doctor_free(struct doctor *d) {
     doctor_answer_free(d->answer);
     conn_plan_free(&d->plan);
     ln_free(d->target);
-    ln_free(d->proxy);
     ln_free(d->addresses);
     ln_free(d->reached);
     ln_buf_free(&d->failed);

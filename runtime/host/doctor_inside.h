@@ -55,17 +55,17 @@ struct doctor {
     enum doctor_proto proto;
     bool polls; /* polling alone is wanted */
     struct conn_plan plan;
-    char *proxy; /* its URL; NULL: none applies */
-    const char *proxy_from;
-    char *addresses; /* what DNS said, with commas between */
-    char *reached;   /* the one that answered */
+    struct stream_opts way; /* as conn_where says it: which proxy, if one applies */
+    char *addresses;        /* what DNS said, with commas between */
+    char *reached;          /* the one that answered */
     struct lookup *lookup;
     struct doctor_probe *probe;
     struct ln_buf failed; /* addresses that did not answer, with the reasons */
     size_t tried;
 
     void (*tls_tried)(struct doctor *d, bool works);
-    struct ln_err lost; /* how the upgrade ended without an answer */
+    struct ln_err lost; /* how the line ended */
+    int lost_code;
     struct ws *ws;
     struct doctor_link *link; /* what ws calls back with */
     struct http *http;
@@ -109,6 +109,8 @@ void doctor_try_tls(struct doctor *d, void (*fn)(struct doctor *d, bool works));
 
 /* --- doctor_upgrade.c --- */
 void doctor_upgrade(struct doctor *d);
+/* The line is gone that should be there: d->lost says how. */
+void doctor_blame_loss(struct doctor *d);
 void doctor_drop_line(struct doctor *d); /* without a word */
 void doctor_polling_target(const struct doctor *d, struct ln_buf *out);
 

@@ -108,12 +108,42 @@ void doctor_auth(struct doctor *d) {
 
 /* --- a room --- */
 
+/* The endpoint as it may be shown. */
+static struct ln_str endpoint(const struct doctor *d) {
+    const char *text = d->o.conn->auth_endpoint ? d->o.conn->auth_endpoint : "/broadcasting/auth";
+    return (struct ln_str){text, strcspn(text, "?")};
+}
+
+static void advise_endpoint(struct doctor *d, const struct ln_err *err) {
+    struct ln_buf words = {0};
+    if (err->code == LN_UNAUTHORIZED || err->code == LN_FORBIDDEN) {
+        doctor_advise(d, "The auth endpoint (%.*s) does not let us into '%s'. ",
+                      LN_FMT(endpoint(d)), d->o.room);
+        if (doctor_token_words(d, &words))
+            ln_buf_str(&d->advice, ln_buf_get(&words));
+        else
+            doctor_advise(d, "It knows us by the option 'headers' (--header 'Authorization: "
+                             "Bearer …'): may that user listen to this channel?");
+    } else {
+        doctor_advise(d,
+                      "The auth endpoint (%.*s) does not answer as one does: %s. Is the option "
+                      "'auth_endpoint' its address?",
+                      LN_FMT(endpoint(d)), err->text);
+    }
+    ln_buf_free(&words);
+}
+
 static void join_failed(struct doctor *d, const struct ln_err *err) {
     bool refused = err->code == LN_UNAUTHORIZED || err->code == LN_FORBIDDEN;
-    struct ln_buf words = {0};
-    doctor_advise(d, "'%s' cannot be joined: %s. ", d->o.room, err->text);
-    if (refused && doctor_token_words(d, &words)) ln_buf_str(&d->advice, ln_buf_get(&words));
-    ln_buf_free(&words);
+    if (strncmp(err->text, "auth endpoint", 13) == 0)
+        advise_endpoint(d, err);
+    else if (refused && d->o.conn->secret)
+        doctor_advise(d,
+                      "The server does not take the signature for '%s': are 'key' and 'secret' "
+                      "those of its app?",
+                      d->o.room);
+    else
+        doctor_advise(d, "'%s' cannot be joined: %s", d->o.room, err->text);
     doctor_fail(d, refused ? EXIT_REFUSED : EXIT_NO_CONNECTION, "%s", err->text);
 }
 

@@ -7,9 +7,10 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "base/log.h"
 #include "base/text.h"
+#include "client/where.h"
 #include "host/doctor_inside.h"
 #include "io/resolve.h"
 #include "wire/proxy.h"
@@ -25,17 +26,10 @@ enum {
 /* --- probes --- */
 
 void doctor_where(struct doctor *d, struct stream_opts *o) {
-    *o = (struct stream_opts){
-        .host = d->plan.url.host,
-        .port = d->plan.url.port,
-        .addresses = d->proxy ? NULL : d->reached,
-        .proxy = d->proxy,
-        .proxy_from = d->proxy_from,
-        .fd = d->o.dial ? d->o.dial(d->o.dial_ud) : 0,
-        .tls = d->plan.url.tls,
-        .tls_opts = d->o.conn->tls,
-        .timeout_ms = d->step_ms,
-    };
+    int fd = d->o.dial ? d->o.dial(d->o.dial_ud) : 0;
+    conn_where(d->o.conn, &d->plan.url, fd, o);
+    if (!o->proxy) o->addresses = d->reached;
+    o->timeout_ms = d->step_ms;
 }
 
 void doctor_drop_probe(struct doctor *d) {
@@ -64,25 +58,6 @@ struct doctor *doctor_probe_closed(struct doctor_probe *p) {
     if (d) d->probe = NULL;
     ln_free(p);
     return d;
-}
-
-/* --- proxy: which one --- */
-
-static const char *read_env(const char *name) {
-    return getenv(name);
-}
-
-/* Settles d->proxy; false when its address is no good. */
-static bool choose_proxy(struct doctor *d, struct proxy *p, const char **from, struct ln_err *err) {
-    const struct url *u = &d->plan.url;
-    const char *url = proxy_for(u->host, u->port, u->tls, d->o.conn->proxy, read_env, from);
-    *p = (struct proxy){0};
-    if (!url) return true;
-    if (!proxy_parse(p, ln_str(url), err)) return false;
-    ln_free(d->proxy);
-    d->proxy = ln_strdup(url);
-    d->proxy_from = *from;
-    return true;
 }
 
 /* --- dns --- */
@@ -133,24 +108,24 @@ static bool is_number(const char *host) {
 }
 
 void doctor_dns(struct doctor *d) {
-    struct proxy p;
-    struct ln_err err;
-    const char *from, *host = d->plan.url.host;
-    bool proxied = choose_proxy(d, &p, &from, &err) && d->proxy;
-    proxy_free(&p);
-    if (proxied) {
-        ln_buf_fmt(&d->text, "%s is looked up on the proxy's way", host);
+    const struct url *u = &d->plan.url;
+    conn_where(d->o.conn, u, d->o.dial != NULL, &d->way); /* in a test: nobody's variables */
+    if (u->unix_path) {
+        ln_buf_puts(&d->text, "a Unix socket");
         doctor_skip(d);
-    } else if (is_number(host)) {
-        ln_buf_fmt(&d->text, "%s is an address", host);
-        d->addresses = ln_strdup(host);
+    } else if (d->way.proxy) {
+        ln_buf_fmt(&d->text, "%s is looked up on the proxy's way", u->host);
+        doctor_skip(d);
+    } else if (is_number(u->host)) {
+        ln_buf_fmt(&d->text, "%s is an address", u->host);
+        d->addresses = ln_strdup(u->host);
         doctor_ok(d);
     } else {
-        d->lookup = resolve(d->loop, host, on_looked_up, d);
+        d->lookup = resolve(d->loop, u->host, on_looked_up, d);
     }
 }
 
-/* --- proxy: its answer --- */
+/* --- proxy --- */
 
 static void on_proxy_open(void *ud) {
     struct doctor *d = ((struct doctor_probe *)ud)->d;
@@ -177,21 +152,21 @@ static void on_proxy_closed(void *ud, enum stream_phase phase, const struct ln_e
 
 void doctor_proxy(struct doctor *d) {
     static const struct stream_cbs cbs = {on_proxy_open, doctor_no_data, on_proxy_closed, NULL};
-    struct proxy p;
+    const char *from = d->way.proxy_from ? d->way.proxy_from : "the option 'proxy'";
+    struct proxy p = {0};
     struct ln_err err;
     struct stream_opts o;
-    const char *from = NULL;
-    bool ok = choose_proxy(d, &p, &from, &err);
-    if (!ok) {
-        ln_buf_fmt(&d->text, "from %s", from ? from : "the option 'proxy'");
-        doctor_fail(d, EXIT_CONFIG, "%s", err.text);
-    } else if (!d->proxy) {
+    if (!d->way.proxy) {
         ln_buf_puts(&d->text, d->o.conn->proxy ? "none: the option says so" : "none applies");
         doctor_skip(d);
+    } else if (!proxy_parse(&p, ln_str(d->way.proxy), &err)) {
+        ln_buf_fmt(&d->text, "from %s", from);
+        doctor_fail(d, EXIT_CONFIG, "%s", err.text);
     } else {
-        ln_buf_fmt(&d->text, "%s (from %s)", p.name, from ? from : "the option 'proxy'");
+        if (p.password) ln_log_hide(ln_str(p.password));
+        ln_buf_fmt(&d->text, "%s (from %s)", p.name, from);
         doctor_detail(d, "proxy", ln_str(p.name));
-        doctor_detail(d, "from", ln_str(from ? from : "option"));
+        doctor_detail(d, "from", ln_str(from));
         doctor_where(d, &o);
         o.tls = false;
         doctor_open_probe(d, &o, &cbs);
@@ -220,7 +195,11 @@ static void on_tcp_open(void *ud) {
 
 static void blame_tcp(struct doctor *d, ln_status code) {
     const struct url *u = &d->plan.url;
-    if (code == LN_REFUSED)
+    if (u->unix_path)
+        doctor_advise(
+            d, "Nobody listens at %s. Is the server running, and may this user open the socket?",
+            u->unix_path);
+    else if (code == LN_REFUSED)
         doctor_advise(d,
                       "Nobody listens on port %d of %s. Is the server running, on this port, and "
                       "on this address (not on 127.0.0.1 only)?",
@@ -230,7 +209,10 @@ static void blame_tcp(struct doctor *d, ln_status code) {
                       "Port %d of %s does not answer. Is it the right address, and does a firewall "
                       "let it through?",
                       u->port, u->host);
-    ln_buf_fmt(&d->text, "port %d", u->port);
+    if (u->unix_path)
+        ln_buf_puts(&d->text, u->unix_path);
+    else
+        ln_buf_fmt(&d->text, "port %d", u->port);
     doctor_fail(d, EXIT_NO_CONNECTION, "%.*s", LN_FMT(ln_buf_get(&d->failed)));
 }
 
@@ -249,28 +231,34 @@ static void on_tcp_closed(void *ud, enum stream_phase phase, const struct ln_err
         blame_tcp(d, err->code);
 }
 
+static void open_tcp(struct doctor *d, int64_t timeout_ms) {
+    static const struct stream_cbs cbs = {on_tcp_open, doctor_no_data, on_tcp_closed, NULL};
+    struct stream_opts o;
+    doctor_where(d, &o);
+    o.tls = false;
+    o.timeout_ms = timeout_ms;
+    doctor_open_probe(d, &o, &cbs);
+}
+
 /* The next one of d->addresses; d->tried is where it begins. */
 static void try_next(struct doctor *d) {
-    static const struct stream_cbs cbs = {on_tcp_open, doctor_no_data, on_tcp_closed, NULL};
     const char *at = d->addresses + d->tried;
     size_t n = strcspn(at, ","), left = 1;
     for (const char *p = at; *p; p++)
         left += *p == ',';
     d->reached = ln_dup(at, n);
     d->tried += n + (at[n] == ',');
-    struct stream_opts o;
-    doctor_where(d, &o);
-    o.tls = false;
     /* Each its share, so that the last one has its turn as well. */
-    o.timeout_ms = LN_MIN(d->step_ms / (int64_t)left, (int64_t)ADDRESS_MS);
-    doctor_open_probe(d, &o, &cbs);
+    open_tcp(d, LN_MIN(d->step_ms / (int64_t)left, (int64_t)ADDRESS_MS));
 }
 
 void doctor_tcp(struct doctor *d) {
-    if (d->proxy) {
+    if (d->way.proxy) {
         ln_buf_fmt(&d->text, "%s:%d, by the proxy", d->plan.url.host, d->plan.url.port);
         doctor_ok(d);
-        return;
+    } else if (d->addresses) {
+        try_next(d);
+    } else {
+        open_tcp(d, d->step_ms); /* a Unix socket */
     }
-    try_next(d);
 }

@@ -137,6 +137,8 @@ void doctor_handshake(struct doctor *d) {
         doctor_skip(d);
     } else if (d->first.n) {
         check_first(d);
+    } else if (!d->ws) {
+        doctor_blame_loss(d);
     }
 }
 
@@ -209,6 +211,8 @@ void doctor_round_trip(struct doctor *d) {
     if (d->polls) {
         ln_buf_puts(&d->text, "a POST of polling");
         post_goodbye(d);
+    } else if (!d->ws && d->proto == DOCTOR_RAW) {
+        doctor_blame_loss(d);
     } else if (!d->ws) {
         ln_buf_puts(&d->text, "the server has closed the first line since the second came");
         doctor_skip(d);

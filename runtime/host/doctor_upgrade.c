@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "client/where.h"
 #include "host/doctor_inside.h"
 
 struct doctor_link { /* as a probe: outlives what is asked */
@@ -152,6 +153,20 @@ static void on_open(void *ud, struct ln_str protocol) {
     doctor_ok(d);
 }
 
+/* A plain WebSocket's is followed, as a connection does it; who we are is shown to the server that
+ * was asked for and to no other. */
+static bool on_redirect(void *ud, const struct url *to, struct stream_opts *o) {
+    struct doctor_link *k = ud;
+    struct doctor *d = k->d;
+    if (!d) return false;
+    conn_where(d->o.conn, to, d->o.dial ? d->o.dial(d->o.dial_ud) : 0, o);
+    if (!url_same_origin(&d->plan.url, to))
+        o->tls_opts.cert = o->tls_opts.key = o->tls_opts.server_name = NULL;
+    ln_buf_fmt(&d->note, "%sthe server sends elsewhere: %s://%s:%u", d->note.n ? "\n" : "",
+               to->tls ? "wss" : "ws", to->host, to->port);
+    return true;
+}
+
 static void on_message(void *ud, bool binary, char *p, size_t n) {
     struct doctor_link *k = ud;
     if (k->d) doctor_message(k->d, binary, (struct ln_str){p, n});
@@ -248,11 +263,23 @@ static void refused(struct doctor *d, const struct ln_err *err) {
         doctor_blame(d, d->answer, ln_buf_get(&d->first));
 }
 
+void doctor_blame_loss(struct doctor *d) {
+    /* What many servers answer a bad token with: 401 and 403, as HTTP does. */
+    bool is_refusal = d->lost_code == 4401 || d->lost_code == 4403;
+    struct ln_buf words = {0};
+    doctor_advise(d, "The server let us in and then closed the line: %s. ", d->lost.text);
+    if (is_refusal && doctor_token_words(d, &words)) ln_buf_str(&d->advice, ln_buf_get(&words));
+    ln_buf_free(&words);
+    doctor_fail(d, is_refusal ? EXIT_REFUSED : EXIT_NO_CONNECTION, "%s", d->lost.text);
+}
+
 static void lost(struct doctor *d, int code, const struct ln_err *err) {
-    char text[64];
-    snprintf(text, sizeof text, "closed by the server (%d)", code);
-    doctor_advise(d, "The server let us in and then closed the line: %s.", err ? err->text : text);
-    doctor_fail(d, EXIT_NO_CONNECTION, "%s", err ? err->text : text);
+    d->lost_code = code;
+    if (err)
+        d->lost = *err;
+    else
+        ln_fail(&d->lost, LN_DISCONNECTED, "closed by the server (%d)", code);
+    if (doctor_is_at(d, "handshake") || doctor_is_at(d, "round trip")) doctor_blame_loss(d);
 }
 
 static void on_closed(void *ud, enum stream_phase phase, int status, int code, struct ln_str reason,
@@ -270,7 +297,7 @@ static void on_closed(void *ud, enum stream_phase phase, int status, int code, s
         refused(d, err);
     else if (doctor_is_at(d, "upgrade") && err)
         no_answer(d, err);
-    else if (doctor_is_at(d, "handshake") || doctor_is_at(d, "round trip"))
+    else
         lost(d, code, err);
 }
 
@@ -304,7 +331,9 @@ void doctor_upgrade(struct doctor *d) {
                         .protocols = d->o.conn->subprotocols,
                         .headers = d->plan.headers,
                         .header_count = d->plan.header_count,
-                        .max_message = d->o.conn->max_message};
+                        .max_message = d->o.conn->max_message,
+                        .deflate = d->o.conn->compress,
+                        .follow = d->proto == DOCTOR_RAW ? on_redirect : NULL};
     doctor_where(d, &w.stream);
     struct doctor_link *k = d->link = ln_new(struct doctor_link);
     k->d = d;

@@ -138,6 +138,15 @@ staged("a plain WebSocket", async () => {
 staged("an unknown connection", () => finds(["scool"], { step: "config", code: 78, says: [/no connection 'scool'/, /did you mean 'school'/], options: { cwd: folder({ "linnet.cfg.lua": 'connections = { school = "ws://127.0.0.1:1" }\n' }) } }));
 staged("a URL that is none", () => finds(["ftp://127.0.0.1:1"], { step: "config", code: 78, says: [/ftp/] }));
 staged("a name without an address", () => finds(["ws://no-such-host.invalid"], { step: "dns", code: 69, says: [/no address for 'no-such-host\.invalid'/, /resolver/] }));
+staged("a Unix socket, and one that is not there", async () => {
+  const dir = folder();
+  const path = `${dir}/hub.sock`, http = createServer((_, res) => res.writeHead(404).end()), io = new Server(http);
+  await new Promise((r) => http.listen(path, r));
+  cleanup.push(() => io.close());
+  const r = await finds([`ws+unix://${path}:/`], { code: 0, says: [/All is well/] });
+  ok(r.steps.tcp.text.includes(path), r.out);
+  await finds([`ws+unix://${dir}/none.sock:/`], { step: "tcp", code: 69, says: [/Nobody listens at .*none\.sock/] });
+});
 staged("a port on which nobody listens", async () => finds([`ws://127.0.0.1:${await closed()}`], { step: "tcp", code: 69, says: [/connection refused/i, /Nobody listens on port \d+/] }));
 staged("one that takes the connection and says nothing", async () => {
   const port = await tcp(() => {});
@@ -229,6 +238,11 @@ staged("nginx with nobody behind it: 502", async () => {
 });
 staged("a captive portal", async () => finds([`ws://127.0.0.1:${await web((_, res) => res.writeHead(200, { "Content-Type": "text/html" }).end("<html><h1>Welcome to Hotel Wi-Fi</h1></html>"))}`], { step: "upgrade", code: 69, says: [/HTTP 200/, /web page/, /captive portal/] }));
 staged("a redirect", async () => finds([`ws://127.0.0.1:${await web((_, res) => res.writeHead(301, { Location: "https://elsewhere.example/" }).end())}`], { step: "upgrade", code: 69, says: [/301/, /https:\/\/elsewhere\.example\//] }));
+staged("a redirect of a plain WebSocket is followed, and told", async () => {
+  const port = await websocket();
+  const from = await web((_, res) => res.writeHead(307, { Location: `ws://127.0.0.1:${port}/feed` }).end());
+  await finds([`ws://127.0.0.1:${from}/`, "--protocol", "ws"], { code: 0, says: [new RegExp(`sends elsewhere: ws://127\\.0\\.0\\.1:${port}`)] });
+});
 staged("a wrong path: 404", async () => {
   const port = await socketio({ path: "/chat/socket.io" });
   await finds([`ws://127.0.0.1:${port}`], { step: "upgrade", code: 69, says: [/path/, /\/socket\.io\//] });
@@ -246,6 +260,10 @@ staged("plain WebSocket: no subprotocol of ours", async () => {
   const port = await websocket({ handleProtocols: () => false });
   await finds([`ws://127.0.0.1:${port}/`, "--protocol", "ws", "-o", 'subprotocols=["chat.v2"]'], { step: "upgrade", code: 69, says: [/subprotocol/] });
 });
+staged("plain WebSocket: refused by a close code", async () => {
+  const port = await websocket({}, (ws) => ws.close(4401, "token expired"));
+  await finds([`ws://127.0.0.1:${port}/`, "--protocol", "ws"], { step: "round trip", code: 77, says: [/4401/, /token expired/] });
+});
 
 // --- handshake ---
 
@@ -256,6 +274,10 @@ staged("Socket.IO version 2", async () => {
 staged("a Pusher server asked for Socket.IO", async () => {
   const port = await websocket({}, (ws) => ws.send('{"event":"pusher:connection_established","data":"{\\"socket_id\\":\\"1.1\\",\\"activity_timeout\\":30}"}'));
   await finds([`ws://127.0.0.1:${port}`], { step: "handshake", code: 69, says: [/Pusher server/, /protocol = "pusher"/] });
+});
+staged("an open line that is closed at once", async () => {
+  const port = await websocket({}, (ws) => ws.close(1013, "no room"));
+  await finds([`ws://127.0.0.1:${port}`], { step: "handshake", code: 69, says: [/1013/, /no room/, /let us in and then closed/] });
 });
 staged("an open line on which nothing is said", async () => {
   const port = await websocket();
@@ -292,7 +314,9 @@ staged("Pusher: nothing is wrong, and the three ways of a channel", async () => 
   const endpoint = ["-o", `auth_endpoint=${s.http}/broadcasting/auth`];
   const r = await finds([s.url, ...endpoint, "--room", "private-orders"], { code: 0, says: [/All is well/] });
   ok(/activity timeout 30 s/.test(r.steps.handshake.text), r.out);
-  await finds([s.url, ...endpoint, "--room", "private-forbidden"], { step: "join", code: 77, says: [/403/, /private-forbidden/] });
+  await finds([s.url, ...endpoint, "--room", "private-forbidden"], { step: "join", code: 77, says: [/403/, /private-forbidden/, /auth endpoint \(http.*\/broadcasting\/auth\)/] });
+  await finds([s.url, "-o", "secret=wrong-secret", "--room", "private-orders"], { step: "join", code: 77, says: [/signature/, /'secret'/] });
+  await finds([s.url, "-o", `auth_endpoint=${s.http}/nothing`, "--room", "private-orders"], { step: "join", code: 69, says: [/HTTP 404/, /'auth_endpoint'/] });
   s.token = "right";
   await finds([s.url, ...endpoint, "--room", "private-orders", "-H", "Authorization: Bearer wrong-one"], { step: "join", code: 77, says: [/401/] });
 });
