@@ -5,8 +5,8 @@ import { io } from "socket.io-client";
 import { authority } from "./certs.mjs";
 import { chatServer } from "./chat_server.mjs";
 import { test, equal, once, within, start, hub, main } from "./lib.mjs";
-import { nginx } from "./servers.mjs";
-import { linnet, env, folder } from "./shell.mjs";
+import { nginx, program } from "./servers.mjs";
+import { linnet, env, folder, closed } from "./shell.mjs";
 
 // --- people: each {meets(name), says(text), hears(from), close()} ---
 
@@ -74,6 +74,15 @@ for (const [name, options] of transports)
     await greets(`{ url = "${server.url}", ${options} }`, await bySocketIO(server.url));
     await server.close();
   });
+
+// --- python-socketio's server ---
+
+test("python-socketio's server", async () => {
+  const port = await closed();
+  const server = await program("/usr/bin/python3", ["tests/peers/python_chat.py", String(port)], port);
+  await greets(`{ url = "http://127.0.0.1:${port}" }`, await bySocketIO(`http://127.0.0.1:${port}`));
+  await server.stop();
+});
 
 // --- behind nginx with TLS ---
 
