@@ -63,6 +63,11 @@ static void on_message(void *ud, bool binary, char *p, size_t n) {
     hub_line_input(ud, binary, p, n);
 }
 
+static void on_pinged(void *ud) {
+    struct hub_line *line = ud;
+    if (line->proto == HUB_PUSHER) hub_pusher_heard(line);
+}
+
 static void on_pong(void *ud) {
     hub_line_pong(ud);
 }
@@ -157,11 +162,13 @@ struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_
                                           .open = hub_http_open,
                                           .message = on_message,
                                           .pong = on_pong,
+                                          .pinged = on_pinged,
                                           .closed = on_closed};
     struct server_opts so = {.host = o->host,
                              .port = o->port,
                              .max_message = o->max_message,
                              .max_queue = o->max_queue,
+                             .deflate = o->compress,
                              .max_peers = o->max_clients,
                              .hold_ms = o->ping_interval_ms + o->ping_timeout_ms + 60000};
     struct hub *h = ln_new(struct hub);

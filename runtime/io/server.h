@@ -43,6 +43,7 @@ struct server_cbs {
     void (*message)(void *peer_ud, bool binary, char *p, size_t n); /* whole messages, lent */
     void (*drained)(void *peer_ud); /* the queue went to the kernel; may be NULL */
     void (*pong)(void *peer_ud);    /* the answer to server_ping; may be NULL */
+    void (*pinged)(void *peer_ud);  /* a ping came and is answered; may be NULL */
     /* The certain end, once for each open. code 1006 when there was no close frame. */
     void (*closed)(void *peer_ud, int code, struct ln_str reason);
     /* The head of a request with a body, which is still to come. False: it is answered by reply
@@ -59,7 +60,8 @@ struct server_opts {
     const char *host;
     int port;                      /* 0 = any free one; -1 = none: only server_pair */
     size_t max_message, max_queue; /* bytes a message or a body; bytes queued for one slow peer */
-    int max_peers;                 /* WebSockets; HTTP may have as many connections again */
+    bool deflate;  /* permessage-deflate, for clients that offer it */
+    int max_peers; /* WebSockets; HTTP may have as many connections again */
     int64_t idle_ms; /* HTTP: how long a request may take (each 64 KiB of body anew); 0: 10000 */
     int64_t keep_ms; /* HTTP: how long a connection may wait for the next request; 0: 15000 */
     int64_t hold_ms; /* HTTP: how long an answer may take that comes later; 0: 120000 */

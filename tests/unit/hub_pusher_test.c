@@ -202,6 +202,31 @@ TEST(silence_is_asked_about_and_then_ends) {
     hub_stop();
 }
 
+TEST(control_frames_are_signs_of_life) {
+    struct pusher a, b;
+    start();
+    pusher_open(&a);
+    pusher_open(&b);
+    loop_advance(loop, 50000);
+    web_send(&a.w, WS_PING, LN_STR("x"));
+    web_send(&b.w, WS_PONG, LN_STR(""));
+    web_turn(&a.w);
+    CHECK_NEXT(&a.w, "x"); /* its pong */
+    loop_advance(loop, 59999);
+    web_turn(&a.w);
+    web_turn(&b.w);
+    CHECK_NONE(&a.w);
+    CHECK_NONE(&b.w);
+    loop_advance(loop, 1);
+    web_turn(&a.w);
+    web_turn(&b.w);
+    CHECK_FRAME(&a.w, "pusher:ping");
+    CHECK_FRAME(&b.w, "pusher:ping");
+    pusher_end(&a);
+    pusher_end(&b);
+    hub_stop();
+}
+
 TEST(what_is_no_message_is_told_so) {
     static const char *const bad[] = {
         "",
@@ -272,7 +297,8 @@ TEST(a_script_ends_a_line) {
     struct pusher p;
     start();
     pusher_open(&p);
-    CHECK_INT(hub_emit_ack(hub, seen.client, LN_STR("q"), NOTHING, NULL, 0, 10, NULL, NULL), LN_REFUSED);
+    CHECK_INT(hub_emit_ack(hub, seen.client, LN_STR("q"), NOTHING, NULL, 0, 10, NULL, NULL),
+              LN_REFUSED);
     hub_disconnect(hub, seen.client, false);
     web_turn(&p.w);
     CHECK_FRAME(&p.w, "\"code\":4009,\"message\":\"You got disconnected by the app.\"");
@@ -305,5 +331,6 @@ TEST(too_many_messages) {
 TEST_MAIN(T(the_handshake), T(who_is_refused), T(keys_and_versions_that_fit),
           T(the_host_is_guarded_as_everywhere), T(over_capacity),
           T(the_app_that_a_hub_has_of_its_own), T(apps_that_are_not_right), T(ping_and_pong),
-          T(silence_is_asked_about_and_then_ends), T(what_is_no_message_is_told_so),
-          T(who_may_come_is_asked), T(a_script_ends_a_line), T(too_many_messages))
+          T(silence_is_asked_about_and_then_ends), T(control_frames_are_signs_of_life),
+          T(what_is_no_message_is_told_so), T(who_may_come_is_asked), T(a_script_ends_a_line),
+          T(too_many_messages))
