@@ -59,6 +59,7 @@ struct hub_opts {
     int max_clients;      /* 1000 */
     int max_rooms;        /* 1000; a client joins at most 100 */
     size_t max_message;   /* bytes: 1000000, told to clients as maxPayload */
+    bool compress;        /* permessage-deflate, for clients that offer it: false */
     size_t max_queue;     /* bytes for one slow reader: 4 MiB, then it is dropped */
     int rate, rate_burst; /* events a second per client: 50, burst 1200; over it: an error */
     int64_t ping_interval_ms, ping_timeout_ms, connect_timeout_ms; /* 25000 20000 45000 */

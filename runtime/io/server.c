@@ -199,7 +199,10 @@ void server_frames(struct server_peer *p, char *bytes, size_t n) {
         struct ws_event ev;
         size_t used = 0;
         enum ws_result r = ws_parse(&p->ws, bytes, n, &used, &ev);
-        if (r == WS_MORE) return;
+        if (r == WS_MORE) {
+            if (LN_UNLIKELY(p->deflate.on)) ws_parser_idle(&p->ws);
+            return;
+        }
         bytes += used;
         n -= used;
         on_frame(p, r, &ev);
@@ -215,7 +218,11 @@ bool server_send(struct server_peer *p, bool binary, const struct ln_str *pieces
         server_drop(p, WS_POLICY, LN_STR("too slow"));
         return false;
     }
-    ws_write(&p->out, false, true, binary ? WS_BINARY : WS_TEXT, pieces, count);
+    enum ws_op op = binary ? WS_BINARY : WS_TEXT;
+    if (LN_UNLIKELY(p->deflate.on))
+        ws_write_deflated(&p->out, false, op, pieces, count, p->s->zip, &p->deflate);
+    else
+        ws_write(&p->out, false, true, op, pieces, count);
     server_touch(p);
     return true;
 }
@@ -453,6 +460,7 @@ static void on_closer(uv_handle_t *h) {
     void *done_ud = s->done_ud;
     ln_free((char *)s->opts.host);
     ln_slots_free(&s->requests);
+    ws_zip_free(s->zip);
     ln_free(c);
     ln_free(s);
     if (done) done(done_ud);

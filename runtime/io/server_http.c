@@ -101,6 +101,21 @@ static const char *check_upgrade(const struct http_head *h, int *status) {
     return "only WebSocket version 13 is spoken here";
 }
 
+/* The answer of an upgrade that passes, and what it agrees on. */
+static void accept_upgrade(struct server_peer *p, const struct http_head *h,
+                           const char *const *headers) {
+    struct server *s = p->s;
+    struct ln_buf chosen = {0};
+    struct ln_str offers = http_header_get(h, "sec-websocket-extensions");
+    ws_parser_init(&p->ws, true, s->opts.max_message);
+    if (s->opts.deflate && ws_deflate_choose(offers, &p->deflate, &chosen)) {
+        if (!s->zip) s->zip = ws_zip_new();
+        ws_parser_deflate(&p->ws, s->zip, &p->deflate);
+    }
+    server_reply_upgrade(p, http_header_get(h, "sec-websocket-key"), ln_buf_get(&chosen), headers);
+    ln_buf_free(&chosen);
+}
+
 /* True: it is a WebSocket now. */
 static bool upgrade(struct server_peer *p, const struct request *r) {
     static const char *const version[] = {"Sec-WebSocket-Version", "13", NULL};
@@ -121,13 +136,12 @@ static bool upgrade(struct server_peer *p, const struct request *r) {
         server_refuse(p, 503, "too many clients", reply.headers);
         return false;
     }
-    server_reply_upgrade(p, http_header_get(r->head, "sec-websocket-key"), reply.headers);
+    accept_upgrade(p, r->head, reply.headers);
     loop_timer_cancel(s->loop, p->timer);
     p->timer = 0;
     p->state = PEER_OPEN;
     p->is_ws = true;
     s->open++;
-    ws_parser_init(&p->ws, true, s->opts.max_message);
     p->ud = s->cbs->open(s->ud, p, &r->pub);
     server_touch(p);
     return true;

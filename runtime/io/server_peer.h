@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "io/server.h"
+#include "wire/deflate.h"
 #include "wire/http.h"
 
 struct lws;
@@ -42,6 +43,7 @@ struct server_peer {
     struct server_http *http;
     struct ln_buf out;
     struct ws_parser ws;
+    struct ws_deflate deflate;
     void *ud;
     ln_id timer; /* request, then linger */
     int code;    /* how it ended */
@@ -55,6 +57,7 @@ struct server {
     const struct server_cbs *cbs;
     void *ud;
     struct ln_list peers, dirty;
+    struct ws_zip *zip;         /* NULL: nobody compresses yet */
     struct ln_slots requests;   /* those that are not answered yet */
     int conns, open, max_conns; /* connections; those of them that speak WebSocket */
     bool flush_due, is_closing;
@@ -99,7 +102,9 @@ void server_reply_write(struct server_peer *p, const struct server_reply *r);
 /* An error or a refusal as plain text; the connection ends after it. headers: NULL, or as in a
  * reply. */
 void server_refuse(struct server_peer *p, int status, const char *text, const char *const *headers);
-void server_reply_upgrade(struct server_peer *p, struct ln_str key, const char *const *headers);
+/* extensions: what was agreed on; n 0: none. */
+void server_reply_upgrade(struct server_peer *p, struct ln_str key, struct ln_str extensions,
+                          const char *const *headers);
 
 /* --- server_listen.c --- */
 /* Could it be had? False with err; libwebsockets does not say why not. */

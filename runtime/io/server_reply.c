@@ -86,7 +86,8 @@ void server_refuse(struct server_peer *p, int status, const char *text,
     ln_buf_free(&body);
 }
 
-void server_reply_upgrade(struct server_peer *p, struct ln_str key, const char *const *headers) {
+void server_reply_upgrade(struct server_peer *p, struct ln_str key, struct ln_str extensions,
+                          const char *const *headers) {
     char text[WS_KEY_LEN + 1] = {0}, accept[29];
     memcpy(text, key.p, WS_KEY_LEN);
     ws_accept_key(text, accept);
@@ -94,5 +95,7 @@ void server_reply_upgrade(struct server_peer *p, struct ln_str key, const char *
                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
                accept);
+    if (extensions.n > 0)
+        ln_buf_fmt(&p->out, "Sec-WebSocket-Extensions: %.*s\r\n", LN_FMT(extensions));
     write_headers(&p->out, headers);
 }
