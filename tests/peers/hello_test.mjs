@@ -38,6 +38,7 @@ async function greets(connection, person, options = {}) {
     await person.meets("wren");
     await person.says("hi");
     equal(await person.hears("wren"), "Hello, kari!");
+    await within(options.also ?? Promise.resolve(), "what comes beside it");
     equal(await bot.end(), 0, "the bot's exit code");
   } catch (e) {
     throw new Error(`${e.message}\n${bot.out()}${bot.err()}`);
@@ -64,14 +65,24 @@ for (const [name, connection] of ours)
 // --- npm socket.io, all its transports ---
 
 const transports = [
-  ["websocket", `transports = { "websocket" }`],
-  ["polling", `transports = { "polling" }`],
-  ["upgrade", `transports = { "polling", "websocket" }`],
+  ["websocket", `transports = { "websocket" }`, ["websocket"]],
+  ["polling", `transports = { "polling" }`, ["polling"]],
+  ["upgrade", `transports = { "polling", "websocket" }`, ["polling", "websocket"]],
 ];
-for (const [name, options] of transports)
+/** The transports that the bot takes one after the other, once there are as many. */
+const roadOf = (server, count) => new Promise((resolve) => server.io.on("connection", (s) => {
+  if (s.handshake.auth.name !== "wren") return;
+  const names = [s.handshake.query.transport]; // of the first request
+  const look = () => { if (names.length >= count) resolve(names); };
+  if (s.conn.transport.name !== names[0]) names.push(s.conn.transport.name);
+  s.conn.on("upgrade", (t) => { names.push(t.name); look(); });
+  look();
+}));
+for (const [name, options, wanted] of transports)
   test(`npm socket.io, by ${name}`, async () => {
-    const server = await chatServer(0, { transports: ["polling", "websocket"] });
-    await greets(`{ url = "${server.url}", ${options} }`, await bySocketIO(server.url));
+    const server = await chatServer(0, { transports: ["polling", "websocket"] }), road = roadOf(server, wanted.length);
+    await greets(`{ url = "${server.url}", ${options} }`, await bySocketIO(server.url), { also: road });
+    equal(await within(road, "the bot's transports"), wanted);
     await server.close();
   });
 
