@@ -283,6 +283,10 @@ static const char *const hub_options[] = {"host",
                                           "history",
                                           "apps",
                                           "activity_timeout",
+                                          "path",
+                                          "transports",
+                                          "cors",
+                                          "recovery",
                                           NULL};
 
 /* The options as JSON, each of them right; empty: none were given. */

@@ -67,6 +67,73 @@ static void hook_authorize(void *ud, ln_id ticket, struct ln_str request) {
 
 /* --- settings --- */
 
+struct settings { /* what hub_opts only lends */
+    char *host, *path;
+    char **origins, **namespaces;
+    struct hub_app_list apps;
+};
+
+static void settings_free(struct settings *s) {
+    ln_free(s->host);
+    ln_free(s->path);
+    config_list_free(s->origins);
+    config_list_free(s->namespaces);
+    hub_apps_clear(&s->apps);
+}
+
+static bool read_transports(const struct config *c, struct hub_opts *o, struct ln_err *err) {
+    char **list = config_list(c, "hub.transports"), **t = list;
+    const char *origin = config_origin(c, "hub.transports");
+    bool ok = !list || *list;
+    if (list) o->transports = 0;
+    for (; ok && t && *t; t++) {
+        bool polls = strcmp(*t, "polling") == 0;
+        ok = polls || strcmp(*t, "websocket") == 0;
+        o->transports |= polls ? HUB_POLLING : HUB_WEBSOCKET;
+    }
+    if (!ok)
+        ln_fail(err, LN_INVALID, "%s: hub.transports is a list of \"polling\" and \"websocket\"",
+                origin ? origin : "hub");
+    config_list_free(list);
+    return ok;
+}
+
+static bool read_lent(const struct config *c, struct settings *s, struct hub_opts *o,
+                      struct ln_err *err) {
+    struct ln_str json = config_get(c, "hub.apps");
+    s->host = config_text(c, "hub.host");
+    s->path = config_text(c, "hub.path");
+    s->origins = config_list(c, "hub.origins");
+    s->namespaces = config_list(c, "hub.namespaces");
+    if (s->host) o->host = s->host;
+    if (s->path) o->path = s->path;
+    o->origins = (const char *const *)s->origins;
+    o->namespaces = (const char *const *)s->namespaces;
+    if (json.p && !hub_apps_from_json(json, config_origin(c, "hub.apps"), &s->apps, err))
+        return false;
+    o->apps = s->apps.v;
+    o->app_count = s->apps.n;
+    return true;
+}
+
+static void read_limits(const struct config *c, struct hub_opts *o) {
+    o->max_clients = (int)config_int(c, "hub.max_clients", o->max_clients);
+    o->max_rooms = (int)config_int(c, "hub.max_rooms", o->max_rooms);
+    o->max_message = (size_t)config_int(c, "hub.max_message", (int64_t)o->max_message);
+    o->max_queue = (size_t)config_int(c, "hub.max_queue", (int64_t)o->max_queue);
+    /* One message always fits, whatever is set: else it would put out everybody whom it goes to. */
+    o->max_queue = LN_MAX(o->max_queue, o->max_message * 2);
+    o->rate = (int)config_int(c, "hub.rate", o->rate);
+    o->rate_burst = (int)config_int(c, "hub.rate_burst", o->rate_burst);
+    o->ping_interval_ms = config_ms(c, "hub.ping_interval", o->ping_interval_ms);
+    o->ping_timeout_ms = config_ms(c, "hub.ping_timeout", o->ping_timeout_ms);
+    o->connect_timeout_ms = config_ms(c, "hub.connect_timeout", o->connect_timeout_ms);
+    o->leave_grace_ms = config_ms(c, "hub.leave_grace", o->leave_grace_ms);
+    o->recovery_ms = config_ms(c, "hub.recovery", o->recovery_ms);
+    o->history = (size_t)config_int(c, "hub.history", (int64_t)o->history);
+    o->activity_timeout_ms = config_ms(c, "hub.activity_timeout", o->activity_timeout_ms);
+}
+
 bool app_open_hub(struct app *a, bool trace, struct ln_err *err) {
     static const struct hub_hooks hooks = {.admit = hook_admit,
                                            .wants = hook_wants,
@@ -74,49 +141,31 @@ bool app_open_hub(struct app *a, bool trace, struct ln_err *err) {
                                            .client = hook_client,
                                            .authorize = hook_authorize};
     const struct config *c = a->config;
+    struct settings s = {0};
     struct hub_opts o;
-    struct hub_app_list apps = {0};
     hub_opts_init(&o);
-    struct ln_str json = config_get(c, "hub.apps");
-    if (json.p && !hub_apps_from_json(json, config_origin(c, "hub.apps"), &apps, err)) return false;
-    o.apps = apps.v;
-    o.app_count = apps.n;
-    char *host = config_text(c, "hub.host");
-    char **origins = config_list(c, "hub.origins"), **namespaces = config_list(c, "hub.namespaces");
-    if (host) o.host = host;
-    if (origins) o.origins = (const char *const *)origins;
-    if (namespaces) o.namespaces = (const char *const *)namespaces;
-    o.port = (int)config_int(c, "hub.port", HUB_PORT);
-    o.page = config_bool(c, "hub.page", o.page);
-    o.dialect = config_bool(c, "hub.dialect", o.dialect);
-    o.trace = trace;
-    o.max_clients = (int)config_int(c, "hub.max_clients", o.max_clients);
-    o.max_rooms = (int)config_int(c, "hub.max_rooms", o.max_rooms);
-    o.max_message = (size_t)config_int(c, "hub.max_message", (int64_t)o.max_message);
-    o.max_queue = (size_t)config_int(c, "hub.max_queue", (int64_t)o.max_queue);
-    /* One message always fits, whatever is set: else it would put out everybody whom it goes to. */
-    o.max_queue = LN_MAX(o.max_queue, o.max_message * 2);
-    o.rate = (int)config_int(c, "hub.rate", o.rate);
-    o.rate_burst = (int)config_int(c, "hub.rate_burst", o.rate_burst);
-    o.ping_interval_ms = config_ms(c, "hub.ping_interval", o.ping_interval_ms);
-    o.ping_timeout_ms = config_ms(c, "hub.ping_timeout", o.ping_timeout_ms);
-    o.connect_timeout_ms = config_ms(c, "hub.connect_timeout", o.connect_timeout_ms);
-    o.leave_grace_ms = config_ms(c, "hub.leave_grace", o.leave_grace_ms);
-    o.history = (size_t)config_int(c, "hub.history", (int64_t)o.history);
-    o.activity_timeout_ms = config_ms(c, "hub.activity_timeout", o.activity_timeout_ms);
-    a->hub = hub_open(a->loop, &o, &hooks, a, err); /* copies what it keeps */
-    ln_free(host);
-    hub_apps_clear(&apps);
-    config_list_free(origins);
-    config_list_free(namespaces);
+    if (read_lent(c, &s, &o, err) && read_transports(c, &o, err)) {
+        o.port = (int)config_int(c, "hub.port", HUB_PORT);
+        o.page = config_bool(c, "hub.page", o.page);
+        o.dialect = config_bool(c, "hub.dialect", o.dialect);
+        o.cors = config_bool(c, "hub.cors", o.cors);
+        o.trace = trace;
+        read_limits(c, &o);
+        a->hub = hub_open(a->loop, &o, &hooks, a, err); /* copies what it keeps */
+    }
+    settings_free(&s);
     return a->hub != NULL;
 }
 
 char *app_hub_url(struct app *a) {
     char *host = config_text(a->config, "hub.host");
     struct ln_buf url = {0};
-    ln_buf_fmt(&url, host && strchr(host, ':') ? "http://[%s]:%d" : "http://%s:%d",
-               host ? host : "127.0.0.1", hub_port(a->hub));
+    if (host && strncmp(host, "unix:", 5) == 0) {
+        ln_buf_puts(&url, host);
+    } else {
+        ln_buf_fmt(&url, host && strchr(host, ':') ? "http://[%s]:%d" : "http://%s:%d",
+                   host ? host : "127.0.0.1", hub_port(a->hub));
+    }
     ln_buf_cstr(&url);
     ln_free(host);
     return ln_buf_take(&url, NULL);
