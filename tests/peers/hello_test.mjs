@@ -92,7 +92,7 @@ test("python-socketio's server", async () => {
   const port = await closed();
   const server = await program("/usr/bin/python3", ["tests/peers/python_chat.py", String(port)], port);
   await greets(`{ url = "http://127.0.0.1:${port}" }`, await bySocketIO(`http://127.0.0.1:${port}`));
-  await server.stop();
+  await server.stop("SIGKILL"); // it would wait for those who are still there
 });
 
 // --- behind nginx with TLS ---
