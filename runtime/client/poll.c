@@ -23,6 +23,7 @@
 enum {
     CLOSE_TIMEOUT_MS = 5000, /* from our wish to end until nobody is listened to any more */
     POST_TIMEOUT_MS = 20000,
+    BODY_PACKETS = 16,       /* python-engineio takes no more in one body */
     ANSWER_BYTES = 64 << 20, /* of a body with many packets; each has its own limit */
     BODY_SHOWN = 200
 };
@@ -163,11 +164,13 @@ static void get(struct poll *p) {
 
 /* As many packets as the server takes in one body; one at least. */
 static size_t body_bytes(const struct poll *p) {
-    size_t limit = p->line->max_payload;
-    if (limit == 0 || p->out.n <= limit) return p->out.n;
-    const char *cut = memrchr(p->out.p, EIO_SEPARATOR, limit + 1);
-    if (!cut) cut = memchr(p->out.p, EIO_SEPARATOR, p->out.n);
-    return cut ? (size_t)(cut - p->out.p) : p->out.n;
+    size_t limit = p->line->max_payload, n = 0, pos = 0;
+    struct ln_str packet;
+    for (int i = 0; i < BODY_PACKETS && eio_payload_each(ln_buf_get(&p->out), &pos, &packet); i++) {
+        if (i > 0 && limit > 0 && pos - 1 > limit) break;
+        n = pos - 1; /* where the packet ends */
+    }
+    return n;
 }
 
 static void flush(void *ud) {
@@ -226,13 +229,16 @@ static void no_handshake(struct poll *p, struct ln_str body) {
 static void deliver(struct poll *p, struct ln_str body) {
     struct line *ln = p->line;
     struct ln_str packet;
-    size_t pos = 0;
+    size_t pos = 0, most = p->opts->max_message / 3 * 4 + 8; /* as base64 */
     while (!p->ended && !ln->is_lost && eio_payload_each(body, &pos, &packet)) {
-        if (packet.n > 0)
-            line_message(ln, false, (char *)(uintptr_t)packet.p, packet.n);
-        else
+        if (packet.n == 0)
             line_fail(ln, "parse error", LN_PROTOCOL,
                       "a polling answer is empty, or has an empty packet");
+        else if (packet.n > most)
+            line_fail(ln, "transport error", LN_FULL,
+                      "the server sent a message of %zu bytes (max_message)", packet.n);
+        else
+            line_message(ln, false, (char *)(uintptr_t)packet.p, packet.n);
     }
 }
 

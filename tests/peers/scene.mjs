@@ -28,11 +28,16 @@ function queue() {
   };
 }
 
-export async function play(file, url, linnet) {
+/** how.transports: the bot's; how.people: those of the people (websocket). Returns what the bot said to its terminal. */
+export async function play(file, url, linnet, how = {}) {
+  const target = how.transports
+    ? ["--set", `connections.hub=${JSON.stringify({ url, transports: how.transports })}`]
+    : ["--set", `connections.hub="${url}"`, "--", url];
+  const transports = how.people ?? ["websocket"];
   const lines = readFileSync(file, "utf8").split("\n").map((l) => l.trim()).filter((l) => l && !l.startsWith("#"));
   const people = new Map(), said = queue();
   let bot, talk = "", botNames = new Set(), place = "lobby";
-  const watcher = io(url, { transports: ["websocket"], auth: { name: "watcher" }, forceNew: true });
+  const watcher = io(url, { transports, auth: { name: "watcher" }, forceNew: true });
   await new Promise((r) => watcher.on("connect", r));
   const inRoom = async (who, room) => {
     const end = Date.now() + WAIT;
@@ -46,7 +51,7 @@ export async function play(file, url, linnet) {
   };
   const person = async (name) => {
     if (people.has(name)) return people.get(name);
-    const socket = io(url, { transports: ["websocket"], auth: { name, id: `u-${name}` }, forceNew: true });
+    const socket = io(url, { transports, auth: { name, id: `u-${name}` }, forceNew: true });
     people.set(name, socket);
     const seen = new Set();
     socket.on("message", (m) => {
@@ -62,7 +67,7 @@ export async function play(file, url, linnet) {
     for (const line of lines) {
       let m;
       if ((m = line.match(/^bot (\S+)$/))) {
-        bot = spawn(linnet, ["run", m[1], "--set", `connections.hub="${url}"`, "--", url], { stdio: ["ignore", "pipe", "pipe"] });
+        bot = spawn(linnet, ["run", m[1], ...target], { stdio: ["ignore", "pipe", "pipe"] });
         process.on("exit", () => bot.kill("SIGKILL"));
         bot.stderr.on("data", (d) => (talk += d));
         bot.stdout.on("data", (d) => (talk += d));
@@ -103,4 +108,5 @@ export async function play(file, url, linnet) {
       if (code !== 0) throw new Error(`the bot ended with ${code}\n${talk}`); // a sanitizer's report, too
     }
   }
+  return talk;
 }

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+// Our client over every transport: npm socket.io and python-socketio's servers, and our own hub;
+// fall-back, sticky cookies, recovery. transports_test.mjs LINNET [PART OF A NAME]
+import { createServer, request } from "node:http";
+import { connect as dial } from "node:net";
+import { Server } from "socket.io";
+import { chatServer } from "./chat_server.mjs";
+import { program } from "./servers.mjs";
+import { closed } from "./shell.mjs";
+import { play } from "./scene.mjs";
+import { test, equal, ok, within, start, hub, main } from "./lib.mjs";
+
+const linnet = process.argv[2];
+const roads = { websocket: ["websocket"], polling: ["polling"], upgrade: ["polling", "websocket"] };
+const ends = { websocket: "websocket", polling: "polling", upgrade: "websocket" };
+const until = (what, condition) =>
+  within(new Promise((r) => { const look = () => (condition() ? r() : setTimeout(look, 10)); look(); }), what, 20000);
+
+/** Writes down by which transport each engine came, and which of them it changed to. */
+function watch(io) {
+  const seen = [];
+  io.engine.on("connection", (s) => {
+    seen.push(s.transport.name);
+    s.on("upgrade", (t) => seen.push(`> ${t.name}`));
+  });
+  return seen;
+}
+
+// --- the same bot ---
+
+for (const road of ["polling", "upgrade"]) {
+  test(`hello.scene by ${road} on npm socket.io`, async () => {
+    const server = await chatServer(0, { transports: ["polling", "websocket"] });
+    const seen = watch(server.io);
+    await play("tests/scenes/hello.scene", server.url, linnet, { transports: roads[road] });
+    ok(seen.includes("polling"), `the bot polls: ${seen}`);
+    equal(seen.includes("> websocket"), road === "upgrade", "upgraded");
+    await server.close();
+  });
+  test(`hello.scene by ${road} on our hub`, async () => {
+    const h = await hub(linnet);
+    await play("tests/scenes/hello.scene", h.url, linnet, { transports: roads[road] });
+    equal(await h.end(), 0, "the hub's exit code");
+  });
+}
+
+test("a server that knows polling only: the bot falls back by itself, and says so", async () => {
+  const server = await chatServer(0, { transports: ["polling"] });
+  const seen = watch(server.io);
+  const talk = await play("tests/scenes/hello.scene", server.url, linnet, { people: ["polling"] });
+  ok(seen.every((t) => t === "polling"), `${seen}`);
+  equal((talk.match(/connected by polling, because upgrade: HTTP 400/g) ?? []).length, 1, "said once");
+  await server.close();
+});
+
+// --- everything that goes over a line ---
+
+function everything(options = {}) {
+  const io = new Server(0, options);
+  io.on("connection", (s) => {
+    let count = 0;
+    s.on("mixed", (text, data, ack) => ack({ text, got: data }));
+    s.on("same", (x, ack) => ack(x));
+    s.on("count", (n) => { if (n === count + 1) count++; });
+    s.on("counted", (ack) => ack(count));
+    s.on("ask me", async (ack) => ack((await s.timeout(5000).emitWithAck("question", { n: 7 })).answer));
+    s.on("ticks", (n) => { for (let i = 1; i <= n; i++) s.emit("tick", i); });
+  });
+  io.of("/admin").on("connection", (s) => { s.emit("hi", "admin"); s.on("same", (x, ack) => ack(x)); });
+  return { io, url: `http://127.0.0.1:${io.httpServer.address().port}`, close: () => new Promise((r) => io.close(r)) };
+}
+
+for (const road of Object.keys(roads)) {
+  const run = async (url) => {
+    const script = await start(linnet, ["run", "tests/peers/transports_script.lua", "--", url, ...roads[road]]);
+    equal(await within(script.exited, "the script to end", 30000), 0, script.out() + script.err());
+    equal(script.err().match(/transport (\w+)/)?.[1], ends[road], "transport");
+  };
+  test(`everything by ${road} on npm socket.io`, async () => {
+    const server = everything();
+    const seen = watch(server.io), gone = new Promise((r) => server.io.of("/").on("connection", (s) => s.on("disconnect", r)));
+    await run(server.url);
+    equal(seen[0], roads[road][0]);
+    ok(/client namespace disconnect|transport close/.test(await within(gone, "the server to hear of the end")), "left politely");
+    await server.close();
+  });
+  test(`everything by ${road} on python-socketio's server`, async () => {
+    const port = await closed();
+    const server = await program("/usr/bin/python3", ["tests/peers/python_server.py", String(port)], port);
+    await run(`http://127.0.0.1:${port}`);
+    await server.stop();
+  });
+}
+
+// --- recovery ---
+
+for (const road of ["websocket", "polling"]) {
+  test(`recovery by ${road} on npm socket.io: what was missed, and a gap when the server forgot`, async () => {
+    const options = { connectionStateRecovery: {}, pingInterval: 300, pingTimeout: 300 };
+    let server = everything(options);
+    const port = new URL(server.url).port;
+    const joined = (io) => new Promise((r) => io.on("connection", r));
+    let next = joined(server.io);
+    const script = await start(linnet, ["run", "tests/peers/recovery_script.lua", "--", server.url, road]);
+    const first = await within(next, "the script to come");
+    server.io.emit("m", 1);
+    await until("m 1", () => /m 1/.test(script.err()));
+    next = joined(server.io);
+    first.conn.close(); // the transport, without a word of the namespace
+    for (const n of [2, 3]) server.io.emit("m", n);
+    const second = await within(next, "the script to come back");
+    equal([second.recovered, second.id === first.id], [true, true], "the server's view");
+    server.io.emit("m", 4);
+    await until("m 4", () => /m 4/.test(script.err()));
+    await server.close();
+    server = everything({ ...options });
+    await server.close(); // another port: until ours is free again
+    server = { io: new Server(Number(port), options) };
+    await within(joined(server.io), "the script at the new server");
+    await until("the gap", () => / gap /.test(script.err()) && /false false/.test(script.err()));
+    server.io.emit("end");
+    equal(await within(script.exited, "the script"), 0, script.err());
+    equal(script.err().split("\n").map((l) => l.match(/recovery_script +(.*)/)?.[1]).filter((l) => l),
+      ["connect true false", "m 1", "m 2", "m 3", "connect false true", "m 4", "gap the server did not know the session any more", "connect false false"]);
+    ok(/events may have been missed: the server did not know/.test(script.err()), script.err());
+    await new Promise((r) => server.io.close(r));
+  });
+}
+
+// --- two servers behind a balancer that goes by a cookie ---
+
+function balancer(targets) {
+  let turn = 0;
+  const pick = (req) => {
+    const known = /(?:^|; )node=(\d)/.exec(req.headers.cookie ?? "");
+    return known ? { node: Number(known[1]) } : { node: turn++ % targets.length, fresh: true };
+  };
+  const server = createServer((req, res) => {
+    const { node, fresh } = pick(req);
+    const on = request({ host: "127.0.0.1", port: targets[node], path: req.url, method: req.method, headers: req.headers }, (answer) => {
+      const headers = { ...answer.headers, ...(fresh && { "set-cookie": [`node=${node}; Path=/; HttpOnly`, "noise=1; Path=/nowhere"] }) };
+      res.writeHead(answer.statusCode, headers);
+      answer.pipe(res);
+    });
+    on.on("error", () => res.destroy());
+    res.on("close", () => on.destroy());
+    req.pipe(on);
+  });
+  server.on("upgrade", (req, socket, head) => {
+    const { node } = pick(req);
+    const lines = Object.entries(req.headers).map(([k, v]) => `${k}: ${v}\r\n`).join("");
+    const on = dial(targets[node], "127.0.0.1", () => { on.write(`GET ${req.url} HTTP/1.1\r\n${lines}\r\n`); on.write(head); on.pipe(socket); socket.pipe(on); });
+    for (const s of [on, socket]) s.on("error", () => { on.destroy(); socket.destroy(); });
+  });
+  return new Promise((r) => server.listen(0, "127.0.0.1", () => r({ server, url: `http://127.0.0.1:${server.address().port}` })));
+}
+
+for (const road of ["polling", "upgrade"]) {
+  test(`${road} through a balancer with a sticky cookie`, async () => {
+    const servers = [everything(), everything()];
+    const { server, url } = await balancer(servers.map((s) => Number(new URL(s.url).port)));
+    const script = await start(linnet, ["run", "tests/peers/transports_script.lua", "--", url, ...roads[road]]);
+    equal(await within(script.exited, "the script to end", 30000), 0, script.out() + script.err());
+    equal(script.err().match(/transport (\w+)/)?.[1], ends[road]);
+    server.closeAllConnections();
+    server.close();
+    for (const s of servers) await s.close();
+  });
+}
+
+await main();
