@@ -179,7 +179,7 @@ static void push_rooms(lua_State *L, struct hub *h, ln_id id) {
 }
 
 static const char *const client_fields[] = {"id",        "namespace", "user",  "ip", "protocol",
-                                            "connected", "uptime",    "rooms", NULL};
+                                            "connected", "uptime",    "rooms", "claims", NULL};
 
 static int client_field(lua_State *L, const char *name) {
     ln_id id = *(ln_id *)lua_touserdata(L, 1);
@@ -200,6 +200,8 @@ static int client_field(lua_State *L, const char *name) {
         lua_pushnumber(L, (double)(ln_wall_ms() - (int64_t)info.connected_at_ms) / 1000.0);
     } else if (strcmp(name, "rooms") == 0) {
         push_rooms(L, h, id);
+    } else if (strcmp(name, "claims") == 0) {
+        if (!info.claims.p || !lua_json_decode(L, info.claims, NULL)) lua_pushnil(L);
     } else if (strcmp(name, "id") == 0) {
         push_str(L, info.sid);
     } else if (strcmp(name, "namespace") == 0) {

@@ -29,7 +29,7 @@ struct question {
     ln_id ticket;
     ln_id *fns;
     size_t n, next;
-    char *texts[3];
+    char *texts[4];
     struct ln_buf said; /* JSON: the last table that was returned for `true` */
 };
 
@@ -163,6 +163,7 @@ static int admit_push(lua_State *L, char *const *texts) {
         }
         lua_setfield(L, -2, "headers");
     }
+    if (texts[3] && lua_json_decode(L, ln_str(texts[3]), NULL)) lua_setfield(L, -2, "claims");
     if (!lua_json_decode(L, ln_str(texts[1]), NULL)) lua_newtable(L);
     return 2;
 }
@@ -195,6 +196,8 @@ void hub_ask_admit(struct app *app, ln_id ticket, struct ln_str nsp, struct ln_s
     q->texts[0] = ln_str_dup(nsp);
     q->texts[1] = object_or_empty(auth);
     q->texts[2] = object_or_empty(headers_json);
+    struct ln_str claims = hub_ticket_claims(app->hub, ticket); /* of its token */
+    if (claims.p) q->texts[3] = ln_str_dup(claims);
     ask_next(q);
 }
 

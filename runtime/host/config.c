@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "host/hub_apps_opt.h"
+#include "host/hub_jwt_opt.h"
 
 enum kind { STRING, INTEGER, BOOLEAN, DURATION, LIST, SIZE, ANY };
 static const char *const kind_words[] = {"a string",          "a whole number",
@@ -36,6 +37,7 @@ static const struct known {
     {"hub.path", STRING, 0, 0},
     {"hub.transports", LIST, 0, 0},
     {"hub.cors", BOOLEAN, 0, 0},
+    {"hub.compress", BOOLEAN, 0, 0},
     {"hub.recovery", DURATION, 0, DAY_MS},
     {"hub.namespaces", LIST, 0, 0},
     {"hub.page", BOOLEAN, 0, 0},
@@ -52,6 +54,7 @@ static const struct known {
     {"hub.leave_grace", DURATION, 0, DAY_MS},
     {"hub.history", INTEGER, 0, 10000},
     {"hub.apps", ANY, 0, 0}, /* hub_apps_opt.c */
+    {"hub.jwt", ANY, 0, 0},  /* hub_jwt_opt.c */
     {"hub.activity_timeout", DURATION, 1000, DAY_MS},
     {"limits.memory", SIZE, 0, 1024 * GIB},
     {"limits.budget_warn", DURATION, 0, DAY_MS},
@@ -398,10 +401,17 @@ static bool accepts_apps(struct ln_str json, const char *origin, struct ln_err *
     return ok;
 }
 
+static bool accepts_jwt(struct ln_str json, const char *origin, struct ln_err *err) {
+    struct hub_jwt_opts *o = hub_jwt_from_json(json, origin, err);
+    hub_jwt_clear(o);
+    return o != NULL;
+}
+
 bool config_accepts(const char *path, struct ln_str json, const char *origin, struct ln_err *err) {
     const struct known *k = known_or_fail(path, origin, err);
     if (!k) return false;
     if (strcmp(path, "hub.apps") == 0) return accepts_apps(json, origin, err);
+    if (strcmp(path, "hub.jwt") == 0) return accepts_jwt(json, origin, err);
     if (is_of(k, json)) return true;
     struct ln_buf words = {0};
     wants(k, &words);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/hub_apps_opt.h"
+#include "host/hub_jwt_opt.h"
 
 #define TRACE_TEXT 200 /* bytes of the arguments that a record shows */
 
@@ -71,6 +72,7 @@ struct settings { /* what hub_opts only lends */
     char *host, *path;
     char **origins, **namespaces;
     struct hub_app_list apps;
+    struct hub_jwt_opts *jwt;
 };
 
 static void settings_free(struct settings *s) {
@@ -79,6 +81,7 @@ static void settings_free(struct settings *s) {
     config_list_free(s->origins);
     config_list_free(s->namespaces);
     hub_apps_clear(&s->apps);
+    hub_jwt_clear(s->jwt);
 }
 
 static bool read_transports(const struct config *c, struct hub_opts *o, struct ln_err *err) {
@@ -113,6 +116,10 @@ static bool read_lent(const struct config *c, struct settings *s, struct hub_opt
         return false;
     o->apps = s->apps.v;
     o->app_count = s->apps.n;
+    json = config_get(c, "hub.jwt");
+    if (json.p) s->jwt = hub_jwt_from_json(json, config_origin(c, "hub.jwt"), err);
+    o->jwt = s->jwt;
+    if (json.p && !s->jwt) return false;
     return true;
 }
 
