@@ -156,6 +156,7 @@ bool app_open_hub(struct app *a, bool trace, struct ln_err *err) {
         o.page = config_bool(c, "hub.page", o.page);
         o.dialect = config_bool(c, "hub.dialect", o.dialect);
         o.cors = config_bool(c, "hub.cors", o.cors);
+        o.compress = config_bool(c, "hub.compress", o.compress);
         o.trace = trace;
         read_limits(c, &o);
         a->hub = hub_open(a->loop, &o, &hooks, a, err); /* copies what it keeps */
