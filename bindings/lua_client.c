@@ -198,6 +198,8 @@ static int client_field(lua_State *L, const char *name) {
         lua_setfield(L, -2, "name");
     } else if (strcmp(name, "uptime") == 0) {
         lua_pushnumber(L, (double)(ln_wall_ms() - (int64_t)info.connected_at_ms) / 1000.0);
+    } else if (strcmp(name, "recovered") == 0) {
+        lua_pushboolean(L, info.recovered);
     } else if (strcmp(name, "rooms") == 0) {
         push_rooms(L, h, id);
     } else if (strcmp(name, "claims") == 0) {

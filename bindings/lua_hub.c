@@ -36,6 +36,16 @@ static void answer_give(lua_State *L, struct answer *a, int first, int last) {
     out_done(L, &out);
 }
 
+/* The caller learns at once that nothing else will come. What failed is told by the log alone. */
+static void answer_failed(struct app *app, struct answer *a) {
+    if (a->is_given || !app->hub) return;
+    a->is_given = true;
+    hub_ack(app->hub, a->client, a->ack,
+            LN_STR("{\"ok\":false,\"error\":{\"code\":\"refused\","
+                   "\"message\":\"the handler failed\"}}"),
+            NULL, 0);
+}
+
 static int answer_call(lua_State *L) {
     answer_give(L, lua_touserdata(L, lua_upvalueindex(1)), 1, lua_gettop(L));
     return 0;
@@ -46,22 +56,22 @@ struct hub_call {
     struct dispatch d; /* first: dispatch_push takes it */
     struct seat_item item;
     struct script *script;
-    ln_id client;
-    int64_t ack;
-    int answer; /* registry reference of struct answer */
+    int ref;               /* registry reference of … */
+    struct answer *answer; /* NULL: none is asked for */
 };
 
 static void call_drop(struct seat_item *it) {
     struct hub_call *hc = LN_CONTAINER(it, struct hub_call, item);
-    lua_call_unref(hc->script, hc->answer);
+    lua_call_unref(hc->script, hc->ref);
     ln_free(hc);
 }
 
 static void call_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
     struct hub_call *hc = ud;
     int last = lua_gettop(L);
-    bool answers = !err && n > 0 && hc->answer != LUA_NOREF;
-    if (answers) lua_rawgeti(L, LUA_REGISTRYINDEX, hc->answer);
+    bool answers = !err && n > 0 && hc->answer;
+    if (err && hc->answer) answer_failed(hc->script->app, hc->answer);
+    if (answers) lua_rawgeti(L, LUA_REGISTRYINDEX, hc->ref);
     seat_drop(&hc->item); /* before what may raise */
     if (answers) answer_give(L, lua_touserdata(L, -1), last - n + 1, last);
 }
@@ -84,7 +94,8 @@ static void answer_push(lua_State *L, struct lua_listener *ll, const struct even
     struct answer *a = lua_newuserdatauv(L, sizeof *a, 0);
     *a = (struct answer){he->client, ev->ack, false};
     lua_pushvalue(L, -1);
-    hc->answer = luaL_ref(L, LUA_REGISTRYINDEX);
+    hc->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    hc->answer = a;
     lua_pushcclosure(L, answer_call, 1);
 }
 
@@ -92,11 +103,11 @@ static ln_status on_hub_event(struct listener *l, struct event *ev) {
     struct lua_listener *ll = LN_CONTAINER(l, struct lua_listener, l);
     const struct hub_event *he = ev->source;
     struct ln_str nsp = he->nsp.n ? he->nsp : LN_STR("/");
-    if (!ln_str_is(nsp, ll->more->nsp)) return LN_OK;
+    if (!hub_nsp_fits(ll->more->nsp, nsp)) return LN_OK;
     struct hub_call *hc = ln_new(struct hub_call);
     hc->d = (struct dispatch){.ll = ll, .ev = ev};
     hc->script = ll->script;
-    hc->answer = LUA_NOREF;
+    hc->ref = LUA_NOREF;
     seat_own(ll->script->seat, &hc->item, "call", call_drop);
     struct lua_call c = {.script = ll->script,
                          .fn = ll->fn,
