@@ -178,8 +178,9 @@ static void push_rooms(lua_State *L, struct hub *h, ln_id id) {
     lua_json_mark_array(L);
 }
 
-static const char *const client_fields[] = {"id",        "namespace", "user",  "ip", "protocol",
-                                            "connected", "uptime",    "rooms", "claims", NULL};
+static const char *const client_fields[] = {"id",        "namespace", "user",   "ip",
+                                            "protocol",  "connected", "uptime", "rooms",
+                                            "recovered", "claims",    NULL};
 
 static int client_field(lua_State *L, const char *name) {
     ln_id id = *(ln_id *)lua_touserdata(L, 1);

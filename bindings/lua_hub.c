@@ -275,31 +275,13 @@ static const struct type_desc target_type = {
 
 /* --- linnet.hub --- */
 
-static const char *const hub_options[] = {"host",
-                                          "port",
-                                          "origins",
-                                          "namespaces",
-                                          "page",
-                                          "dialect",
-                                          "max_clients",
-                                          "max_rooms",
-                                          "max_message",
-                                          "max_queue",
-                                          "rate",
-                                          "rate_burst",
-                                          "ping_interval",
-                                          "ping_timeout",
-                                          "connect_timeout",
-                                          "leave_grace",
-                                          "history",
-                                          "apps",
-                                          "jwt",
-                                          "activity_timeout",
-                                          "path",
-                                          "transports",
-                                          "cors",
-                                          "recovery",
-                                          NULL};
+static const char *const hub_options[] = {
+    "host",        "port",        "origins",       "namespaces",   "page",
+    "dialect",     "max_clients", "max_rooms",     "max_message",  "max_queue",
+    "rate",        "rate_burst",  "ping_interval", "ping_timeout", "connect_timeout",
+    "leave_grace", "history",     "apps",          "jwt",          "activity_timeout",
+    "path",        "transports",  "cors",          "recovery",     "compress",
+    NULL};
 
 /* The options as JSON, each of them right; empty: none were given. */
 static struct ln_str read_options(lua_State *L, int idx) {
