@@ -18,17 +18,21 @@ static void doctor_config(struct doctor *d);
 static const struct {
     const char *name;
     void (*begin)(struct doctor *d);
+    const char *late; /* what to do when it does not end; NULL: the usual words */
 } steps[] = {
-    {"config", doctor_config},
-    {"dns", doctor_dns},
-    {"proxy", doctor_proxy},
-    {"tcp", doctor_tcp},
-    {"tls", doctor_tls},
-    {"upgrade", doctor_upgrade},
-    {"handshake", doctor_handshake},
-    {"auth", doctor_auth},
-    {"join", doctor_join},
-    {"round trip", doctor_round_trip},
+    {"config", doctor_config, NULL},
+    {"dns", doctor_dns,
+     "The resolver of this machine does not answer: is the network there, and does "
+     "/etc/resolv.conf name a server that works?"},
+    {"proxy", doctor_proxy,
+     "The proxy does not answer. Without it: proxy = \"none\" (--proxy none)."},
+    {"tcp", doctor_tcp, NULL},
+    {"tls", doctor_tls, NULL},
+    {"upgrade", doctor_upgrade, NULL},
+    {"handshake", doctor_handshake, NULL},
+    {"auth", doctor_auth, NULL},
+    {"join", doctor_join, NULL},
+    {"round trip", doctor_round_trip, NULL},
 };
 
 bool doctor_is_at(const struct doctor *d, const char *name) {
@@ -113,10 +117,14 @@ static void on_late(void *ud) {
     struct doctor *d = ud;
     char text[32];
     ln_duration_text(d->step_ms, text, sizeof text);
-    doctor_advise(d,
-                  "The server lets us get as far as '%s' and then says nothing for %s. Is it the "
-                  "right kind of server (the option 'protocol'), or does it hang?",
-                  steps[d->at].name, text);
+    if (steps[d->at].late)
+        doctor_advise(d, "%s", steps[d->at].late);
+    else
+        doctor_advise(
+            d,
+            "The server lets us get as far as '%s' and then says nothing for %s. Is it the "
+            "right kind of server (the option 'protocol'), or does it hang?",
+            steps[d->at].name, text);
     doctor_fail(d, EXIT_NO_CONNECTION, "no answer within %s", text);
 }
 

@@ -93,12 +93,14 @@ const struct conn_sink doctor_sink = {sink_wants, sink_event, sink_auth, sink_co
                                       sink_rejoined};
 
 void doctor_auth(struct doctor *d) {
-    if (d->proto == DOCTOR_RAW) {
+    if (d->proto == DOCTOR_RAW && !d->o.room) {
         ln_buf_puts(&d->text, "none after the upgrade");
         doctor_skip(d);
         return;
     }
-    if (d->proto == DOCTOR_PUSHER)
+    if (d->proto == DOCTOR_RAW)
+        ln_buf_puts(&d->text, "none after the upgrade, but a connection for the room");
+    else if (d->proto == DOCTOR_PUSHER)
         ln_buf_puts(&d->text, "the app's key");
     else
         ln_buf_fmt(&d->text, "namespace %s, %s", d->plan.url.path[0] ? d->plan.url.path : "/",
@@ -204,9 +206,8 @@ void doctor_drop_join(struct doctor *d) {
 }
 
 void doctor_join(struct doctor *d) {
-    if (!d->o.room || d->proto == DOCTOR_RAW) {
-        ln_buf_puts(&d->text,
-                    d->o.room ? "a plain WebSocket knows no rooms" : "no --room was given");
+    if (!d->o.room) {
+        ln_buf_puts(&d->text, "no --room was given");
         doctor_skip(d);
     } else if (conn_has_rooms(d->conn)) {
         ln_buf_puts(&d->text, d->o.room);

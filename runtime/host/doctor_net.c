@@ -62,7 +62,7 @@ struct doctor *doctor_probe_closed(struct doctor_probe *p) {
 
 /* --- dns --- */
 
-static void say_addresses(struct doctor *d, const char *host, const struct addrinfo *list) {
+static void say_addresses(struct doctor *d, const struct addrinfo *list) {
     struct ln_buf all = {0}, json = {0};
     size_t n = 0;
     for (const struct addrinfo *a = list; a && n < TRIED_ADDRESSES; a = a->ai_next) {
@@ -72,8 +72,7 @@ static void say_addresses(struct doctor *d, const char *host, const struct addri
         ln_buf_fmt(&all, "%s%s", n ? "," : "", ip);
         ln_buf_puts(&json, n ? "," : "[");
         ln_json_quote(&json, ln_str(ip));
-        if (n == 0) ln_buf_fmt(&d->text, "%s → ", host);
-        if (n < SHOWN_ADDRESSES) ln_buf_fmt(&d->text, "%s%s", n ? ", " : "", ip);
+        if (n < SHOWN_ADDRESSES) ln_buf_fmt(&d->text, "%s%s", n ? ", " : " → ", ip);
         n++;
     }
     if (n > SHOWN_ADDRESSES) ln_buf_fmt(&d->text, " and %zu more", n - SHOWN_ADDRESSES);
@@ -88,11 +87,10 @@ static void on_looked_up(void *ud, const struct addrinfo *list, const char *why)
     struct doctor *d = ud;
     d->lookup = NULL;
     if (list) {
-        say_addresses(d, d->plan.url.host, list);
+        say_addresses(d, list);
         doctor_ok(d);
         return;
     }
-    ln_buf_puts(&d->text, d->plan.url.host);
     doctor_advise(d,
                   "There is no address for '%s'. Is the name written correctly, and does this "
                   "machine have a working resolver (try: getent hosts %s)?",
@@ -121,6 +119,8 @@ void doctor_dns(struct doctor *d) {
         d->addresses = ln_strdup(u->host);
         doctor_ok(d);
     } else {
+        ln_buf_puts(&d->text, u->host);
+        if (ln_fault("stream.dns_hang")) return; /* as a resolver that never answers */
         d->lookup = resolve(d->loop, u->host, on_looked_up, d);
     }
 }
@@ -199,6 +199,9 @@ static void blame_tcp(struct doctor *d, ln_status code) {
         doctor_advise(
             d, "Nobody listens at %s. Is the server running, and may this user open the socket?",
             u->unix_path);
+    else if (code == LN_REFUSED && strcmp(d->o.target, "hub") == 0)
+        doctor_advise(d, "No hub is there: 'linnet dev' or 'linnet hub' starts one; for another "
+                         "port: --set hub.port=N.");
     else if (code == LN_REFUSED)
         doctor_advise(d,
                       "Nobody listens on port %d of %s. Is the server running, on this port, and "

@@ -43,9 +43,23 @@ static bool token_in(const char *json, struct ln_jwt *t, struct ln_buf *text) {
     return false;
 }
 
+static bool token_in_query(const char *query, struct ln_jwt *t, struct ln_buf *text) {
+    while (query) {
+        const char *value = strchr(query, '='), *next = strchr(query, '&');
+        size_t n = next ? (size_t)(next - query) : strlen(query);
+        ln_buf_clear(text);
+        if (value && value < query + n &&
+            ln_percent_decode(text, (struct ln_str){value + 1, n - (size_t)(value + 1 - query)}) &&
+            token_of(ln_buf_get(text), t))
+            return true;
+        query = next ? next + 1 : NULL;
+    }
+    return false;
+}
+
 bool doctor_sends_auth(const struct doctor *d) {
     const struct conn_opts *o = d->o.conn;
-    if (o->auth || d->plan.url.user) return true;
+    if (o->auth || d->plan.url.user || d->plan.url.query) return true;
     for (size_t i = 0; i < d->plan.header_count; i++) {
         const char *name = d->plan.headers[i].name;
         if (strcasecmp(name, "Authorization") == 0 || strcasecmp(name, "Cookie") == 0) return true;
@@ -98,7 +112,7 @@ bool doctor_token_words(struct doctor *d, struct ln_buf *out) {
     struct ln_jwt t = {0};
     struct ln_buf text = {0};
     bool is_jwt = token_in(o->auth, &t, &text) || token_in(o->headers, &t, &text) ||
-                  token_in(o->query, &t, &text);
+                  token_in(o->query, &t, &text) || token_in_query(d->plan.url.query, &t, &text);
     bool told = is_jwt && time_words(&t, d, out);
     told |= is_jwt && skew_words(d, out);
     if (is_jwt && !told) {

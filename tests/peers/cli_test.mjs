@@ -11,7 +11,7 @@ import { linnet, env, folder, run, says, closed, until } from "./shell.mjs";
 test("help, version", () => {
   const help = run(["help"]);
   equal([help.code, help.err], [0, ""]);
-  for (const verb of ["run", "dev", "hub", "new", "listen", "emit", "call", "check", "version", "help"]) says(help, new RegExp(`^  ${verb} `, "m"));
+  for (const verb of ["run", "dev", "hub", "new", "listen", "emit", "call", "doctor", "check", "version", "help"]) says(help, new RegExp(`^  ${verb} `, "m"));
   equal(run([]).out, help.out, "linnet alone");
   equal(run(["--help"]).out, help.out);
   says(run(["help", "listen"]), /--count=N/);

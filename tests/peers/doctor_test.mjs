@@ -133,6 +133,12 @@ staged("a plain WebSocket", async () => {
   equal([r.steps.handshake.verdict, r.steps.auth.verdict, r.steps["round trip"].verdict], ["skipped", "skipped", "ok"]);
 });
 
+staged("a plain WebSocket with a room: our hub's", async () => {
+  const h = await hub(linnet);
+  await finds([`ws://127.0.0.1:${h.port}/ws?name=dora`, "--protocol", "ws", "--room", "lobby"], { code: 0, says: [/lobby, by the event 'join'/, /All is well/] });
+  equal(await h.end(), 0);
+});
+
 // --- settings, name, port ---
 
 staged("an unknown connection", () => finds(["scool"], { step: "config", code: 78, says: [/no connection 'scool'/, /did you mean 'school'/], options: { cwd: folder({ "linnet.cfg.lua": 'connections = { school = "ws://127.0.0.1:1" }\n' }) } }));
@@ -148,6 +154,7 @@ staged("a Unix socket, and one that is not there", async () => {
   await finds([`ws+unix://${dir}/none.sock:/`], { step: "tcp", code: 69, says: [/Nobody listens at .*none\.sock/] });
 });
 staged("a port on which nobody listens", async () => finds([`ws://127.0.0.1:${await closed()}`], { step: "tcp", code: 69, says: [/connection refused/i, /Nobody listens on port \d+/] }));
+staged("no hub on this machine", async () => finds(["hub", "--set", `hub.port=${await closed()}`], { step: "tcp", code: 69, says: [/No hub is there: 'linnet dev'/] }));
 staged("one that takes the connection and says nothing", async () => {
   const port = await tcp(() => {});
   await finds(["quiet"], { step: "upgrade", code: 69, says: [/timed out|no answer/, /says nothing/], options: { cwd: folder({ "linnet.cfg.lua": `connections = { quiet = { url = "ws://127.0.0.1:${port}", timeout = "300ms" } }\n` }) } });

@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "host/cli.h"
 #include "host/doctor.h"
@@ -261,6 +262,17 @@ TEST(it_may_be_freed_at_any_time) {
 
 /* --- silence --- */
 
+TEST(a_resolver_that_says_nothing) {
+    begin("ws://chat.example");
+    ln_fault_set("stream.dns_hang");
+    run();
+    loop_advance(w.loop, 11000);
+    check("config+ dns! proxy- tcp- tls- upgrade- " REST, EXIT_NO_CONNECTION,
+          "no answer within 10 s", "resolv.conf");
+    ln_fault_set(NULL);
+    end();
+}
+
 TEST(a_server_that_says_nothing_at_the_upgrade) {
     begin("ws://127.0.0.1:1");
     w.http = "";
@@ -431,7 +443,7 @@ TEST(what_the_server_repeats_is_hidden) {
 }
 
 TEST_MAIN(T(all_is_well), T(it_may_be_freed_in_its_end), T(it_may_be_freed_at_any_time),
-          T(a_server_that_says_nothing_at_the_upgrade),
+          T(a_resolver_that_says_nothing), T(a_server_that_says_nothing_at_the_upgrade),
           T(a_server_that_says_nothing_after_the_upgrade), T(a_server_that_does_not_answer_connect),
           T(a_server_that_answers_no_ping), T(a_server_that_does_not_say_goodbye),
           T(stopped_in_a_step_and_between_two), T(stopped_after_a_step_that_failed_keeps_its_words),
