@@ -290,3 +290,38 @@ pageTest("line: what is no packet, or makes no sense, changes nothing", async ({
     await wren.say("still fine");
     await seen(page, "still fine");
 });
+
+pageTest(
+    "line: compressed by a browser that offers it and a hub that takes it",
+    async (scene) => {
+        const page = await scene.visit();
+        const wren = await scene.bot("wren");
+        const text = "the same words again and again ".repeat(120).trim();
+        const heard = page.evaluate(
+            (wanted) =>
+                new Promise((resolve) => {
+                    const url = new URL("/socket.io/?EIO=4&transport=websocket", location.href);
+                    url.protocol = "ws:";
+                    const s = new WebSocket(url);
+                    let said = 0;
+                    s.onmessage = ({ data }) => {
+                        if (data[0] === "0") s.send('40{"name":"chrome"}');
+                        if (data.startsWith("40")) s.send('420["join",{"room":"lobby"}]');
+                        if (data.startsWith("430"))
+                            s.send(`421["message",${JSON.stringify({ room: "lobby", text: wanted })}]`);
+                        if (data.includes("from wren")) said = data.length;
+                        if (said) resolve({ extensions: s.extensions, said });
+                    };
+                }),
+            text,
+        );
+        const own = await wren.heard("message", (m) => m.text === text);
+        ok(own, "what the browser sent, whole");
+        await wren.ask("message", { room: "lobby", text: `${text} from wren` });
+        const { extensions, said } = await heard;
+        ok(/permessage-deflate/.test(extensions), `agreed: ${extensions}`);
+        ok(said > text.length, "what the hub sent, whole");
+        await message(page, "from wren").waitFor();
+    },
+    { args: ["--set=hub.compress=true"] },
+);
