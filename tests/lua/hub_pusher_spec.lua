@@ -19,8 +19,8 @@ describe("the hub and Pusher's protocol", function()
 
   local function ask(path, body, kind)
     local line = dial()
-    local answer = rig.say(line, ("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s")
-      :format(path, kind or "application/x-www-form-urlencoded", #body, body))
+    local head = "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+    local answer = rig.say(line, head:format(path, kind or "application/x-www-form-urlencoded", #body) .. body)
     return answer, line
   end
   local function answer_of(...) return (ask(...)) end
@@ -33,8 +33,9 @@ describe("the hub and Pusher's protocol", function()
 
   local function pusher(key)
     local line = dial()
-    local hello = rig.say(line, "GET /app/" .. key .. "?protocol=7 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-      .. "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+    local head = "GET /app/%s?protocol=7 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      .. "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    local hello = rig.say(line, head:format(key))
     return line, hello
   end
 
@@ -61,7 +62,9 @@ describe("the hub and Pusher's protocol", function()
         print(r.socket_id, r.channel, r.kind, r.app, r.params.token, r.headers[":path"])
         linnet.sleep(1)
         if r.params.token == "bad" then return nil, "not with that token" end
-        if r.params.token == "odd" then return { user_id = 7, user_info = { name = "Kari" }, watchlist = { "u1" } } end
+        if r.params.token == "odd" then
+          return { user_id = 7, user_info = { name = "Kari" }, watchlist = { "u1" } }
+        end
         return r.params.token == "good" or nil
       end)
     ]]
@@ -75,21 +78,30 @@ describe("the hub and Pusher's protocol", function()
       rig.advance(1)
       return (rig.say(l):gsub("^.*\r\n\r\n", ""):gsub("k:%x+", "SIGNED"))
     end
-    assert.equal('{"error":"not with that token"}', says("/pusher/auth", "socket_id=1.2&channel_name=private-a&token=bad"))
+    assert.equal('{"error":"not with that token"}',
+      says("/pusher/auth", "socket_id=1.2&channel_name=private-a&token=bad"))
     assert.equal('{"error":"refused"}', says("/pusher/auth", "socket_id=1.2&channel_name=private-a"))
     assert.equal([[{"auth":"SIGNED","channel_data":"{\"user_id\":7,\"user_info\":{\"name\":\"Kari\"}}"}]],
       says("/pusher/auth", '{"socket_id":"1.2","channel_name":"presence-a","token":"odd"}', "application/json"))
-    assert.equal([[{"auth":"SIGNED","user_data":"{\"id\":\"7\",\"user_info\":{\"name\":\"Kari\"},\"watchlist\":[\"u1\"]}"}]],
+    assert.equal([[{"auth":"SIGNED","user_data":"{\"id\":\"7\",\"user_info\":{\"name\":\"Kari\"},]]
+      .. [[\"watchlist\":[\"u1\"]}"}]],
       says("/pusher/user-auth", "socket_id=1.2&token=odd"))
-    assert.equal('{"error":"nobody said who this user is"}', says("/pusher/auth", "socket_id=1.2&channel_name=presence-a&token=good"))
+    assert.equal('{"error":"nobody said who this user is"}',
+      says("/pusher/auth", "socket_id=1.2&channel_name=presence-a&token=good"))
     assert.matches("hub:on_auth must return {user_id = …}", world.logged("warn")[1])
     world.said()
   end)
 
   it("refuses when the function fails, or its script ends", function()
     open()
-    world.run [[ linnet.hub():on_auth(function(r) if r.params.wait then linnet.sleep(5) return end error("oh") end) ]]
-    assert.matches("403.*the server could not decide", answer_of("/pusher/auth", "socket_id=1.2&channel_name=private-a"))
+    world.run [[
+      linnet.hub():on_auth(function(r)
+        if not r.params.wait then error("oh") end
+        linnet.sleep(5)
+      end)
+    ]]
+    local answer = ask("/pusher/auth", "socket_id=1.2&channel_name=private-a")
+    assert.matches("403.*the server could not decide", answer)
     assert.matches("oh", world.errors()[1])
     local _, line = ask("/pusher/auth", "socket_id=1.2&channel_name=private-a&wait=1")
     rig.unload("spec.lua")

@@ -15,7 +15,8 @@ hub:on_auth(function(request)
   local id, name = (token or ""):match "^(%w+):(%w+)$"
   if not id then return nil, "who are you?" end
   linnet.sleep("10ms")
-  return { user_id = math.tointeger(id) or id, user_info = { name = name }, watchlist = request.params.watch and { request.params.watch } }
+  local watched = request.params.watch
+  return { user_id = math.tointeger(id) or id, user_info = { name = name }, watchlist = watched and { watched } }
 end)
 
 hub:on("client-ping", function(client, data, info)
