@@ -267,6 +267,17 @@ test("guests of the hub's own app have one name", async () => {
 
 // --- laravel-echo ---
 
+test("laravel-echo on the hub's own app, with a name", async () => {
+  const h = await hub(linnet);
+  const e = new Echo({
+    broadcaster: "reverb", Pusher, key: "linnet", wsHost: "127.0.0.1", wsPort: h.port, forceTLS: false, enabledTransports: ["ws"],
+    authEndpoint: `${h.url}/broadcasting/auth`, auth: { headers: {}, params: { name: "kari" } },
+  });
+  clients.push(e);
+  equal(await within(new Promise((r) => e.join("lobby").here(r)), "who is here"), [{ name: "kari" }]);
+  await done(h);
+});
+
 for (const broadcaster of ["reverb", "pusher"]) {
   const echo = (h, token) => {
     const e = new Echo({
