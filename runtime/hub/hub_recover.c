@@ -268,7 +268,10 @@ void hub_session_lost(struct hub_client *c, enum hub_leave why) {
     if (!s) return;
     c->session = NULL;
     s->client = NULL;
-    if (why == HUB_LEAVE_CLIENT || why == HUB_LEAVE_SERVER || h->is_closing) {
+    /* A line that its client closed is as lost as others; only who disconnects the client leaves.
+     */
+    bool left = why == HUB_LEAVE_SERVER || (why == HUB_LEAVE_CLIENT && !c->line->is_ended);
+    if (left || h->is_closing) {
         session_free(r, s);
         return;
     }

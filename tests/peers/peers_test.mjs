@@ -34,9 +34,11 @@ for (const scene of scenes) {
 
 const connect = (url, options = {}) => io(url, { transports: ["websocket"], forceNew: true, ...options });
 
-test("socket.io-client: join, message, typing, presence, history", async () => {
+const ways = { websocket: ["websocket"], polling: ["polling"], upgrade: ["polling", "websocket"] };
+
+for (const [way, transports] of Object.entries(ways)) test(`socket.io-client by ${way}: join, message, typing, presence, history`, async () => {
   const h = await hub(linnet);
-  const [kari, ola] = [connect(h.url, { auth: { name: "kari", id: "u1" } }), connect(h.url, { auth: { name: "ola" } })];
+  const [kari, ola] = [connect(h.url, { transports, auth: { name: "kari", id: "u1" } }), connect(h.url, { transports, auth: { name: "ola" } })];
   const [session] = await once(kari, "session");
   equal(session.user, { id: "u1", name: "kari" }, "session.user");
   const first = await kari.timeout(5000).emitWithAck("join", { room: "lobby" });
@@ -58,6 +60,7 @@ test("socket.io-client: join, message, typing, presence, history", async () => {
   const refused = await kari.timeout(5000).emitWithAck("message", { room: "nowhere", text: "x" });
   equal(refused.ok, false);
   ok(refused.error.code && refused.error.message, "an error has a code and words");
+  equal(kari.io.engine.transport.name, transports.at(-1), "the transport in the end");
   kari.close(); ola.close();
   equal(await h.end(), 0);
 });
@@ -85,14 +88,14 @@ test("socket.io-client: comes back after the hub was restarted on the same port"
   equal(await again.end(), 0);
 });
 
-test("a script on the hub: events, acks both ways, binary, middleware", async () => {
+for (const [way, transports] of Object.entries(ways)) test(`a script on the hub, by ${way}: events, acks both ways, binary, middleware`, async () => {
   const server = await start(linnet, ["run", "tests/peers/hub_script.lua"], /listening on (http:\S+)/);
   const url = server.match[1];
-  const refused = connect(`${url}/private`, { auth: { token: "wrong" } });
+  const refused = connect(`${url}/private`, { transports, auth: { token: "wrong" } });
   const [e] = await once(refused, "connect_error");
   equal([e.message, e.data], ["not with that token", { code: "E_AUTH" }]);
   refused.close();
-  const s = connect(url);
+  const s = connect(url, { transports });
   await once(s, "connect");
   const back = once(s, "echoed");
   s.emit("echo", 1, "two", { three: [3, null, true] }, Buffer.from([1, 2, 3]));
@@ -108,9 +111,57 @@ test("a script on the hub: events, acks both ways, binary, middleware", async ()
   equal(await server.end(), 0);
 });
 
-test("python3-socketio on our hub", async () => {
+test("socket.io-client: numbered messages both ways, before, during and after the upgrade", async () => {
   const h = await hub(linnet);
-  const r = spawnSync("/usr/bin/python3", ["tests/peers/python_client.py", h.url], { encoding: "utf8", timeout: 40000 });
+  const [kari, ola] = [connect(h.url, { transports: ways.upgrade, auth: { name: "kari" } }), connect(h.url, { transports: ways.upgrade, auth: { name: "ola" } })];
+  const heard = { kari: [], ola: [] };
+  kari.on("message", (m) => heard.kari.push(m.n));
+  ola.on("message", (m) => heard.ola.push(m.n));
+  const upgraded = Promise.all([kari, ola].map((s) => new Promise((r) => s.io.on("open", () => s.io.engine.once("upgrade", r)))));
+  await Promise.all([kari, ola].map((s) => s.emitWithAck("join", { room: "lobby" })));
+  const answers = [];
+  for (let n = 0; n < 100; n++) {
+    for (const s of [kari, ola]) answers.push(s.timeout(10000).emitWithAck("message", { room: "lobby", text: `${n}`, n }));
+    if (n % 5 === 0) await new Promise((r) => setImmediate(r));
+  }
+  await within(upgraded, "both upgrades");
+  equal((await Promise.all(answers)).filter((a) => !a.ok), []);
+  await Promise.all([kari, ola].map((s) => s.timeout(5000).emitWithAck("rooms"))); // what was sent before is here
+  const all = Array.from({ length: 100 }, (_, n) => n);
+  equal(heard, { kari: all, ola: all });
+  kari.close(); ola.close();
+  equal(await h.end(), 0);
+});
+
+for (const [way, transports] of Object.entries(ways)) test(`socket.io-client by ${way}: comes back to its place and has missed nothing`, async () => {
+  const h = await hub(linnet, ["--set", 'hub.recovery="1m"']);
+  const [kari, ola] = [connect(h.url, { transports, reconnectionDelay: 300, auth: { name: "kari" } }), connect(h.url, { auth: { name: "ola" } })];
+  await Promise.all([kari, ola].map((s) => once(s, "connect")));
+  await Promise.all([kari, ola].map((s) => s.emitWithAck("join", { room: "lobby" })));
+  const texts = [], { id } = kari;
+  kari.on("message", (m) => texts.push(m.text));
+  const lost = once(kari, "disconnect"), back = once(kari, "connect");
+  const say = (text) => ola.timeout(5000).emitWithAck("message", { room: "lobby", text });
+  const first = once(kari, "message");
+  await say("one");
+  await first;
+  kari.io.engine.close();
+  await lost;
+  await say("two");
+  await say("three");
+  await back;
+  equal([kari.recovered, kari.id === id], [true, true]);
+  const last = once(kari, "message");
+  await say("four");
+  await last;
+  equal(texts, ["one", "two", "three", "four"]);
+  kari.close(); ola.close();
+  equal(await h.end(), 0);
+});
+
+for (const way of Object.keys(ways)) test(`python3-socketio on our hub, by ${way}`, async () => {
+  const h = await hub(linnet);
+  const r = spawnSync("/usr/bin/python3", ["tests/peers/python_client.py", h.url, way], { encoding: "utf8", timeout: 40000 });
   equal([r.status, r.stdout.trim().split("\n").pop()], [0, "all well"], r.stdout + r.stderr);
   equal(await h.end(), 0);
 });

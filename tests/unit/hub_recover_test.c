@@ -390,6 +390,13 @@ TEST(over_polling_too) {
     CHECK_HAS(ln_buf_cstr(&p.body), "\x1e"
                                     "40{\"sid\":\"");
     CHECK_HAS(ln_buf_cstr(&p.body), s.sid);
+    CHECK_INT(poll_post(&p, "1"), 200); /* closing the line is no disconnecting, as elsewhere */
+    poll_free(&p);
+    poll_open(&p);
+    CHECK_INT(poll_post(&p, packet), 200);
+    poll_ask(&p);
+    CHECK_INT(poll_take(&p), 200);
+    CHECK_HAS(ln_buf_cstr(&p.body), s.sid);
     poll_free(&p);
     hub_stop();
 }
