@@ -2,8 +2,9 @@
 // Our client over every transport: npm socket.io and python-socketio's servers, and our own hub;
 // fall-back, sticky cookies, recovery. transports_test.mjs LINNET [PART OF A NAME]
 import { createServer, request } from "node:http";
-import { connect as dial } from "node:net";
+import { connect as dial, createServer as createTcp } from "node:net";
 import { Server } from "socket.io";
+import { io } from "socket.io-client";
 import { chatServer } from "./chat_server.mjs";
 import { program } from "./servers.mjs";
 import { closed } from "./shell.mjs";
@@ -17,9 +18,9 @@ const until = (what, condition) =>
   within(new Promise((r) => { const look = () => (condition() ? r() : setTimeout(look, 10)); look(); }), what, 20000);
 
 /** Writes down by which transport each engine came, and which of them it changed to. */
-function watch(io) {
+function watch(server) {
   const seen = [];
-  io.engine.on("connection", (s) => {
+  server.engine.on("connection", (s) => {
     seen.push(s.transport.name);
     s.on("upgrade", (t) => seen.push(`> ${t.name}`));
   });
@@ -56,8 +57,8 @@ test("a server that knows polling only: the bot falls back by itself, and says s
 // --- everything that goes over a line ---
 
 function everything(options = {}) {
-  const io = new Server(0, options);
-  io.on("connection", (s) => {
+  const server = new Server(0, options);
+  server.on("connection", (s) => {
     let count = 0;
     s.on("mixed", (text, data, ack) => ack({ text, got: data }));
     s.on("same", (x, ack) => ack(x));
@@ -66,8 +67,8 @@ function everything(options = {}) {
     s.on("ask me", async (ack) => ack((await s.timeout(5000).emitWithAck("question", { n: 7 })).answer));
     s.on("ticks", (n) => { for (let i = 1; i <= n; i++) s.emit("tick", i); });
   });
-  io.of("/admin").on("connection", (s) => { s.emit("hi", "admin"); s.on("same", (x, ack) => ack(x)); });
-  return { io, url: `http://127.0.0.1:${io.httpServer.address().port}`, close: () => new Promise((r) => io.close(r)) };
+  server.of("/admin").on("connection", (s) => { s.emit("hi", "admin"); s.on("same", (x, ack) => ack(x)); });
+  return { io: server, url: `http://127.0.0.1:${server.httpServer.address().port}`, close: () => new Promise((r) => server.close(r)) };
 }
 
 for (const road of Object.keys(roads)) {
@@ -99,7 +100,7 @@ for (const road of ["websocket", "polling"]) {
     const options = { connectionStateRecovery: {}, pingInterval: 300, pingTimeout: 300 };
     let server = everything(options);
     const port = new URL(server.url).port;
-    const joined = (io) => new Promise((r) => io.on("connection", r));
+    const joined = (server) => new Promise((r) => server.on("connection", r));
     let next = joined(server.io);
     const script = await start(linnet, ["run", "tests/peers/recovery_script.lua", "--", server.url, road]);
     const first = await within(next, "the script to come");
@@ -124,6 +125,47 @@ for (const road of ["websocket", "polling"]) {
       ["connect true false", "m 1", "m 2", "m 3", "connect false true", "m 4", "gap the server did not know the session any more", "connect false false"]);
     ok(/events may have been missed: the server did not know/.test(script.err()), script.err());
     await new Promise((r) => server.io.close(r));
+  });
+}
+
+/** A way to a port that can be cut and mended. */
+function wire(port) {
+  const sockets = new Set();
+  let up = true;
+  const server = createTcp((a) => {
+    if (!up) return a.destroy();
+    const b = dial(port, "127.0.0.1");
+    for (const s of [a, b]) { sockets.add(s); s.on("error", () => {}); s.on("close", () => { sockets.delete(s); a.destroy(); b.destroy(); }); }
+    a.pipe(b); b.pipe(a);
+  });
+  const cut = () => { up = false; for (const s of sockets) s.destroy(); };
+  return new Promise((r) => server.listen(0, "127.0.0.1", () =>
+    r({ url: `http://127.0.0.1:${server.address().port}`, cut, mend: () => { up = true; }, close: () => { cut(); server.close(); } })));
+}
+
+for (const road of ["websocket", "polling"]) {
+  test(`recovery by ${road} on our hub, over a line that was cut`, async () => {
+    const h = await hub(linnet, ["--set", "hub.recovery=\"1m\""]);
+    const way = await wire(h.port);
+    const script = await start(linnet, ["run", "tests/peers/recovery_script.lua", "--", way.url, road, "lobby"], /connect true false/);
+    const kari = io(h.url, { transports: ["websocket"], forceNew: true, auth: { name: "kari" } });
+    const say = async (text) => ok((await kari.timeout(5000).emitWithAck("message", { room: "lobby", text })).ok, text);
+    const inside = async () => (await kari.timeout(5000).emitWithAck("join", { room: "lobby" })).members.length === 2;
+    await within((async () => { while (!(await inside())) await new Promise((r) => setTimeout(r, 20)); })(), "the script in the lobby");
+    await say("one");
+    await until("one", () => /message one/.test(script.err()));
+    way.cut();
+    for (const text of ["two", "three"]) await say(text);
+    way.mend();
+    await until("the way back", () => /connect false/.test(script.err()));
+    await say("four");
+    await until("four", () => /message four/.test(script.err()));
+    equal(script.err().split("\n").map((l) => l.match(/recovery_script +(.*)/)?.[1]).filter((l) => l),
+      ["connect true false", "message one", "message two", "message three", "connect false true", "message four"]);
+    equal(await script.end(), 0, script.err());
+    kari.close();
+    way.close();
+    equal(await h.end(), 0, h.err());
   });
 }
 
