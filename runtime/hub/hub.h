@@ -64,9 +64,9 @@ struct hub_opts {
     int rate, rate_burst; /* events a second per client: 50, burst 1200; over it: an error */
     int64_t ping_interval_ms, ping_timeout_ms, connect_timeout_ms; /* 25000 20000 45000 */
     size_t history;                                                /* messages kept per room: 100 */
-    int64_t leave_grace_ms; /* a page refresh is no leaving: 2000 */
+    int64_t leave_grace_ms;         /* a page refresh is no leaving: 2000 */
     const struct hub_jwt_opts *jwt; /* NULL: no token is wanted */
-    int64_t recovery_ms;    /* Socket.IO: how long a lost client may come back to its place: 0 */
+    int64_t recovery_ms; /* Socket.IO: how long a lost client may come back to its place: 0 */
     /* Pusher. Without apps a hub for this machine alone has one: key and id "linnet", a secret that
      * nobody knows, and its auth endpoint signs for everybody. */
     const struct hub_app *apps;

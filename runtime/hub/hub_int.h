@@ -72,7 +72,7 @@ struct hub_ticket { /* a client that hooks.admit thinks about */
     struct hub_line *line;
     ln_id id, timer;
     char *nsp;
-    bool is_signin; /* Pusher: the line is open, its user is asked about */
+    bool is_signin;          /* Pusher: the line is open, its user is asked about */
     struct hub_grant *grant; /* hub_jwt.h; NULL: none */
 };
 
@@ -269,7 +269,7 @@ size_t hub_send_room(struct hub_room *r, const struct hub_client *except, bool i
 void hub_user_enter(struct hub_client *c, struct ln_str auth); /* finds or makes c->user */
 /* The same by names that were checked: id "": a guest's, made here; name "": guest-N. */
 void hub_user_enter_as(struct hub_client *c, struct ln_str id, struct ln_str name);
-bool hub_user_named(const struct hub_client *c); /* its token says its name */
+bool hub_user_named(const struct hub_client *c);                    /* its token says its name */
 void hub_user_quit(struct hub_client *c, enum hub_leave why);       /* out of all its rooms, too */
 void hub_user_json(struct ln_buf *out, const struct hub_user *u);   /* {id,name} */
 void hub_member_json(struct ln_buf *out, const struct hub_user *u); /* Member */
