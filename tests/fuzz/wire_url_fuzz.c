@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Addresses: what is accepted can be put into a request, and the parts put together again parse to
- * the same parts.
+ * the same parts; and where such a redirect leads is an address, too.
  */
 #include <stdlib.h>
 
@@ -28,9 +28,24 @@ static void request(const struct url *u, const char *host) {
     ln_buf_free(&out);
 }
 
+static void redirect(struct ln_str ref) {
+    struct url base, to;
+    struct ln_err err = {0};
+    require(url_parse(&base, LN_STR("wss://u:pw@[::1]:8443/a/b?q"), &err));
+    if (url_join(&to, &base, ref, &err)) {
+        require(to.host[0] && to.port && !to.user && !to.password && !to.unix_path);
+        request(&to, to.host);
+        url_free(&to);
+    } else {
+        require(err.text[0] != 0);
+    }
+    url_free(&base);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct url u, again;
     struct ln_err err = {0};
+    redirect((struct ln_str){(const char *)data, size});
     if (url_parse(&u, (struct ln_str){(const char *)data, size}, &err)) {
         struct ln_buf host = {0}, text = {0};
         require(!u.unix_path || (u.unix_path[0] == '/' && !strcmp(u.host, "localhost")));
