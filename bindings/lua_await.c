@@ -80,11 +80,13 @@ static int match_code(lua_State *L, void *ud) {
         return 0;
     }
     int base = lua_gettop(L);
+    if (event_is_elsewhere(m->ev, w->room)) return 0;
     if (w->where != LUA_NOREF) lua_rawgeti(L, LUA_REGISTRYINDEX, w->where);
     int n = match_args(L, m);
     if (n < 0) return 0;
     int first = base + 1 + (w->where != LUA_NOREF);
-    if (w->room && (n == 0 || !event_room_is(L, first, w->room))) return 0;
+    bool looks = w->room && !m->ev->room.p;
+    if (looks && (n == 0 || !event_room_is(L, first, w->room))) return 0;
     m->fits = true;
     if (w->where == LUA_NOREF) return 0;
     lua_call(L, n, 1);
@@ -215,6 +217,7 @@ int l_conn_wait_for(lua_State *L) {
         a.timeout_ms = arg_ms_opt(L, arg_opt(L, 3, "timeout"), fn, "option 'timeout'", AWAIT_MS);
         int r = arg_opt(L, 3, "room");
         if (!lua_isnil(L, r)) a.room = arg_name(L, r, fn, "option 'room'");
+        if (a.room.p) a.room = ln_str(room_wire_push(L, c, a.room));
         int w = arg_opt(L, 3, "where");
         if (!lua_isnil(L, w)) arg_fn(L, w, fn, "option 'where'");
         lua_call_can_wait(L);

@@ -94,8 +94,14 @@ int l_conn_of(lua_State *L);
 void outbox_push(lua_State *L, struct conn *c);
 void rooms_half_push(lua_State *L); /* what linnet/room.lua returns */
 
+int half_channels(lua_State *L); /* lua_channel.c: a function of that half */
+
 /* Does the first argument of an event name this room? */
 bool event_room_is(lua_State *L, int arg, const char *room);
+/* The event says itself that it is of another room: nothing needs to be decoded. room NULL: any. */
+bool event_is_elsewhere(const struct event *ev, const char *room);
+/* Pushes a room's name as events of this connection carry it. */
+const char *room_wire_push(lua_State *L, const struct conn *c, struct ln_str room);
 
 void ln_open_conn(lua_State *L);
 

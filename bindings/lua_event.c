@@ -87,6 +87,17 @@ bool event_room_is(lua_State *L, int arg, const char *room) {
     return false;
 }
 
+bool event_is_elsewhere(const struct event *ev, const char *room) {
+    return room && ev->room.p && !ln_str_is(ev->room, room);
+}
+
+const char *room_wire_push(lua_State *L, const struct conn *c, struct ln_str room) {
+    struct ln_buf *wire = api_out(L);
+    ln_buf_clear(wire);
+    conn_room_wire(c, room, wire);
+    return lua_pushlstring(L, wire->p, wire->n);
+}
+
 static bool passes(lua_State *L, struct lua_listener *ll, int base, int n) {
     luaL_checkstack(L, n + 4, "too many arguments");
     lua_rawgeti(L, LUA_REGISTRYINDEX, ll->more->where);
@@ -127,7 +138,8 @@ int dispatch_push(lua_State *L, void *ud) {
         n = lead;
         lead = 0;
     }
-    if (more->room && (n == 0 || !event_room_is(L, base + lead + 1, more->room))) return -1;
+    bool looks = more->room && !d->ev->room.p; /* on_event has looked at what says it itself */
+    if (looks && (n == 0 || !event_room_is(L, base + lead + 1, more->room))) return -1;
     if (more->where != LUA_NOREF && !passes(L, ll, base + lead, n)) return -1;
     n += lead;
     if (ll->mode == MODE_PARALLEL) return n;
@@ -138,6 +150,7 @@ int dispatch_push(lua_State *L, void *ud) {
 static ln_status on_event(struct listener *l, struct event *ev) {
     struct lua_listener *ll = LN_CONTAINER(l, struct lua_listener, l);
     struct dispatch d = {.ll = ll, .ev = ev};
+    if (event_is_elsewhere(ev, ll->more->room)) return LN_OK;
     if (LN_UNLIKELY(ll->mode != MODE_PARALLEL)) return mode_dispatch(&d);
     struct lua_call c = {.script = ll->script,
                          .fn = ll->fn,
@@ -274,11 +287,22 @@ int listener_off(lua_State *L, struct bus *b, struct ln_str name, int fn) {
 
 static const char *const on_options[] = {"mode", "key", "where", "room", "once", NULL};
 
+/* The option `room` as events of this connection say it. */
+static void wire_room(struct lua_listener *ll, const struct conn *c) {
+    if (!ll->more->room || !conn_has_rooms(c)) return;
+    struct ln_buf wire = {0};
+    conn_room_wire(c, ln_str(ll->more->room), &wire);
+    ln_buf_cstr(&wire);
+    ln_free(ll->more->room);
+    listener_more(ll)->room = ln_buf_take(&wire, NULL);
+}
+
 static int conn_on(lua_State *L, const char *fn_name, bool once) {
     struct conn *c = conn_check(L, 1, fn_name);
     struct ln_str name = arg_name(L, 2, fn_name, "the event");
     ln_id *handle;
     struct lua_listener *ll = listener_make(L, fn_name, 3, 4, on_options, &handle);
+    wire_room(ll, c);
     if (once) ll->l.once = true;
     listener_start(app_bus(app_of(L), c), ll, name, EVENT_APP, handle);
     return 1;
@@ -304,6 +328,7 @@ static int conn_on_any(lua_State *L, const char *fn_name, enum event_kind kind) 
     struct conn *c = conn_check(L, 1, fn_name);
     ln_id *handle;
     struct lua_listener *ll = listener_make(L, fn_name, 2, 3, on_options, &handle);
+    wire_room(ll, c);
     listener_more(ll)->lead = name_lead;
     listener_start(app_bus(app_of(L), c), ll, (struct ln_str){0}, kind, handle);
     return 1;
@@ -331,8 +356,13 @@ int l_conn_off(lua_State *L) {
 
 /* --- linnet.event --- */
 
-static void room_of_event(struct ln_str args, struct ln_buf *out) {
-    struct ln_str room = {0};
+static void room_of_event(const struct event *ev, struct ln_buf *out) {
+    struct ln_str args = ev->args, room = {0};
+    ln_buf_clear(out);
+    if (ev->room.p) {
+        ln_buf_str(out, ev->conn ? conn_room_name(ev->conn, ev->room) : ev->room);
+        return;
+    }
     if (ln_json_peek(args) == LN_JSON_OBJECT) room = ln_json_get(args, "room");
     if (!room.n && ln_json_peek(args) == LN_JSON_OBJECT) room = ln_json_get(args, "room_id");
     if (!room.n || !ln_json_text(room, out)) ln_buf_clear(out);
@@ -340,7 +370,7 @@ static void room_of_event(struct ln_str args, struct ln_buf *out) {
 
 void event_table_push(lua_State *L, const struct event *ev) {
     struct ln_buf *room = api_out(L);
-    room_of_event(ev->args, room);
+    room_of_event(ev, room);
     lua_createtable(L, 0, 5);
     lua_pushlstring(L, ev->name.p, ev->name.n);
     lua_setfield(L, -2, "name");

@@ -115,12 +115,14 @@ static void put_back(lua_State *L, struct dispatch *d, struct lane *lane, int ba
     lua_pushinteger(L, n);
     lua_setfield(L, -2, "n");
     int ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    struct waiting *w = ln_alloc(sizeof *w + ev->name.n + 1);
+    struct waiting *w = ln_alloc(sizeof *w + ev->name.n + ev->room.n + 1);
     if (ev->name.n) memcpy(w->name, ev->name.p, ev->name.n);
+    if (ev->room.n) memcpy(w->name + ev->name.n, ev->room.p, ev->room.n);
     w->args = ref;
     w->conn = ev->conn ? conn_handle(ev->conn) : 0;
     w->ev = (struct event){
         .kind = ev->kind, .name = {w->name, ev->name.n}, .ack = ev->ack, .serial = ev->serial};
+    if (ev->room.p) w->ev.room = (struct ln_str){w->name + ev->name.n, ev->room.n};
     w->barrier = ev->barrier;
     if (w->barrier) barrier_hold(w->barrier);
     ln_list_init(&w->node);

@@ -88,6 +88,13 @@ static int half_drop(lua_State *L) {
     return 1;
 }
 
+/* (conn, room) -> does this script want it? */
+static int half_wants(lua_State *L) {
+    struct conn *c = conn_check(L, 1, "conn:leave");
+    lua_pushboolean(L, room_of(L, c, arg_str(L, 2, "conn:leave", "the room")) != NULL);
+    return 1;
+}
+
 /* (conn, room) -> does any script want it? */
 static int half_wanted(lua_State *L) {
     struct conn *c = conn_check(L, 1, "conn:join");
@@ -180,9 +187,16 @@ static void told_rejoined(struct app *a, struct conn *c, struct ln_str room, str
 /* --- the half --- */
 
 static const luaL_Reg room_functions[] = {
-    {"want", half_want}, {"drop", half_drop},         {"wanted", half_wanted},
-    {"id", half_id},     {"is_now", half_is_now},     {"dialect", half_dialect},
-    {"hold", half_hold}, {"received", half_received}, {"rejoined", half_rejoined},
+    {"want", half_want},
+    {"drop", half_drop},
+    {"wanted", half_wanted},
+    {"id", half_id},
+    {"is_now", half_is_now},
+    {"dialect", half_dialect},
+    {"hold", half_hold},
+    {"received", half_received},
+    {"rejoined", half_rejoined},
+    {"channels", half_channels}, {"wants", half_wants},
     {NULL, NULL},
 };
 

@@ -23,7 +23,8 @@ static void task_keep(struct lua_task *t) {
     t->own.err = NULL;
     t->c = &t->own;
     struct event *ev = t->own.event;
-    t->text = ln_alloc(t->own.name.n + (ev ? ev->name.n + ev->args.n : 0) + 1);
+    size_t event_n = ev ? ev->name.n + ev->args.n + ev->room.n : 0;
+    t->text = ln_alloc(t->own.name.n + event_n + 1);
     char *at = keep_str(t->text, &t->own.name);
     t->conn_id = t->now_id = 0;
     if (t->own.now) t->now_id = conn_handle(t->own.now);
@@ -34,7 +35,8 @@ static void task_keep(struct lua_task *t) {
         t->event.barrier = NULL;
         t->event.source = NULL;
         at = keep_str(at, &t->event.name);
-        keep_str(at, &t->event.args);
+        at = keep_str(at, &t->event.args);
+        if (t->event.room.p) keep_str(at, &t->event.room);
         if (ev->conn) t->conn_id = conn_handle(ev->conn);
         t->own.event = &t->event;
     }

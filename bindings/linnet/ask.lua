@@ -42,7 +42,7 @@ function room_methods.history(room, n)
   local st, part = room.st, room.st.dialect.history
   if not part.emit then return c.err("invalid", "this dialect has no history") end
   local args = part.args and part.args(room.name, n) or tools.with_room(room, { n = n })
-  local reply, err = tools.ask(st, part, args, nil, "the history")
+  local reply, err = tools.ask(st, part, args, nil, "the history", room)
   if reply == nil then return nil, err end
   local list = {}
   for i, data in ipairs((part.read or read_history)(reply) or {}) do
@@ -55,6 +55,7 @@ end
 -- room:ask(prompt, {timeout, from, check}?) ⏸ -> Message | nil, err
 function room_methods.ask(room, prompt, opts)
   local fn, st, event = "room:ask", room.st, room.st.dialect.message.event
+  if st.dialect.name then event = "message" end
   opts = c.options(opts, { "timeout", "from", "check" }, fn)
   local timeout = tools.seconds(opts.timeout, fn, "option 'timeout'") or 300
   if not event then return c.err("invalid", "this dialect has no messages") end

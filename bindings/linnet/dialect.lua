@@ -24,7 +24,10 @@ end
 local function same(data) return data end
 
 function M.complete(spec)
-  local d = { room = spec.room, custom = spec.message ~= nil and spec.message.read ~= nil }
+  local d = {
+    room = spec.room, name = spec.name, out = spec.out,
+    custom = spec.message ~= nil and spec.message.read ~= nil,
+  }
   for _, name in ipairs { "join", "leave", "message", "typing", "read", "presence", "history" } do
     d[name] = M.merged({}, spec[name] or {})
     d[name].ok = d[name].ok or M.answer_ok

@@ -82,8 +82,6 @@ local specs = {
     },
   },
 }
-local later = { pusher = true, laravel = true }
-
 local M = {}
 
 -- linnet.dialect(name, spec)
@@ -101,13 +99,15 @@ function M.find(which)
     return dialects.complete(which)
   end
   if specs[which] then return dialects.complete(specs[which]) end
-  if later[which] then c.fail(("the dialect '%s' comes in a later version"):format(which)) end
-  local names = { "linnet" }
+  if which == "pusher" or which == "laravel" then
+    return dialects.complete(c.part("dialect_pusher.lua", dialects)[which])
+  end
+  local names = { "linnet", "pusher", "laravel" }
   for name in pairs(specs) do names[#names + 1] = name end
   local near = c.nearest(tostring(which), names)
   c.fail(("unknown dialect '%s'%s"):format(tostring(which),
     near and (" (did you mean '%s'?)"):format(near)
-      or ": there are linnet, rooms, and those given to linnet.dialect"))
+      or ": there are linnet, rooms, pusher, laravel, and those given to linnet.dialect"))
 end
 
 return M

@@ -18,11 +18,12 @@ end
 -- conn:leave(room) ⏸ -> true | nil, err
 function tools.leave(st, name)
   local conn = st.conn
-  local room = st.rooms[name]
-  if not room or not room.joined then
+  local room = type(name) == "string" and st.rooms[st.native and c.room_name(conn, name) or name]
+  if not room or not (room.joined or c.wants(conn, room.name)) then
     return c.err("not_found", ("the room '%s' is not joined"):format(tostring(name)))
   end
   c.hold()
+  name = room.name
   local is_last = c.drop(conn, name)
   tools.rooms_changed(st, function()
     room.joined = false
@@ -38,8 +39,10 @@ end
 
 -- room:once(event, fn, opts?) -> Handle
 function room_methods.once(room, event, fn, opts)
-  local own = tools.in_room(room, event, opts, "room:once")
-  return tools.keep(room, event, fn, room.conn:once(event, fn, own))
+  local wire, handler, read, kind = tools.named(room, event, fn)
+  if kind then c.fail(("room:once: '%s' is presence: room:on, or room.presence:on"):format(event)) end
+  local own = tools.in_room(room, wire, opts, "room:once", read)
+  return tools.keep(room, event, fn, room.conn:once(wire, handler, own))
 end
 
 -- room:on_any(fn, opts?) -> Handle

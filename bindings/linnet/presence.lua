@@ -1,13 +1,16 @@
 -- SPDX-License-Identifier: MIT
 --
--- Presence: who is there, with set semantics. Each room has its members by id; the connection's view
--- is all of them once. A whole list (a join, a reconnect) is one `sync`, then only what differs from
--- the list before is told: join, leave, update.
+-- Presence: who is there, with set semantics: a user is there once, however many connections he has.
+-- Each room has its members by id; the connection's view is all of them once. A whole list (a join, a
+-- reconnect) is one `sync`, then only what differs from the list before is told: join, leave, update.
+-- With the option leave_grace, who comes back within that time never left.
 
 local c, tools = ...
 local linnet = require "linnet"
 
-local member_fields = { "id", "name", "status", "text", "last_seen", "connections", "info", "is_me" }
+local member_fields = {
+  "id", "name", "status", "text", "last_seen", "connections", "info", "is_me", "reason",
+}
 local kinds = { "sync", "join", "leave", "update" }
 
 local function my_id(st)
@@ -15,10 +18,21 @@ local function my_id(st)
   return type(user) == "table" and user.id or nil
 end
 
+local function equal(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  for k, v in pairs(a) do
+    if not equal(v, b[k]) then return false end
+  end
+  for k in pairs(b) do
+    if a[k] == nil then return false end
+  end
+  return true
+end
+
 -- last_seen alone is no news.
 local function same(a, b)
   return a.name == b.name and a.status == b.status and a.text == b.text
-    and a.connections == b.connections
+    and a.connections == b.connections and equal(a.info, b.info)
 end
 
 -- st: the connection's state in room.lua. Returns {all = the connection's view, of_room, joined, left}.
@@ -26,8 +40,17 @@ local function new(st)
   local Member = c.class("Member", {}, {
     is_me = function(member) return member.id ~= nil and member.id == my_id(st) end,
   }, member_fields)
+  local on_presence
   local views = {} -- by room name
   local all        -- the connection's view
+  local grace = c.grace(st.conn)
+  local suspects = {} -- ids that were warned of
+
+  -- Servers of Pusher's protocol write ids as strings and as numbers.
+  local function key(id)
+    if st.native and id ~= nil then return tostring(id) end
+    return id
+  end
 
   local function member_of(data, old)
     local member = {}
@@ -43,7 +66,9 @@ local function new(st)
   local Presence = c.class("Presence", methods, {}, {})
 
   local function new_view(room)
-    return setmetatable({ members = {}, room = room or false, synced = false, bus = c.bus() }, Presence)
+    return setmetatable({
+      members = {}, leaving = {}, room = room or false, synced = false, bus = c.bus(),
+    }, Presence)
   end
 
   -- presence:list(where?) -> { Member }
@@ -66,7 +91,7 @@ local function new(st)
   end
 
   -- presence:get(user_id) -> Member | nil
-  function methods.get(view, id) return view.members[id] end
+  function methods.get(view, id) return view.members[key(id)] end
 
   -- presence:me() -> Member | nil
   function methods.me(view)
@@ -114,8 +139,11 @@ local function new(st)
     local expires = opts.expires and c.seconds(opts.expires, "presence:set", "option 'expires'")
     if not part.emit then return c.err("invalid", "this dialect has no presence") end
     local args = part.args and part.args(status, opts.text) or { status = status, text = opts.text }
-    local ok, err = st.conn:emit(part.emit, args)
+    local ok, err = tools.tell_presence(st, view, part, args)
     if not ok then return nil, err end
+    if st.native and my_id(st) then -- nobody tells us what we said
+      on_presence("update", { id = my_id(st), status = status, text = opts.text })
+    end
     if st.expiry then st.expiry:cancel() end
     st.expiry = expires and linnet.after(expires, function() view:set("online") end) or nil
     return true
@@ -141,13 +169,28 @@ local function new(st)
     end
   end
 
-  local function put(view, member)
+  -- Two people who claim one id are one member, and neither knows why.
+  local function suspect(old, member)
+    if member.name == old.name or suspects[member.id] then return end
+    suspects[member.id] = true
+    linnet.log.warn(("two sockets claim user %s with different info: '%s' and '%s'"):format(
+      tostring(member.id), tostring(old.name), tostring(member.name)))
+  end
+
+  -- is_another: a connection more than before.
+  local function put(view, member, is_another)
     local old, was = view.members[member.id], all.members[member.id]
+    local leaving = view.leaving[member.id]
+    if leaving then
+      leaving:cancel()
+      view.leaving[member.id] = nil
+    end
     view.members[member.id] = member
     all.members[member.id] = member
     if not old then
       tell(view, "join", member)
     elseif not same(old, member) then
+      if is_another or (member.connections or 0) > (old.connections or 0) then suspect(old, member) end
       tell(view, "update", member, old)
     end
     if not was then
@@ -157,15 +200,23 @@ local function new(st)
     end
   end
 
-  local function remove(view, id)
+  local function remove_now(view, id, reason)
     local old = view.members[id]
     if not old then return end
     view.members[id] = nil
+    view.leaving[id] = nil
+    if reason then old = member_of({ reason = reason }, old) end
     tell(view, "leave", nil, old)
     if not anywhere(id) then
       all.members[id] = nil
       tell(all, "leave", nil, old)
     end
+  end
+
+  local function remove(view, id, reason)
+    if not grace then return remove_now(view, id, reason) end
+    if not view.members[id] or view.leaving[id] then return end
+    view.leaving[id] = linnet.after(grace, function() remove_now(view, id, reason) end)
   end
 
   local function view_of(name)
@@ -181,7 +232,9 @@ local function new(st)
   local function sync(view, list)
     local now = {}
     for _, data in ipairs(list) do
-      if type(data) == "table" and data.id ~= nil then now[data.id] = member_of(data) end
+      if type(data) == "table" and data.id ~= nil then
+        now[data.id] = member_of(data, st.native and view.members[data.id] or nil)
+      end
     end
     local gone = {}
     for id in pairs(view.members) do
@@ -214,6 +267,7 @@ local function new(st)
     local left = views[room.name]
     if not left then return end
     views[room.name] = nil
+    for _, timer in pairs(left.leaving) do timer:cancel() end
     for id in pairs(left.members) do
       if not anywhere(id) then all.members[id] = nil end
     end
@@ -224,29 +278,55 @@ local function new(st)
   all = new_view(nil)
   M.all = all
 
-  local function on_presence(data)
-    local read, kind, data_member, room = st.dialect.presence.read, data.kind, data.member, data.room
-    if read then kind, data_member, room = read(data) end
-    if type(data_member) ~= "table" or data_member.id == nil then return end
-    if room ~= nil and not (st.rooms[room] and st.rooms[room].joined) then return end -- another script's
+  local function is_here(room) return st.rooms[room] and st.rooms[room].joined end
+
+  -- kind, a member, and the room (nil: wherever the member is).
+  function on_presence(kind, data, room, reason)
+    if type(data) ~= "table" or data.id == nil then return end
+    if room ~= nil and not is_here(room) then return end -- another script's
     if kind == "update" or room == nil then
       for _, view in pairs(views) do
-        local old = view.members[data_member.id]
-        if old then put(view, member_of(data_member, old)) end
+        local old = view.members[data.id]
+        if old then put(view, member_of(data, old)) end
       end
     elseif kind == "join" then
-      put(view_of(room), member_of(data_member))
+      local view = view_of(room)
+      put(view, member_of(data, st.native and view.members[data.id] or nil), not view.leaving[data.id])
     elseif kind == "leave" and views[room] then
-      remove(views[room], data_member.id)
+      remove(views[room], data.id, reason)
     end
   end
 
-  if st.dialect.presence.event then
-    st.conn:on(st.dialect.presence.event, function(data)
-      if type(data) == "table" then on_presence(data) end
+  local part = st.dialect.presence
+  if part.event then
+    st.conn:on(part.event, function(data)
+      if type(data) ~= "table" then return end
+      if part.read then return on_presence(part.read(data)) end
+      on_presence(data.kind, data.member, data.room, data.reason)
+    end)
+  end
+  for event, read in pairs(part.events or {}) do
+    st.conn:on(event, function(data, meta)
+      local kind, member = read(data, meta)
+      if kind then on_presence(kind, member, c.room_name(st.conn, meta.channel or "")) end
     end)
   end
   return M
+end
+
+-- Tells the server; where presence is the rooms' own, each room of the view.
+function tools.tell_presence(st, view, part, args)
+  if not st.native then return st.conn:emit(part.emit, args) end
+  local told, err = nil, nil
+  for name in pairs(tools.joined_rooms(st)) do
+    if not view.room or view.room == name then
+      local ok, why = c.room_emit(st.conn, name, part.emit, args)
+      told, err = told or ok, err or why
+    end
+  end
+  if told then return true end
+  if err then return nil, err end
+  return c.err("not_found", "no room is joined")
 end
 
 -- Made at the first look; what is not known for sure is asked for, which may wait.
@@ -256,7 +336,12 @@ function tools.presence_of(st)
   st.presence = new(st)
   for _, room in pairs(tools.joined_rooms(st)) do
     local function sync()
-      local reply = tools.ask(st, d.join, d.join.args(room.name), nil, "presence")
+      local reply
+      if st.native then
+        reply = c.join_wait(st.conn, room.name)
+      else
+        reply = tools.ask(st, d.join, d.join.args(room.name), nil, "presence")
+      end
       if reply and room.joined then tools.keep_members(st, room, reply) end
     end
     if room.members and room.seen == c.received(st.conn) then

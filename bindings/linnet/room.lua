@@ -7,11 +7,13 @@
 -- c: the C functions of bindings/lua_room.c.
 
 local c = ...
+c.channels(c)
 local linnet = require "linnet"
 local dialects = c.part("dialect.lua")
 
 local lazy_tools = {
   refused = "more.lua", leave = "more.lua", with_room = "talk.lua", presence_of = "presence.lua",
+  join_own = "channel.lua", rejoined_own = "channel.lua", translated = "channel.lua",
 }
 local function load_lazily(from)
   return {
@@ -33,10 +35,15 @@ local function state_of(conn, fn)
   local id, plain = c.id(conn, fn)
   local st = states[id]
   if st then return st end
+  -- native: the protocol has rooms of its own (Pusher's channels)
+  local native = c.native(plain)
   st = {
-    conn = plain, dialect = dialects.find(c.dialect(conn)), rooms = {}, own = {}, own_order = {},
-    by_id = {}, bus = c.bus(),
+    conn = plain, dialect = dialects.find(c.dialect(conn) or native and "pusher" or nil), native = native,
+    rooms = {}, own = {}, own_order = {}, by_id = {}, bus = c.bus(),
   }
+  if st.dialect.name and not native then
+    c.fail("this dialect needs Pusher's protocol, and the connection speaks " .. plain.protocol)
+  end
   states[id] = st
   return st
 end
@@ -47,7 +54,8 @@ local function seconds(value, fn, name)
 end
 
 -- One request of the dialect: the reply, or nil, err.
-local function ask(st, part, args, timeout, what)
+local function ask(st, part, args, timeout, what, room)
+  if st.native then return c.room_emit(st.conn, room.name, part.emit, args) end
   local conn = timeout and st.conn:timeout(timeout) or st.conn
   if part.ack == false then return conn:emit(part.emit, args) end
   local reply, err = conn:emit_with_ack(part.emit, args)
@@ -69,6 +77,7 @@ local lazy = { -- by the file that has them
 }
 
 local function room_of(st, name)
+  if st.native then name = c.room_name(st.conn, name) end
   local room = st.rooms[name]
   if not room then
     room = setmetatable({ conn = st.conn, name = name, st = st, joined = false }, Room)
@@ -110,11 +119,7 @@ local function keep_members(st, room, reply)
   if st.presence then st.presence.joined(room, room.members) end
 end
 
--- The room is ours: the host keeps it from now on.
-local function take(st, room, reply)
-  local d = st.dialect
-  c.want(st.conn, room.name, d.join.emit, d.join.emit and d.join.args(room.name), d.leave.emit,
-    d.leave.emit and d.leave.args(room.name))
+local function entered(st, room, reply)
   rooms_changed(st, function()
     room.joined = true
     st.current = room
@@ -122,6 +127,14 @@ local function take(st, room, reply)
   end)
   keep_members(st, room, reply)
   return room
+end
+
+-- The room is ours: the host keeps it from now on.
+local function take(st, room, reply)
+  local d = st.dialect
+  c.want(st.conn, room.name, d.join.emit, d.join.emit and d.join.args(room.name), d.leave.emit,
+    d.leave.emit and d.leave.args(room.name))
+  return entered(st, room, reply)
 end
 
 -- Asks until the server answers; a line that is down is waited for, as long as nobody set a time.
@@ -149,6 +162,7 @@ local function join(conn, name, opts)
   local timeout = seconds(c.options(opts, { "timeout" }, fn).timeout, fn, "option 'timeout'")
   local room = room_of(st, name)
   if room.joined then return room end
+  if st.native then return tools.join_own(st, room, timeout) end
   if c.wanted(conn, name) or not st.dialect.join.emit then return take(st, room) end
   c.hold()
   local reply, err = ask_join(st, name, timeout)
@@ -156,25 +170,27 @@ local function join(conn, name, opts)
   return take(st, room, reply)
 end
 
--- What a listener of this room needs beside its own options.
-local function in_room(room, event, opts, fn)
+-- What a listener of this room needs beside its own options. read: makes of the event's arguments
+-- what the handler gets (dialects that have other names for events).
+local function in_room(room, event, opts, fn, read)
   local st, d, name = room.st, room.st.dialect, room.name
   local own = {}
   for k, v in pairs(c.options(opts, nil, fn)) do own[k] = v end
   if own.room ~= nil then c.fail(fn .. ": the room is given already") end
   local where, is_message = own.where, event ~= nil and event == d.message.event
-  if not d.room and not (is_message and d.custom) then own.room = name end
+  if not d.room and (st.native or not (is_message and d.custom)) then own.room = name end
   if where == nil and not is_message and not d.room then return own end
   if where ~= nil and type(where) ~= "function" then
     c.fail(fn .. ": option 'where' must be a function, not " .. type(where))
   end
   own.where = function(data, ...)
+    if read then data = read(room, data, ...) end
     if d.room and d.room(event or linnet.event().name, data, ...) ~= name then return false end
     if is_message then
       local m = data
       if d.custom then
         m = d.message.read(data)
-        if not d.room and m.room ~= name then return false end
+        if not d.room and not st.native and m.room ~= name then return false end
       end
       if type(m) == "table" then
         if m.temp_id ~= nil and st.own[m.temp_id] then return false end -- our own echo
@@ -196,16 +212,24 @@ local function keep(room, event, fn, handle)
   return handle
 end
 
+-- The dialect's name of the event, the handler with what the dialect makes of its arguments, and that.
+local function named(room, event, fn)
+  if not room.st.dialect.name then return event, fn end
+  return tools.translated(room, event, fn)
+end
+
 -- room:on(event, fn, opts?) -> Handle
 function room_methods.on(room, event, fn, opts)
-  return keep(room, event, fn, room.conn:on(event, fn, in_room(room, event, opts, "room:on")))
+  local wire, handler, read, kind = named(room, event, fn)
+  if kind then return keep(room, event, fn, room.presence:on(kind, fn)) end
+  return keep(room, event, fn, room.conn:on(wire, handler, in_room(room, wire, opts, "room:on", read)))
 end
 
 Room = c.class("Room", room_methods, {
   presence = function(room)
     return tools.presence_of(room.st).of_room(room)
   end,
-}, { "info", "last_id", "handles", "members", "seen" }, lazy)
+}, { "info", "last_id", "handles", "members", "seen", "joining" }, lazy)
 Room.__tostring = function(room) return "Room " .. room.name end
 
 -- --- after a reconnect ---
@@ -213,6 +237,7 @@ Room.__tostring = function(room) return "Room " .. room.name end
 c.rejoined(function(conn, name, err, reply)
   local st = states[c.id(conn)]
   local room = st and st.rooms[name]
+  if room and st.native then return tools.rejoined_own(st, room, err, reply) end
   if not room or not room.joined or err then return end
   if reply ~= nil then room.info = info_of(reply) end
   keep_members(st, room, reply)
@@ -221,7 +246,7 @@ end)
 setmetatable(room_methods, load_lazily(lazy))
 tools.room_methods, tools.ask, tools.in_room, tools.keep = room_methods, ask, in_room, keep
 tools.joined_rooms, tools.rooms_changed, tools.keep_members = joined_rooms, rooms_changed, keep_members
-tools.seconds = seconds
+tools.seconds, tools.entered, tools.named = seconds, entered, named
 
 -- --- what bindings/lua_conn.c hands out ---
 

@@ -107,7 +107,7 @@ function tools.room_methods.send(room, what, opts)
   }, Sent)
   listen_for_marks(st)
   remember(st, sent)
-  local reply, err = tools.ask(st, part, part.write(m), timeout, "the message")
+  local reply, err = tools.ask(st, part, part.write(m, room), timeout, "the message", room)
   if reply == nil then
     sent.err = err
     sent_status(sent, "failed")

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "base/text.h"
 #include "client/line.h"
 #include "client/recovery.h"
 #include "client/token.h"
@@ -102,8 +103,30 @@ static void nsp_free(struct conn *c) {
 /* Ten thousand connections to one server have the same options: one copy of them. */
 struct kept_opts {
     struct conn_opts o;
+    char *prefix; /* of rooms, as the URL says it; NULL: nothing */
     size_t refs;
 };
+
+/* "?prefix=presence-" of a Pusher URL. */
+static char *prefix_in_url(const struct conn_opts *o) {
+    struct url u;
+    struct ln_buf plain = {0};
+    conn_opts_url(o, &u);
+    for (const char *p = u.query; p; p = strchr(p, '&')) {
+        p += *p == '&';
+        if (strncmp(p, "prefix=", 7) != 0) continue;
+        ln_percent_decode(&plain, (struct ln_str){p + 7, strcspn(p + 7, "&")});
+        ln_buf_cstr(&plain);
+        break;
+    }
+    url_free(&u);
+    return ln_buf_take(&plain, NULL);
+}
+
+const char *clients_room_prefix(const struct conn_opts *o) {
+    const struct kept_opts *k = LN_CONTAINER(o, const struct kept_opts, o);
+    return o->channel_prefix ? o->channel_prefix : k->prefix ? k->prefix : "";
+}
 
 static const struct conn_opts *opts_hold(struct clients *cs, const struct conn_opts *o) {
     struct conn_opts settled = *o; /* the strings stay o's */
@@ -112,6 +135,7 @@ static const struct conn_opts *opts_hold(struct clients *cs, const struct conn_o
     if (!k || !conn_opts_same(&k->o, &settled)) {
         k = cs->newest_opts = ln_new(struct kept_opts);
         conn_opts_copy(&k->o, &settled);
+        if (strstr(k->o.url, "prefix=")) k->prefix = prefix_in_url(&k->o);
     }
     k->refs++;
     return &k->o;
@@ -126,6 +150,7 @@ void clients_release_opts(struct clients *cs, const struct conn_opts *o) {
     if (--k->refs > 0) return;
     if (cs->newest_opts == k) cs->newest_opts = NULL;
     conn_opts_free(&k->o);
+    ln_free(k->prefix);
     ln_free(k);
 }
 

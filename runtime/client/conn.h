@@ -83,6 +83,8 @@ struct conn_opts {
     bool authorizer_asked;        /* a function of a script, through sink->auth */
     bool signin;                  /* sign in with `secret` too */
     int64_t activity_timeout_ms, pong_timeout_ms; /* 120000 30000 */
+    /* presence */
+    int64_t leave_grace_ms; /* who comes back within it never left; 0: none */
 };
 void conn_opts_init(struct conn_opts *o);
 void conn_opts_free(struct conn_opts *o);
@@ -122,7 +124,7 @@ struct conn_ask {
     /* "first" "reconnect" "unauthorized": before an attempt; "expiring": to renew while connected.
      * It lasts for ever. */
     const char *reason;
-    int attempt; /* from 1; 0 while connected */
+    int attempt;                   /* from 1; 0 while connected */
     struct ln_str room, socket_id; /* ASK_AUTHORIZER: for which channel, and whom; else empty */
 };
 
@@ -187,7 +189,7 @@ void conn_reconnect(struct conn *c); /* drops and comes back, auth asked again *
 void conn_answer(struct conn *c, ln_id ticket, unsigned what, struct ln_str json,
                  const struct ln_err *err);
 void conn_auth_answer(struct conn *c, ln_id ticket, struct ln_str json,
-                      const struct ln_err *err); /* ASK_AUTH */
+                      const struct ln_err *err);    /* ASK_AUTH */
 void conn_ready_go(struct conn *c, uint64_t epoch); /* connect handlers ended (see conn_epoch) */
 uint64_t conn_epoch(const struct conn *c);          /* grows at every connect and loss */
 
@@ -253,14 +255,19 @@ bool conn_room_joined(const struct conn *c, struct ln_str room);
  * LN_DISCONNECTED (closed, or given up). Exactly once, never from inside conn_room_wait or _drop. A
  * loss of the line does not end the wait: the room is asked for again. */
 typedef void (*conn_room_fn)(void *ud, struct ln_str reply, const struct ln_err *err);
-/* Hears how the join of a wanted room ends; soon when it is joined. timeout_ms 0: none. 0: the room
- * is not wanted. */
+/* Hears how the join of a wanted room ends; soon when it is joined; asked again when it was
+ * refused. timeout_ms 0: none. 0: the room is not wanted. */
 ln_id conn_room_wait(struct conn *c, struct ln_str room, int64_t timeout_ms, conn_room_fn fn,
                      void *ud);
 void conn_room_wait_cancel(struct conn *c, ln_id wait); /* fn is not called any more */
 /* A room's name on the wire, as struct event carries it, added to out; the same where the protocol
  * has no rooms. */
 void conn_room_wire(const struct conn *c, struct ln_str room, struct ln_buf *out);
+/* The other way round: the shortest name by which the same room is wanted; lent from wire. */
+struct ln_str conn_room_name(const struct conn *c, struct ln_str wire);
+/* What is known of somebody in a room that is joined (raw JSON, lent until the next event); false:
+ * nobody of that id is there. */
+bool conn_room_member(struct conn *c, struct ln_str room, struct ln_str id, struct ln_str *info);
 
 /* authorizer_asked: a channel needs its signature. Answer with conn_auth_answer and this ticket:
  * {"auth":…,"channel_data":…,"shared_secret":…}, or err. */

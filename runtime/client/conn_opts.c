@@ -95,7 +95,7 @@ bool conn_opts_same(const struct conn_opts *a, const struct conn_opts *b) {
            SAME(history) && SAME(transports[0]) && SAME(transports[1]) && SAME(upgrade) &&
            SAME(refresh_every_ms) && SAME(refresh_before_ms) && SAME(codec) && SAME(heartbeat_ms) &&
            SAME(auth_json) && SAME(authorizer_asked) && SAME(signin) && SAME(activity_timeout_ms) &&
-           SAME(pong_timeout_ms);
+           SAME(pong_timeout_ms) && SAME(leave_grace_ms);
 #undef SAME
 }
 

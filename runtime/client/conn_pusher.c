@@ -130,8 +130,8 @@ static const char *refuses(const struct conn *c, const struct conn_emit *e) {
 void pusher_tell(struct line *ln, struct ln_str name, struct ln_str channel, struct ln_str user_id,
                  struct ln_str data) {
     struct conn *c = ln->root;
-    bool is_up = c->step >= STEP_HANDLERS;
-    if (is_up && !conn_hears(c, name)) return;
+    bool is_up = c && c->step >= STEP_HANDLERS;
+    if (!c || (is_up && !conn_hears(c, name))) return;
     struct ln_buf *args = &ln->clients->in[1];
     struct ln_str value = pusher_data(data, args);
     if (value.p != args->p || value.n != args->n) {
@@ -490,6 +490,7 @@ const struct proto proto_pusher = {.name = "pusher",
                                    .room_leave = pusher_room_leave,
                                    .room_wire = pusher_room_wire,
                                    .room_state = pusher_room_state,
+                                   .room_member = pusher_room_member,
                                    .auth_answer = pusher_auth_answer,
                                    .auth_renewed = pusher_auth_renewed,
                                    .check = pusher_check,

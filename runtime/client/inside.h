@@ -184,6 +184,7 @@ void conn_take_opts(struct conn *c, const struct conn_opts *o, char *nsp,
 void clients_release(struct clients *cs); /* … or less: the last one frees a closing cs */
 /* Options of a connection that may leave before they are needed no more. */
 void clients_hold_opts(const struct conn_opts *o);
+const char *clients_room_prefix(const struct conn_opts *o); /* of these; never NULL */
 void clients_release_opts(struct clients *cs, const struct conn_opts *o);
 void conn_free(void *conn);
 

@@ -45,6 +45,8 @@ struct proto {
     void (*room_wire)(const struct conn *c, struct ln_str room, struct ln_buf *out);
     /* Of a room that is joined: what its join would be answered now (raw JSON, added to out). */
     void (*room_state)(struct conn *c, struct ln_str room, struct ln_buf *out);
+    /* Of a room that is joined: what is known of somebody in it (raw JSON, lent). False: nobody. */
+    bool (*room_member)(struct conn *c, struct ln_str room, struct ln_str id, struct ln_str *info);
     /* The answer to an auth question that the protocol itself put to the sink; as
      * conn_auth_answer. */
     void (*auth_answer)(struct conn *c, ln_id ticket, struct ln_str json, const struct ln_err *err);

@@ -29,7 +29,7 @@ void pusher_room_wire(const struct conn *c, struct ln_str room, struct ln_buf *o
     bool has_prefix = false;
     for (size_t i = 0; i < LN_COUNT(prefixes); i++)
         has_prefix |= ln_str_starts(room, prefixes[i]);
-    if (!has_prefix) ln_buf_puts(out, c->opts->channel_prefix ? c->opts->channel_prefix : "");
+    if (!has_prefix) ln_buf_puts(out, clients_room_prefix(c->opts));
     ln_buf_str(out, room);
 }
 
@@ -317,6 +317,21 @@ void pusher_room_state(struct conn *c, struct ln_str room, struct ln_buf *out) {
     ln_buf_free(&name);
 }
 
+bool pusher_room_member(struct conn *c, struct ln_str room, struct ln_str id, struct ln_str *info) {
+    struct ln_buf name = {0};
+    pusher_room_wire(c, room, &name);
+    const struct channel *ch = channel_find(c->line->priv, ln_buf_get(&name));
+    const char *json = ch ? ln_map_get(&ch->members, id) : NULL;
+    ln_buf_free(&name);
+    *info = ln_str(json);
+    return json != NULL;
+}
+
+/* What pusher-js calls by these names; data: raw JSON. */
+static void tell_own(struct line *ln, struct ln_str name, const char *event, struct ln_str data) {
+    pusher_tell(ln, ln_str(event), name, (struct ln_str){0}, data);
+}
+
 static void on_succeeded(struct line *ln, struct ln_str name, struct ln_str data) {
     struct channel *ch = channel_find(ln->priv, name);
     struct ln_buf reply = {0};
@@ -339,8 +354,11 @@ static void on_succeeded(struct line *ln, struct ln_str name, struct ln_str data
             pusher_tell_session(ln, ln_str(ch->me), ln_str(info));
         }
     }
+    tell_own(ln, name, "pusher:subscription_succeeded", data);
+    ch = channel_find(ln->priv, name); /* who heard it may have left at once */
+    if (!ln->root || !ch || ch->state != CHANNEL_IN) return;
     write_state(ch, &reply);
-    char *room = ln_strdup(ch->room); /* who hears it may leave at once */
+    char *room = ln_strdup(ch->room);
     conn_room_answer(ln->root, ln_str(room), ln_buf_get(&reply), NULL);
     ln_free(room);
     ln_buf_free(&reply);
@@ -358,31 +376,32 @@ static void on_error(struct line *ln, struct ln_str name, struct ln_str data) {
     ln_fail(&err, pusher_status((int)status), "%s", ln_buf_cstr(&shown));
     ln_buf_free(&text);
     ln_buf_free(&shown);
-    refuse(ch, &err, 0);
+    if (ch->room && !ch->is_cancelled) tell_own(ln, name, "pusher:subscription_error", data);
+    ch = channel_find(ln->priv, name);
+    if (ch && ch->state == CHANNEL_ASKED) refuse(ch, &err, 0);
 }
 
 void channels_control(struct line *ln, const struct pusher_msg *m) {
-    struct ln_str data = pusher_data(m->data, &ln->clients->in[1]), none = {NULL, 0};
+    struct ln_buf copy = {0}; /* telling uses the buffers that the message may lie in */
+    struct ln_str data = pusher_data(m->data, &copy), name = m->channel;
     bool is_internal = ln_str_starts(m->event, "pusher_internal:");
-    size_t skip = is_internal ? strlen("pusher_internal:") : strlen("pusher:");
-    struct ln_str what = {m->event.p + skip, m->event.n - skip}, name = m->channel;
+    const char *what = m->event.p + (is_internal ? strlen("pusher_internal:") : strlen("pusher:"));
+    struct ln_str word = {what, m->event.n - (size_t)(what - m->event.p)};
     struct channel *ch = channel_find(ln->priv, name);
-    bool tells = ch && ch->room && !ch->is_cancelled;
-    if (ln_str_is(what, "subscription_succeeded"))
+    bool is_in = ch && ch->room && ch->state == CHANNEL_IN;
+    if (ln_str_is(word, "subscription_succeeded"))
         on_succeeded(ln, name, data);
-    else if (ln_str_is(what, "subscription_error"))
+    else if (ln_str_is(word, "subscription_error"))
         on_error(ln, name, data);
-    else if (!tells || ch->state != CHANNEL_IN)
-        return;
-    else if (ln_str_is(what, "member_added"))
-        tells = members_add(ch, data);
-    else if (ln_str_is(what, "member_removed"))
-        tells = members_remove(ch, data);
-    struct ln_buf event = {0};
-    ln_buf_puts(&event, "pusher:");
-    ln_buf_str(&event, what);
-    if (tells) pusher_tell(ln, ln_buf_get(&event), name, none, m->data);
-    ln_buf_free(&event);
+    else if (is_in && ln_str_is(word, "member_added") && members_add(ch, data))
+        tell_own(ln, name, "pusher:member_added", data);
+    else if (is_in && ln_str_is(word, "member_removed") && members_remove(ch, data))
+        tell_own(ln, name, "pusher:member_removed", data);
+    else if (is_in && ln_str_is(word, "subscription_count"))
+        tell_own(ln, name, "pusher:subscription_count", data);
+    else if (is_in && ln_str_is(word, "cache_miss"))
+        tell_own(ln, name, "pusher:cache_miss", data);
+    ln_buf_free(&copy);
 }
 
 bool channels_blame(struct line *ln, int code, struct ln_str message) {

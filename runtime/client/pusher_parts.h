@@ -80,6 +80,7 @@ void pusher_room_join(struct conn *c, struct ln_str room);
 void pusher_room_leave(struct conn *c, struct ln_str room);
 void pusher_room_wire(const struct conn *c, struct ln_str room, struct ln_buf *out);
 void pusher_room_state(struct conn *c, struct ln_str room, struct ln_buf *out);
+bool pusher_room_member(struct conn *c, struct ln_str room, struct ln_str id, struct ln_str *info);
 struct channel *channel_find(struct pusher *p, struct ln_str name);
 /* A channel that nobody asked for by name: events for the signed-in user. */
 void channel_join_own(struct line *ln, struct ln_str name);

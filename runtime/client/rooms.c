@@ -41,6 +41,12 @@ static void answered_one(struct conn *c) {
     if (--c->rooms_asked == 0 && c->step == STEP_ROOMS && conn_is_up(c)) outbox_flush(c);
 }
 
+static void ask_own(struct conn *c, struct room *r) {
+    r->asked_epoch = c->epoch;
+    r->state = ROOM_ASKED;
+    c->proto->room_join(c, (struct ln_str){r->name, r->n});
+}
+
 /* --- who waits for a join --- */
 
 struct room_wait {
@@ -161,6 +167,7 @@ ln_id conn_room_wait(struct conn *c, struct ln_str room, int64_t timeout_ms, con
         wait_end_soon(w, LN_OK, NULL);
     else
         wait_start(w);
+    if (conn_is_up(c) && state_of(c, r) == ROOM_OUT) ask_own(c, r); /* it was refused before */
     return w->id;
 }
 
@@ -174,12 +181,6 @@ void rooms_give_up(struct conn *c) {
 }
 
 /* --- what is wanted --- */
-
-static void ask_own(struct conn *c, struct room *r) {
-    r->asked_epoch = c->epoch;
-    r->state = ROOM_ASKED;
-    c->proto->room_join(c, (struct ln_str){r->name, r->n});
-}
 
 bool conn_room_want(struct conn *c, struct ln_str room, struct ln_str join_event,
                     struct ln_str join_args) {
@@ -230,6 +231,23 @@ void conn_room_wire(const struct conn *c, struct ln_str room, struct ln_buf *out
         c->proto->room_wire(c, room, out);
     else
         ln_buf_str(out, room);
+}
+
+struct ln_str conn_room_name(const struct conn *c, struct ln_str wire) {
+    const char *prefix = clients_room_prefix(c->opts);
+    size_t n = strlen(prefix);
+    if (!conn_has_rooms(c) || n == 0 || !ln_str_starts(wire, prefix)) return wire;
+    struct ln_str name = {wire.p + n, wire.n - n};
+    struct ln_buf again = {0};
+    conn_room_wire(c, name, &again);
+    bool same = ln_str_eq(ln_buf_get(&again), wire);
+    ln_buf_free(&again);
+    return same ? name : wire;
+}
+
+bool conn_room_member(struct conn *c, struct ln_str room, struct ln_str id, struct ln_str *info) {
+    return c->proto->room_member && conn_room_joined(c, room) &&
+           c->proto->room_member(c, room, id, info);
 }
 
 void rooms_free(struct conn *c) {

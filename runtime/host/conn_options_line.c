@@ -34,6 +34,7 @@ TEXT(user_auth_endpoint, user_auth_endpoint)
 TEXT(channel_prefix, channel_prefix)
 MS(activity_timeout, activity_timeout_ms)
 MS(pong_timeout, pong_timeout_ms)
+MS(leave_grace, leave_grace_ms)
 
 static void set_string(char **to, const char *text) {
     ln_free(*to);
@@ -244,6 +245,7 @@ static const struct conn_option options[] = {
     {"signin", "true or false", set_signin, false},
     {"activity_timeout", "a duration such as \"2m\"", set_activity_timeout, false},
     {"pong_timeout", "a duration such as \"30s\"", set_pong_timeout, false},
+    {"leave_grace", "a duration such as \"10s\"", set_leave_grace, false},
 };
 
 const struct conn_option *conn_option_more(size_t i) {

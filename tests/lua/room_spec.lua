@@ -442,7 +442,7 @@ describe("rooms", function()
       assert.equal("linnet.dialect: the dialect must be a table, not nil", world.raises [[ linnet.dialect("x") ]])
       assert.equal("unknown dialect 'linet' (did you mean 'linnet'?)",
         world.raises [[ linnet.connect("hub", { dialect = "linet" }):join("x") ]])
-      assert.equal("the dialect 'pusher' comes in a later version",
+      assert.equal("this dialect needs Pusher's protocol, and the connection speaks socketio",
         world.raises [[ linnet.connect("hub", { dialect = "pusher" }):join("x") ]])
     end)
   end)

@@ -18,7 +18,7 @@ static struct conn_opts with_endpoint(void) {
 
 #define SUB(auth, channel)                                                                         \
     "{\"event\":\"pusher:subscribe\",\"data\":{\"auth\":\"" auth "\",\"channel\":\"" channel "\"}" \
-                                                                                             "}|"
+    "}|"
 
 /* --- signed here --- */
 
@@ -93,8 +93,8 @@ TEST(the_endpoint_is_asked_by_form) {
     struct conn *c = pusher_with(o);
     join(c, "private-room");
     turn();
-    TRAIL("private-room={\"channel\":\"private-room\"} "
-          "pusher:subscription_succeeded({},{\"channel\":\"private-room\"}) ");
+    TRAIL("pusher:subscription_succeeded({},{\"channel\":\"private-room\"}) "
+          "private-room={\"channel\":\"private-room\"} ");
     GOT(line_now(), SUB("key:signature", "private-room"));
     CHECK_STR(ln_buf_get(&s.posts), "/broadcasting/auth socket_id=1.1&channel_name=private-room&"
                                     "extra=a%20b%26c&n=5&yes=true|");

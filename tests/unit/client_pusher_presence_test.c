@@ -62,7 +62,9 @@ TEST(a_join_tells_who_is_there) {
     turn();
     CHECK_HAS(ln_buf_cstr(&w.trail),
               "session({\"user\":{\"id\":\"u1\",\"name\":\"Al\",\"info\":{\"name\":\"Al\"}}}) "
-              "presence-a={\"channel\":\"presence-a\",\"count\":2,\"members\":["
+              "pusher:subscription_succeeded({\"presence\":");
+    CHECK_HAS(ln_buf_cstr(&w.trail),
+              " presence-a={\"channel\":\"presence-a\",\"count\":2,\"members\":["
               "{\"id\":\"u1\",\"info\":{\"name\":\"Al\"}},"
               "{\"id\":\"u2\",\"info\":{\"name\":\"Bo\"}}]} ");
     joined(c, "presence-b"); /* one `session` for a line */

@@ -23,7 +23,7 @@ TEST(a_join_is_answered) {
     join(c, "pub");
     turn();
     GOT(last(), SUB("pub"));
-    TRAIL("pub={\"channel\":\"pub\"} " SUCCEEDED("pub"));
+    TRAIL(SUCCEEDED("pub") "pub={\"channel\":\"pub\"} ");
     CHECK(conn_room_joined(c, LN_STR("pub")));
     CHECK(leave(c, "pub"));
     turn();
@@ -56,7 +56,7 @@ TEST(joining_twice_asks_once) {
     turn();
     GOT(last(), SUB("pub"));
     let_in("pub");
-    TRAIL("pub={\"channel\":\"pub\"} pub={\"channel\":\"pub\"} " SUCCEEDED("pub"));
+    TRAIL(SUCCEEDED("pub") "pub={\"channel\":\"pub\"} pub={\"channel\":\"pub\"} ");
     join(c, "pub"); /* and when it is joined */
     turn();
     GOT(last(), "");
@@ -262,8 +262,9 @@ TEST(a_loss_while_subscribing_asks_again) {
     TRAIL("disconnect(\"transport close\") ");
     s.silent = false;
     advance(1000);
-    TRAIL("reconnect_attempt(1,1.0) connect(false) rejoined(pub,{\"channel\":\"pub\"}) "
-          "pub={\"channel\":\"pub\"} " SUCCEEDED("pub"));
+    TRAIL("reconnect_attempt(1,1.0) connect(false) " SUCCEEDED(
+        "pub") "rejoined(pub,{\"channel\":\"pub\"}) "
+               "pub={\"channel\":\"pub\"} ");
     GOT(last(), SUB("pub"));
     end_pusher();
 }
@@ -295,8 +296,8 @@ TEST(joins_before_the_first_connect) {
     TRAIL("");
     conn_connect(c);
     turn();
-    TRAIL("connect(true) rejoined(pub,{\"channel\":\"pub\"}) pub={\"channel\":\"pub\"} " SUCCEEDED(
-        "pub"));
+    TRAIL("connect(true) " SUCCEEDED("pub") "rejoined(pub,{\"channel\":\"pub\"}) "
+                                            "pub={\"channel\":\"pub\"} ");
     end_pusher();
 }
 
@@ -337,7 +338,7 @@ TEST(a_wait_may_be_cancelled) {
     conn_room_wait_cancel(c, wait);
     conn_room_wait_cancel(c, wait);
     turn();
-    TRAIL("rejoined(pub,{\"channel\":\"pub\"}) " SUCCEEDED("pub"));
+    TRAIL(SUCCEEDED("pub") "rejoined(pub,{\"channel\":\"pub\"}) ");
     CHECK_INT(conn_room_wait(c, LN_STR("other"), 0, on_joined, NULL), 0);
     end_pusher();
 }
@@ -491,7 +492,7 @@ TEST(a_server_that_does_not_answer) {
     advance(10000);
     GOT(last(), SUB("pub"));
     let_in("pub");
-    TRAIL("rejoined(pub,{\"channel\":\"pub\"}) " SUCCEEDED("pub"));
+    TRAIL(SUCCEEDED("pub") "rejoined(pub,{\"channel\":\"pub\"}) ");
     end_pusher();
 }
 
@@ -520,7 +521,7 @@ TEST(an_answer_that_comes_late_counts) {
     advance(20000);
     ln_buf_clear(&w.trail);
     let_in("pub");
-    TRAIL("rejoined(pub,{\"channel\":\"pub\"}) " SUCCEEDED("pub"));
+    TRAIL(SUCCEEDED("pub") "rejoined(pub,{\"channel\":\"pub\"}) ");
     CHECK(conn_room_joined(c, LN_STR("pub")));
     ln_buf_clear(&last()->got);
     advance(60000);
