@@ -236,7 +236,7 @@ static bool take_kept(struct conn *c) {
     token_wipe(&t->auth);
     t->auth = t->kept;
     t->kept = NULL;
-    return !t->expires_ms || t->expires_ms > ln_wall_ms();
+    return t->kept_until_ms > ln_wall_ms();
 }
 
 bool token_ask(struct conn *c) {

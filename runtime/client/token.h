@@ -18,8 +18,10 @@ struct token {        /* of those who have functions, or whose token is known to
     bool is_fresh;    /* the answers are this attempt's */
     bool was_again;   /* the first answers had expired already */
     bool was_told;    /* `auth_expiring`, of this token */
+    bool was_unheard; /* a renewal was not acknowledged, and the log said so */
     char *auth, *headers, *query; /* answers, raw; NULL: none, or nothing is asked */
     char *kept;                   /* a renewed auth that waits for the next attempt; NULL: none */
+    int64_t kept_until_ms;        /* wall clock */
     int64_t expires_ms;           /* wall clock; 0: not known */
     int64_t renew_wall_ms;        /* refresh.before, as a time; 0: not */
     uint64_t renew_ms;            /* refresh.every, or after a failure; loop time; 0: not */
@@ -48,7 +50,7 @@ void token_wipe(char **text); /* frees it, and nothing of it stays in memory */
 
 /* --- token_refresh.c --- */
 void token_up(struct conn *c);      /* the connection is up: watch the end, renew in time */
-void token_renewed(struct conn *c); /* all answers to a question with "expiring" are there */
+void token_renewed(struct conn *c); /* all answers to a question that came while up are there */
 void token_not_renewed(struct conn *c, const struct ln_err *err);
 
 /* --- conn_auth.c --- */

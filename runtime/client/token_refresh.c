@@ -89,10 +89,10 @@ static void on_reply(void *ud, struct ln_str args, const struct ln_str *bin, siz
     (void)bin, (void)bin_count;
     if (c->is_closed || (err && err->code != LN_TIMEOUT)) return; /* the next attempt asks anew */
     if (err) {
-        ln_log(LN_WARN, c->tag,
-               "the server did not acknowledge '%s': whether it took the new "
-               "token is not known",
+        ln_log(c->token && c->token->was_unheard ? LN_DEBUG : LN_WARN, c->tag,
+               "the server did not acknowledge '%s': whether it took the new token is not known",
                c->opts->refresh_event);
+        if (c->token) c->token->was_unheard = true;
     } else if (is_refusal(args, &why)) {
         ln_fail(&mine, LN_UNAUTHORIZED, "the server refused the new token%s%s", why.n ? ": " : "",
                 ln_buf_cstr(&why));
@@ -116,15 +116,23 @@ static void hand_over(struct conn *c) {
 
 /* --- asking --- */
 
-void token_renewed(struct conn *c) {
+/* For the next attempt, which then does not ask: while it is good, as far as one can tell. */
+static void keep(struct conn *c) {
     struct token *t = c->token;
-    loop_timer_cancel(c->clients->loop, t->timer);
+    int64_t every_ms = LN_MAX(c->opts->refresh_every_ms, RECHECK_MS);
+    token_wipe(&t->kept);
+    if (!renews(c) || c->opts->refresh_event) return;
+    t->kept = ln_str_dup(token_auth(c));
+    t->kept_until_ms = t->expires_ms ? t->expires_ms : ln_wall_ms() + every_ms;
+}
+
+void token_renewed(struct conn *c) {
+    loop_timer_cancel(c->clients->loop, c->token->timer);
     token_read(c);
     plan(c);
     ln_log(LN_DEBUG, c->tag, "the token was renewed");
     arm(c);
-    token_wipe(&t->kept);
-    t->kept = c->opts->refresh_event ? NULL : ln_str_dup(token_auth(c));
+    keep(c);
     if (c->proto->auth_renewed)
         c->proto->auth_renewed(c);
     else if (c->opts->refresh_event)
@@ -137,11 +145,13 @@ void token_not_renewed(struct conn *c, const struct ln_err *err) {
     int64_t ms = slow_wait(++t->renewals_failed + 1);
     loop_timer_cancel(c->clients->loop, t->timer);
     c->ticket = 0;
+    t->missing = 0;
     t->renew_wall_ms = 0;
-    t->renew_ms = loop_now_ms(c->clients->loop) + (uint64_t)ms;
+    t->renew_ms = renews(c) ? loop_now_ms(c->clients->loop) + (uint64_t)ms : 0;
     conn_count_error(c, err);
-    ln_log(LN_WARN, c->tag, "the token was not renewed: %s; asked again in %s", err->text,
-           ln_duration_text(ms, text, sizeof text));
+    ln_log(LN_WARN, c->tag, "the token was not renewed: %s%s%s", err->text,
+           renews(c) ? "; asked again in " : "",
+           renews(c) ? ln_duration_text(ms, text, sizeof text) : "");
     arm(c);
     if (c->proto->auth_renewed) c->proto->auth_renewed(c);
 }

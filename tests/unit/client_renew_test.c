@@ -116,6 +116,10 @@ TEST(a_server_that_says_nothing_to_a_new_token) {
     pass_quietly(MINUTE + 10 * SECOND);
     LOG_HAS("the server did not acknowledge 'authenticate'");
     CHECK_INT(conn_state(c), CONN_CONNECTED);
+    ln_buf_clear(&w.logs);
+    pass_quietly(10 * MINUTE);
+    LOGS(""); /* said once */
+    CHECK(w.asked > 5);
     end();
 }
 
@@ -145,21 +149,25 @@ TEST(a_new_token_is_kept_for_the_next_attempt) {
 }
 
 TEST(what_is_kept_too_long_is_not_used) {
-    begin();
-    w.on_auth = give;
-    snprintf(given, sizeof given, "{\"token\":\"one\",\"expires_in\":120}");
-    struct conn *c = connected_with("chat", refreshed(0, MINUTE, NULL));
-    pass_quietly(MINUTE);
-    TRAIL("auth?(expiring,0) ");
-    w.hangs_up = true;
-    hang_up(last());
-    pass(3 * MINUTE, SECOND);
-    w.hangs_up = false;
-    ln_buf_clear(&w.trail);
-    pass(MINUTE, SECOND);
-    CHECK_HAS(ln_buf_cstr(&w.trail), "auth?(reconnect,");
-    CHECK_INT(conn_state(c), CONN_CONNECTED);
-    end();
+    static const char *const table[] = {"{\"token\":\"one\",\"expires_in\":120}",
+                                        "{\"token\":\"opaque\"}"}; /* good for `every` */
+    for (size_t i = 0; i < LN_COUNT(table); i++) {
+        begin();
+        w.on_auth = give;
+        snprintf(given, sizeof given, "%s", table[i]);
+        struct conn *c = connected_with("chat", refreshed(MINUTE, 0, NULL));
+        pass_quietly(MINUTE);
+        TRAIL("auth?(expiring,0) ");
+        hang_up(last());
+        w.hangs_up = true;
+        ln_clock_set_wall(ln_wall_ms() + 3 * MINUTE); /* an attempt follows after that long */
+        advance(SECOND);
+        CHECK_HAS(ln_buf_cstr(&w.trail), "auth?(reconnect,");
+        w.hangs_up = false;
+        pass(MINUTE, SECOND);
+        CHECK_INT(conn_state(c), CONN_CONNECTED);
+        end();
+    }
 }
 
 /* --- renewing that fails --- */
