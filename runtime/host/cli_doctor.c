@@ -52,6 +52,7 @@ static void print_step(const struct ward *w, const struct doctor_step *s) {
            color ? colors[s->verdict] : "", words[s->verdict], color ? "\x1b[0m" : "",
            *took ? "  " : "", took);
     print_indented(s->fault, 2 + NAME_COLUMNS);
+    print_indented(s->more, 2 + NAME_COLUMNS);
     print_indented(s->note, 2 + NAME_COLUMNS);
     fflush(stdout);
 }

@@ -83,16 +83,18 @@ static void tell(struct doctor *d, enum doctor_verdict verdict, int64_t ms) {
     redact(&d->text);
     redact(&d->fault);
     redact(&d->note);
-    struct doctor_step s = {steps[d->at].name,
-                            verdict,
-                            ms,
-                            ln_buf_get(&d->text),
-                            ln_buf_get(&d->fault),
-                            ln_buf_get(&d->note),
-                            ln_buf_get(&d->detail)};
+    struct doctor_step s = {.name = steps[d->at].name,
+                            .verdict = verdict,
+                            .ms = ms,
+                            .text = ln_buf_get(&d->text),
+                            .fault = ln_buf_get(&d->fault),
+                            .more = ln_buf_get(&d->more),
+                            .note = ln_buf_get(&d->note),
+                            .detail = ln_buf_get(&d->detail)};
     d->cbs->step(d->ud, &s);
     ln_buf_clear(&d->text);
     ln_buf_clear(&d->fault);
+    ln_buf_clear(&d->more);
     ln_buf_clear(&d->note);
     ln_buf_clear(&d->detail);
 }
@@ -362,6 +364,7 @@ void doctor_free(struct doctor *d) {
     ln_buf_free(&d->first);
     ln_buf_free(&d->text);
     ln_buf_free(&d->fault);
+    ln_buf_free(&d->more);
     ln_buf_free(&d->note);
     ln_buf_free(&d->detail);
     ln_buf_free(&d->advice);

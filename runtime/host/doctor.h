@@ -17,6 +17,7 @@ struct doctor_step { /* lent for the time of the call; secrets are *** */
     int64_t ms;           /* -1: nothing was measured */
     struct ln_str text;   /* what was looked at: "TLSv1.3, chat.example, 61 days left" */
     struct ln_str fault;  /* why it failed */
+    struct ln_str more;   /* for people; programs find it in detail */
     struct ln_str note;   /* a warning; empty: none */
     struct ln_str detail; /* the members of a JSON object, with commas between */
 };

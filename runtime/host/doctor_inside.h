@@ -46,7 +46,7 @@ struct doctor {
     int64_t step_ms;
     ln_id timer;
     int code;
-    struct ln_buf text, fault, note, detail; /* of the present step */
+    struct ln_buf text, fault, more, note, detail; /* of the present step */
     struct ln_buf advice;
 
     char *target; /* as it may be shown */

@@ -14,6 +14,7 @@ static void say_tls(struct doctor *d, const struct tls_info *i) {
     if (!i->pin[0]) return; /* no certificate came */
     if (i->days_left >= 0) ln_buf_fmt(&d->text, ", %d days left", i->days_left);
     ln_buf_fmt(&d->text, ", by %s", i->issuer);
+    ln_buf_fmt(&d->more, "its key, for tls.pin: %s", i->pin);
     doctor_detail(d, "version", ln_str(i->version));
     doctor_detail(d, "cipher", ln_str(i->cipher));
     doctor_detail(d, "subject", ln_str(i->subject));

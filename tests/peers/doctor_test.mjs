@@ -111,6 +111,11 @@ staged("nothing is wrong: over TLS with our own authority, and the JSON form", a
   equal(j.steps.map((s) => s.name), NAMES);
   const tls = j.steps.find((s) => s.name === "tls");
   equal([tls.ok, tls.detail.version, tls.detail.issuer], [true, "TLSv1.3", "doctor's CA"]);
+  const text = await doctor([`wss://localhost:${port}`, "--ca", a.ca]);
+  ok(text.out.includes(`its key, for tls.pin: ${tls.detail.pin}`), text.out);
+  const pinned = (pin) => [`wss://localhost:${port}`, "--ca", a.ca, "-o", `tls.pin=${pin}`];
+  await finds(pinned(tls.detail.pin), { code: 0 });
+  await finds(pinned(`sha256//${"A".repeat(43)}=`), { step: "tls", code: 69, says: [/tls\.pin/, /somebody in between/] });
   ok(tls.detail.days_left === 28 || tls.detail.days_left === 29, `days_left ${tls.detail.days_left}`);
   ok(typeof tls.ms === "number" && j.steps.find((s) => s.name === "proxy").ok === null, r.out);
 });
