@@ -17,6 +17,7 @@ export async function fakeReverb({ key = "app-key", secret = "app-secret", port 
   const connections = new Set(), channels = new Map(); // name -> {members: Map(connection -> data), cached}
   const asked = []; // what the auth endpoint was asked
   let ids = 0;
+  const born = 1 + Math.floor(Math.random() * 1e9); // a server that is started again has other ids
   const self = { asked, connections, heard: [], token: null };
 
   // As a Laravel application answers: signed, 403 for what is not allowed, presence with user data.
@@ -84,7 +85,7 @@ export async function fakeReverb({ key = "app-key", secret = "app-secret", port 
       error(ws, 4001, "Application does not exist");
       return ws._socket.end(); // no close frame
     }
-    ws.id = `${100 + ++ids}.${ids}`;
+    ws.id = `${born}.${++ids}`;
     ws.send(twice("pusher:connection_established", { socket_id: ws.id, activity_timeout: activity }));
     ws.on("message", (data) => {
       let m;
