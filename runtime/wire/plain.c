@@ -43,25 +43,6 @@ static const char *find_quote(const char *p, const char *end) {
     return p;
 }
 
-/* The first quote or bracket: bit 5 is all that tells [ ] from { }. */
-static const char *find_mark(const char *p, const char *end) {
-#ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), open = _mm_set1_epi8('{'), close = _mm_set1_epi8('}'),
-                  bit = _mm_set1_epi8(' ');
-    while (end - p >= 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i low = _mm_or_si128(v, bit);
-        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(low, open), _mm_cmpeq_epi8(low, close));
-        unsigned mask = (unsigned)_mm_movemask_epi8(_mm_or_si128(hit, _mm_cmpeq_epi8(v, quote)));
-        if (mask) return p + __builtin_ctz(mask);
-        p += 16;
-    }
-#endif
-    while (p < end && *p != '"' && (*p | ' ') != '{' && (*p | ' ') != '}')
-        p++;
-    return p;
-}
-
 /* p is behind the opening quote. */
 static const char *skip_string(const char *p, const char *end, bool *escaped) {
     for (;;) {
@@ -74,23 +55,75 @@ static const char *skip_string(const char *p, const char *end, bool *escaped) {
     }
 }
 
-/* p is at the opening bracket. Which bracket closes which is for the decoder to say. */
-static const char *skip_nested(const char *p, const char *end) {
-    size_t depth = 0;
+/* A bracket: 1 opens, -1 closes; 0: it is none. */
+static int nesting(char c) {
+    return ((c | ' ') == '{') - ((c | ' ') == '}');
+}
+
+/* Goes on with no string begun. */
+static const char *skip_nested_slowly(const char *p, const char *end, int depth) {
     bool escaped;
-    for (;;) {
-        p = find_mark(p, end);
-        if (p == end) return NULL;
+    while (p < end) {
         char c = *p++;
         if (c == '"') {
             p = skip_string(p, end, &escaped);
             if (!p) return NULL;
-        } else if ((c | ' ') == '{') {
-            depth++;
-        } else if (--depth == 0) {
-            return p;
+        } else if (nesting(c)) {
+            depth += nesting(c);
+            if (depth == 0) return p;
         }
     }
+    return NULL;
+}
+
+#ifdef __SSE2__
+static unsigned where(__m128i v, char c) {
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+}
+
+/* Each bit becomes the parity of the quotes up to it: 1 inside of a string. */
+static unsigned inside_strings(unsigned quotes) {
+    quotes ^= quotes << 1;
+    quotes ^= quotes << 2;
+    quotes ^= quotes << 4;
+    return quotes ^ quotes << 8;
+}
+#endif
+
+/* p is at the opening bracket. Which bracket closes which is for the decoder to say. */
+static const char *skip_nested(const char *p, const char *end) {
+    int depth = 0;
+#ifdef __SSE2__
+    unsigned in = 0; /* all bits: a string began before p */
+    bool escaped;
+    while (end - p >= 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        unsigned slashes = where(v, '\\'), quotes = where(v, '"'), used = 16;
+        /* Brackets, and nothing else that JSON has outside of strings. */
+        unsigned marks = where(_mm_or_si128(v, _mm_set1_epi8(0x26)), 0x7f);
+        if (LN_UNLIKELY(slashes)) {
+            used = (unsigned)__builtin_ctz(slashes);
+            quotes &= (1u << used) - 1;
+            marks &= (1u << used) - 1;
+        }
+        unsigned text = inside_strings(quotes) ^ in;
+        for (marks &= ~text; marks; marks &= marks - 1) {
+            const char *at = p + __builtin_ctz(marks);
+            depth += nesting(*at);
+            if (depth == 0) return at + 1;
+        }
+        p += used;
+        in = 0u - (text >> (used < 16 ? used : 15) & 1);
+        if (LN_LIKELY(used == 16 && (!in || quotes))) continue;
+        if (!in) return NULL;              /* a backslash outside of strings */
+        p = skip_string(p, end, &escaped); /* a long string, or one with an escape */
+        if (!p) return NULL;
+        in = 0;
+    }
+    if (in) p = skip_string(p, end, &escaped);
+    if (!p) return NULL;
+#endif
+    return skip_nested_slowly(p, end, depth);
 }
 
 static const char *skip_value(const char *p, const char *end) {
@@ -144,8 +177,30 @@ static void note(struct members *m, const char *field, struct ln_str key, struct
         m->has_others = true;
 }
 
+/* {"event":"NAME","data": as most senders write it: what is behind; else p, with nothing noted. */
+static const char *read_usual(const char *p, const char *end, struct members *m) {
+    static const char head[] = "\"event\":\"", middle[] = ",\"data\":";
+    enum { HEAD = sizeof head - 1, MIDDLE = sizeof middle - 1 };
+    if (end - p < HEAD + MIDDLE + 2 || memcmp(p, head, HEAD) != 0) return p;
+    const char *name = p + HEAD, *quote = find_quote(name, end);
+    if (end - quote <= MIDDLE || *quote != '"' || memcmp(quote + 1, middle, MIDDLE) != 0) return p;
+    const char *value = skip_blanks(quote + 1 + MIDDLE, end), *behind = skip_value(value, end);
+    if (!behind) return p;
+    m->name = (struct ln_str){name, (size_t)(quote - name)};
+    m->data = (struct ln_str){value, (size_t)(behind - value)};
+    return behind;
+}
+
 /* p is behind the opening bracket; true when the object ends where the text does. */
 static bool read_members(const char *p, const char *end, const char *field, struct members *m) {
+    if (!field) {
+        const char *behind = read_usual(p, end, m);
+        if (behind != p) {
+            p = skip_blanks(behind, end);
+            if (p < end && *p == '}') return p + 1 == end;
+            if (p == end || *p++ != ',') return false;
+        }
+    }
     p = skip_blanks(p, end);
     if (p < end && *p == '}') return p + 1 == end;
     for (;;) {

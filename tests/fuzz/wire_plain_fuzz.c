@@ -14,8 +14,10 @@ static void require(bool ok) {
     if (!ok) abort();
 }
 
+/* One value (which may be nested as deep as values may), or several. */
 static bool are_values(struct ln_str args) {
     struct ln_buf list = {0};
+    if (ln_json_valid(args, NULL)) return true;
     ln_buf_putc(&list, '[');
     ln_buf_str(&list, args);
     ln_buf_putc(&list, ']');
