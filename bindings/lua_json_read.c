@@ -93,6 +93,16 @@ static inline unsigned key_hash(const char *p, size_t n) {
     return (unsigned)(h >> 32);
 }
 
+static inline bool same_bytes(const char *a, const char *b, size_t n) {
+    if (n >= 8) {
+        for (size_t i = 0; i + 8 < n; i += 8)
+            if (load(a + i, 8) != load(b + i, 8)) return false;
+        return load(a + n - 8, 8) == load(b + n - 8, 8);
+    }
+    if (n >= 4) return load(a, 4) == load(b, 4) && load(a + n - 4, 4) == load(b + n - 4, 4);
+    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+}
+
 /* Pushes the key; the hash tells duplicates apart well enough. */
 static bool read_key(struct reader *r, unsigned *hash) {
     struct ln_str key;
@@ -103,7 +113,7 @@ static bool read_key(struct reader *r, unsigned *hash) {
         return true;
     }
     struct json_key *k = &r->st->keys[*hash % JSON_KEYS];
-    if (k->ref && k->n == key.n && memcmp(k->p, key.p, key.n) == 0) {
+    if (k->ref && k->n == key.n && same_bytes(k->p, key.p, key.n)) {
         lua_rawgeti(r->L, LUA_REGISTRYINDEX, k->ref);
         return true;
     }
