@@ -50,9 +50,7 @@ static int asking_push(lua_State *L, void *ud) {
     return 1;
 }
 
-/* What the function returned, in the n values on top: the JSON of its table (empty: nothing), or
- * false with why. */
-static bool result(lua_State *L, int n, const char *name, struct ln_str *json, struct ln_err *why) {
+bool use_result(lua_State *L, int n, const char *name, struct ln_str *json, struct ln_err *why) {
     struct ln_err bad;
     *json = (struct ln_str){0};
     int first = lua_absindex(L, -n);
@@ -78,13 +76,12 @@ static void asking_done(void *ud, lua_State *L, int n, const struct ln_err *err)
     struct ln_err why;
     struct ln_str json = {0};
     if (err) ln_fail(&why, err->code, "the %s failed: %.300s", a->name, err->text);
-    bool ok = !err && result(L, n, a->name, &json, &why);
+    bool ok = !err && use_result(L, n, a->name, &json, &why);
     answer(a, json, ok ? NULL : &why);
     seat_drop(&a->item);
 }
 
-/* The live script that gave this function last. */
-static struct conn_use *who_answers(struct app *app, struct conn *c, int fn) {
+struct conn_use *use_of_function(struct app *app, struct conn *c, int fn) {
     struct conn_share *sh = conn_share_of(app, c);
     struct conn_use *found = NULL;
     if (!sh) return NULL;
@@ -97,7 +94,7 @@ static struct conn_use *who_answers(struct app *app, struct conn *c, int fn) {
 
 static void ask_one(struct app *app, struct conn *c, int fn, const struct conn_ask *ask) {
     const struct use_function *f = &use_functions[fn];
-    struct conn_use *u = who_answers(app, c, fn);
+    struct conn_use *u = use_of_function(app, c, fn);
     if (!u) {
         struct ln_err err;
         ln_fail(&err, LN_CANCELLED, "no script has a %s for this connection", f->what);

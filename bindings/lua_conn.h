@@ -43,6 +43,7 @@ enum use_fn {
     USE_ASKED,
     USE_DECODE = USE_ASKED, /* … and those of a codec */
     USE_ENCODE,
+    USE_AUTHORIZER, /* of Pusher's channels */
     USE_FNS
 };
 struct use_function {
@@ -50,6 +51,11 @@ struct use_function {
     unsigned ask;            /* the ASK_ bit that it answers */
 };
 extern const struct use_function use_functions[USE_ASKED]; /* lua_ask.c */
+/* The use of the live script that gave this function (enum use_fn) last; NULL: nobody. */
+struct conn_use *use_of_function(struct app *app, struct conn *c, int fn);
+/* What a function among the options returned, in the n values on top: the JSON of its table (empty:
+ * nothing), or false with why. */
+bool use_result(lua_State *L, int n, const char *name, struct ln_str *json, struct ln_err *why);
 struct conn_use { /* one script's use; a seat item "connection" */
     struct seat_item item;
     struct ln_list by_share;

@@ -187,17 +187,12 @@ static void told_rejoined(struct app *a, struct conn *c, struct ln_str room, str
 /* --- the half --- */
 
 static const luaL_Reg room_functions[] = {
-    {"want", half_want},
-    {"drop", half_drop},
-    {"wanted", half_wanted},
-    {"id", half_id},
-    {"is_now", half_is_now},
-    {"dialect", half_dialect},
-    {"hold", half_hold},
-    {"received", half_received},
-    {"rejoined", half_rejoined},
-    {"channels", half_channels}, {"wants", half_wants},
-    {NULL, NULL},
+    {"want", half_want},         {"drop", half_drop},
+    {"wanted", half_wanted},     {"id", half_id},
+    {"is_now", half_is_now},     {"dialect", half_dialect},
+    {"hold", half_hold},         {"received", half_received},
+    {"rejoined", half_rejoined}, {"channels", half_channels},
+    {"wants", half_wants},       {NULL, NULL},
 };
 
 void rooms_half_push(lua_State *L) {

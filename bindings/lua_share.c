@@ -184,7 +184,7 @@ static struct conn_opts **opts_push(lua_State *L) {
 static bool is_function_option(const char *key) {
     for (int i = 0; i < USE_ASKED; i++)
         if (strcmp(key, use_functions[i].name) == 0) return true;
-    return false;
+    return strcmp(key, "authorizer") == 0;
 }
 
 /* The functions among the options at idx stay on the stack; what the settings say there ends. */
@@ -201,6 +201,9 @@ static void read_functions(lua_State *L, int idx, struct asked *q) {
         *given[i] = NULL;
     }
     if (codec_functions(L, arg_opt(L, idx, "codec"), &q->fn[USE_DECODE])) o->codec = CODEC_OWN;
+    int authorizer = arg_opt(L, idx, "authorizer");
+    o->authorizer_asked = lua_isfunction(L, authorizer);
+    q->fn[USE_AUTHORIZER] = o->authorizer_asked ? authorizer : 0;
 }
 
 /* Pushes a copy of the options at idx without what only Lua knows, and with the Handle of it. */

@@ -446,15 +446,14 @@ void pusher_auth_answer(struct conn *c, ln_id ticket, struct ln_str json,
         if (LN_CONTAINER(it, struct ask, node)->ticket == ticket)
             a = LN_CONTAINER(it, struct ask, node);
     if (!a) return;
-    if (err)
-        ln_fail(&why, err->code, "authorizer: %s", err->text);
-    else if (ln_json_peek(json) != LN_JSON_OBJECT || !ln_json_valid(json, NULL))
+    if (err) {
+        answer(a, (struct ln_str){0}, err, 0);
+    } else if (ln_json_peek(json) != LN_JSON_OBJECT || !ln_json_valid(json, NULL)) {
         ln_fail(&why, LN_INVALID, "the authorizer must return a table with the field 'auth'");
-    else {
+        answer(a, (struct ln_str){0}, &why, 0);
+    } else {
         answer(a, json, NULL, 0);
-        return;
     }
-    answer(a, (struct ln_str){0}, &why, 0);
 }
 
 void clients_authorizer(struct clients *cs, conn_authorizer fn, void *ud) {

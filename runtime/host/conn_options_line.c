@@ -225,6 +225,12 @@ static bool set_auth_format(struct conn_opts *o, struct ln_str json, struct ln_e
     return o->auth_json || ln_str_is(json, "\"form\"");
 }
 
+/* A function, which never comes here. */
+static bool set_authorizer(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    (void)o, (void)json, (void)err;
+    return false;
+}
+
 static const struct conn_option options[] = {
     {"transports", "a list such as {\"websocket\", \"polling\"}", set_transports, false},
     {"upgrade", "true or false", set_upgrade, false},
@@ -241,6 +247,7 @@ static const struct conn_option options[] = {
     {"auth_endpoint", "a URL or a path", set_auth_endpoint, true},
     {"auth_format", "\"form\" or \"json\"", set_auth_format, false},
     {"user_auth_endpoint", "a URL or a path", set_user_auth_endpoint, true},
+    {"authorizer", "a function", set_authorizer, true},
     {"channel_prefix", "a string such as \"presence-\"", set_channel_prefix, false},
     {"signin", "true or false", set_signin, false},
     {"activity_timeout", "a duration such as \"2m\"", set_activity_timeout, false},

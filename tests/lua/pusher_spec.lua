@@ -371,6 +371,44 @@ describe("Pusher", function()
     assert.equal('{"event":"pusher:unsubscribe","data":{"channel":"presence-a"}}', got[2])
   end)
 
+  it("signs with an authorizer, which may wait and ask for the default", function()
+    local port = serve()
+    run([[
+      local room, err = chat:join("private-no")
+      print(room, err.code, err.message)
+      print(chat:join("private-odd"), select(2, chat:join("private-nothing")))
+      print(chat:join("private-own"), chat:join("private-default").name, chat:join("pub").name)
+    ]], port, [[{ authorizer = function(channel, socket_id, default)
+        print(channel, socket_id)
+        linnet.sleep(1)
+        if channel == "private-no" then return nil, "not today" end
+        if channel == "private-odd" then error("oh") end
+        if channel == "private-nothing" then return end
+        if channel == "private-own" then return { auth = "key:mine" } end
+        local signed = assert(default())
+        signed.auth = signed.auth:sub(1, 8)
+        return signed
+      end }]])
+    rig.advance(10)
+    assert.same({
+      "private-no\t1.1", "nil\tunauthorized\tthe authorizer says: not today",
+      "private-odd\t1.1", "private-nothing\t1.1",
+      "nil\tthe authorizer must return a table with the field 'auth'",
+      "private-own\t1.1", "private-default\t1.1", "Room private-own\tprivate-default\tpub",
+    }, world.said())
+    assert.matches('"auth":"key:mine"', got[1])
+    assert.matches('"auth":"key:%x%x%x%x"', got[2])
+    assert.matches("oh", world.errors()[1])
+  end)
+
+  it("ends a join when the script with the authorizer goes", function()
+    local port = serve()
+    run([[ chat:join("private-a") ]], port, "{ authorizer = function() linnet.sleep(60) end }")
+    rig.unload("spec.lua")
+    rig.advance(100)
+    for _, frame in ipairs(got) do assert.is_nil(frame:find("subscribe", 1, true)) end
+  end)
+
   it("tells errors, and goes on", function()
     local port = serve()
     run([[

@@ -448,7 +448,7 @@ TEST(a_function_that_does_not_sign) {
     static const struct {
         const char *json, *says;
     } cases[] = {
-        {NULL, "unauthorized:authorizer: not you"},
+        {NULL, "unauthorized:not you"},
         {"5", "invalid:the authorizer must return a table with the field 'auth'"},
         {"", "invalid:the authorizer must return a table with the field 'auth'"},
         {"{}", "protocol:'private-a' cannot be signed: the answer has no 'auth'"},
