@@ -5,7 +5,8 @@ import { io } from "socket.io-client";
 import { authority } from "./certs.mjs";
 import { chatServer } from "./chat_server.mjs";
 import { test, equal, once, within, start, hub, main } from "./lib.mjs";
-import { nginx, program } from "./servers.mjs";
+import { pusherClient } from "./pusher_client.mjs";
+import { nginx, program, soketi } from "./servers.mjs";
 import { linnet, env, folder, closed } from "./shell.mjs";
 
 // --- people: each {meets(name), says(text), hears(from), close()} ---
@@ -25,6 +26,20 @@ async function bySocketIO(url) {
     says: (text) => socket.timeout(10000).emitWithAck("message", { room: "lobby", text }),
     async hears(from) { await until(() => heard.some((m) => m.sender.name === from), `${from} to say something`); return heard.find((m) => m.sender.name === from).text; },
     close: () => socket.close(),
+  };
+}
+
+async function byPusher(server) {
+  const c = await pusherClient(server), channel = "presence-lobby";
+  const { data } = await c.subscribe(channel, { user_id: "kari", user_info: { name: "kari" } });
+  return {
+    async meets(name) {
+      if (Object.values(data.presence.hash).some((info) => info?.name === name)) return;
+      await c.wait((m) => m.event === "pusher_internal:member_added" && m.data.user_info?.name === name, `${name} to come into the lobby`, 20000);
+    },
+    says: (text) => c.say("client-message", { text, sender: { id: "kari", name: "kari" } }, channel),
+    hears: async () => (await c.wait((m) => m.event === "client-message", "the bot to say something", 20000)).data.text,
+    close: () => c.close(),
   };
 }
 
@@ -53,6 +68,7 @@ async function greets(connection, person, options = {}) {
 const ours = [
   ["Socket.IO", (h) => `"http://127.0.0.1:${h.port}"`],
   ["Socket.IO by polling", (h) => `{ url = "http://127.0.0.1:${h.port}", transports = { "polling" } }`],
+  ["Pusher", (h) => `{ url = "pusher://linnet@127.0.0.1:${h.port}", channel_prefix = "presence-" }`],
   ["plain JSON", (h) => `{ url = "ws://127.0.0.1:${h.port}/ws?name=wren", protocol = "ws" }`],
 ];
 for (const [name, connection] of ours)
@@ -86,6 +102,14 @@ for (const [name, options, wanted] of transports)
     await server.close();
   });
 
+// --- soketi ---
+
+test("soketi", async () => {
+  const server = await soketi();
+  await greets(`{ url = "${server.url}", secret = "${server.secret}", channel_prefix = "presence-" }`, await byPusher(server));
+  await server.stop();
+});
+
 // --- python-socketio's server ---
 
 test("python-socketio's server", async () => {
@@ -99,8 +123,10 @@ test("python-socketio's server", async () => {
 
 const behind = {
   async "our hub by Socket.IO"() { const h = await hub(linnet); return { port: h.port, url: h.url, person: bySocketIO(h.url), options: "", end: () => h.end() }; },
+  async "our hub by Pusher"() { const h = await hub(linnet); return { port: h.port, person: bySocketIO(h.url), scheme: "pushers://linnet@", options: `channel_prefix = "presence-",`, end: () => h.end() }; },
   async "npm socket.io"() { const s = await chatServer(0, { transports: ["polling", "websocket"] }); return { port: new URL(s.url).port, person: bySocketIO(s.url), options: "", end: () => s.close() }; },
   async "npm socket.io by upgrade"() { const s = await chatServer(0, { transports: ["polling", "websocket"] }); return { port: new URL(s.url).port, person: bySocketIO(s.url), options: `transports = { "polling", "websocket" },`, end: () => s.close() }; },
+  async soketi() { const s = await soketi(); return { port: s.port, person: byPusher(s), scheme: `pushers://${s.key}@`, options: `secret = "${s.secret}", channel_prefix = "presence-",`, end: () => s.stop() }; },
 };
 for (const [name, make] of Object.entries(behind))
   test(`behind nginx with TLS: ${name}`, async () => {
