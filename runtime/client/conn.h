@@ -117,7 +117,7 @@ struct event {
 };
 
 /* Functions of a script that are asked, each once and for its own answer. */
-enum { ASK_AUTH = 1, ASK_HEADERS = 2, ASK_QUERY = 4, ASK_AUTHORIZER = 8 };
+enum { ASK_AUTH = 1, ASK_HEADERS = 2, ASK_QUERY = 4 };
 struct conn_ask {
     ln_id ticket;  /* for conn_answer */
     unsigned what; /* ASK_ bits */
@@ -125,7 +125,6 @@ struct conn_ask {
      * It lasts for ever. */
     const char *reason;
     int attempt;                   /* from 1; 0 while connected */
-    struct ln_str room, socket_id; /* ASK_AUTHORIZER: for which channel, and whom; else empty */
 };
 
 /* What a connection tells and asks; implemented by the host. */
