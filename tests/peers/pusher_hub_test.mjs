@@ -257,6 +257,23 @@ test("the hub's own app: one room with Socket.IO", async () => {
   await done(h);
 });
 
+test("hello.lua, unchanged, comes by Pusher and talks with Socket.IO", async () => {
+  const h = await hub(linnet);
+  const s = io(h.url, { transports: ["websocket"], forceNew: true, auth: { name: "kari", id: "u2" } });
+  await s.timeout(5000).emitWithAck("join", { room: "lobby" });
+  const came = once(s, "presence");
+  const bot = await start(linnet, ["run", "scripts/hello.lua", "--", `pusher://linnet@127.0.0.1:${h.port}/?prefix=presence-`]);
+  const [p] = await came;
+  equal([p.kind, p.member.name], ["join", "wren"]);
+  const greeted = once(s, "message");
+  await s.timeout(5000).emitWithAck("message", { room: "lobby", text: "hello" });
+  const [m] = await greeted;
+  equal([m.text, m.sender.name], ["Hello, kari!", "wren"]);
+  equal(await bot.end(), 0, "the bot's exit code");
+  s.close();
+  await done(h);
+});
+
 test("guests of the hub's own app have one name", async () => {
   const h = await hub(linnet);
   const p = client(h, {}, "linnet");
