@@ -82,8 +82,9 @@ bool cli_open_hub(struct cli *cli, struct app *a, bool trace, struct ln_err *err
 static void print_hub(struct cli *cli, struct app *a) {
     const char *bold = cli->color ? "\x1b[1m" : "", *plain = cli->color ? "\x1b[0m" : "";
     char *url = app_hub_url(a);
-    printf("  hub     %s%s%s      Socket.IO, WebSocket - open this page to chat\n", bold, url,
-           plain);
+    bool has_page = strncmp(url, "http", 4) == 0; /* no browser opens a Unix socket */
+    printf("  hub     %s%s%s      Socket.IO, WebSocket%s\n", bold, url, plain,
+           has_page ? " - open this page to chat" : "");
     ln_free(url);
     fflush(stdout);
 }

@@ -159,6 +159,25 @@ for (const [way, transports] of Object.entries(ways)) test(`socket.io-client by 
   equal(await h.end(), 0);
 });
 
+test("the hub on a Unix socket: reached by it, not pushed aside, gone in the end, and after a kill there again", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "linnet-unix-")), path = join(dir, "hub.sock");
+  const open = () => start(linnet, ["hub", "--host", `unix:${path}`], /hub +unix:\S+/);
+  const killed = await open();
+  await killed.end("SIGKILL");
+  const h = await open();
+  const call = await start(linnet, ["call", `ws+unix://${path}:/`, "rooms"]);
+  equal([await within(call.exited, "linnet call"), call.out().trim()], [0, '{"ok":true,"rooms":[]}'], call.err());
+  const ws = new WebSocket(`ws+unix:${path}:/ws?name=kari`, { headers: { host: "localhost" } });
+  equal(JSON.parse((await once(ws, "message"))[0]).data.user.name, "kari");
+  const second = spawnSync(linnet, ["hub", "--host", `unix:${path}`], { encoding: "utf8" });
+  equal(second.status, 69);
+  ok(second.stderr.includes("is taken by another program"), second.stderr);
+  ws.close();
+  equal(await h.end(), 0);
+  equal(readdirSync(dir), [], "what is left");
+  rmSync(dir, { recursive: true });
+});
+
 for (const way of Object.keys(ways)) test(`python3-socketio on our hub, by ${way}`, async () => {
   const h = await hub(linnet);
   const r = spawnSync("/usr/bin/python3", ["tests/peers/python_client.py", h.url, way], { encoding: "utf8", timeout: 40000 });
