@@ -400,9 +400,27 @@ TEST(names_follow_who_is_seen) {
     part(&m);
 }
 
+TEST(a_name_changes_and_the_rest_of_user_info_stays) {
+    struct pusher p;
+    struct web sio;
+    start();
+    pusher_open(&p);
+    pusher_joined(&p, "presence-r",
+                  "{\"user_id\":\"u1\",\"user_info\":{\"age\":7,\"name\":\"Al\",\"x\":[]}}");
+    sio_client(&sio, "{\"id\":\"u1\"}"); /* the same user, by another way */
+    say(&sio, "42[\"name\",{\"name\":\"Alf\"}]");
+    take_all(&p.w);
+    pusher_join(&p, "presence-r", NULL);
+    CHECK_FRAME(&p.w, "\\\"u1\\\":{\\\"name\\\":\\\"Alf\\\",\\\"age\\\":7,\\\"x\\\":[]}}");
+    web_free(&sio);
+    pusher_end(&p);
+    hub_stop();
+}
+
 TEST_MAIN(T(to_the_others_and_as_it_came), T(a_presence_channel_says_who_it_was),
           T(what_is_refused), T(members_all_or_none), T(ten_a_second), T(all_see_all),
           T(a_message_reaches_all), T(typing_read_marks_and_status),
           T(what_reads_otherwise_is_a_client_event),
           T(a_public_channel_of_that_name_hears_nothing_of_the_room),
-          T(guarded_channels_are_no_rooms_of_the_dialect), T(names_follow_who_is_seen))
+          T(guarded_channels_are_no_rooms_of_the_dialect), T(names_follow_who_is_seen),
+          T(a_name_changes_and_the_rest_of_user_info_stays))
