@@ -168,6 +168,7 @@ struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_
                              .port = o->port,
                              .max_message = o->max_message,
                              .max_queue = o->max_queue,
+                             .deflate = o->compress,
                              .max_peers = o->max_clients,
                              .hold_ms = o->ping_interval_ms + o->ping_timeout_ms + 60000};
     struct hub *h = ln_new(struct hub);
