@@ -2,7 +2,7 @@
 // Servers that are programs of their own: soketi, nginx, python-socketio's. Each is ready when it
 // takes a connection, and ends with the test.
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -53,6 +53,7 @@ export async function soketi({ port = 0, env = {} } = {}) {
 /** nginx with tests/peers/nginx/NAME.conf; in it @NAME@ is replaced by words[NAME]. @PORT@ is free. */
 export async function nginx(name, words = {}) {
   const port = await closed(), dir = folder({ "logs/none": "" });
+  chmodSync(dir, 0o755); // started by root it works as somebody else, who keeps big bodies here
   const text = readFileSync(join(here, "nginx", `${name}.conf`), "utf8");
   const conf = text.replace(/@(\w+)@/g, (_, word) => ({ PORT: port, DIR: dir, ...words })[word] ?? `missing ${word}`);
   writeFileSync(join(dir, "nginx.conf"), conf);

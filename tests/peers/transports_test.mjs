@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Our client over every transport: npm socket.io and python-socketio's servers, and our own hub;
-// fall-back, sticky cookies, recovery. transports_test.mjs LINNET [PART OF A NAME]
+// behind nginx; fall-back, sticky cookies, recovery. transports_test.mjs LINNET [PART OF A NAME]
 import { createServer, request } from "node:http";
 import { connect as dial, createServer as createTcp } from "node:net";
 import { Server } from "socket.io";
 import { io } from "socket.io-client";
 import { chatServer } from "./chat_server.mjs";
-import { program } from "./servers.mjs";
+import { authority } from "./certs.mjs";
+import { nginx, program } from "./servers.mjs";
 import { closed } from "./shell.mjs";
 import { play } from "./scene.mjs";
 import { test, equal, ok, within, start, hub, main } from "./lib.mjs";
@@ -71,16 +72,19 @@ function everything(options = {}) {
   return { io: server, url: `http://127.0.0.1:${server.httpServer.address().port}`, close: () => new Promise((r) => server.close(r)) };
 }
 
+/** Plays transports_script.lua; resolves to what it said. */
+async function run(url, transports, end, env = {}) {
+  const script = await start(linnet, ["run", "tests/peers/transports_script.lua", "--", url, ...transports], null, { env: { ...process.env, ...env } });
+  equal(await within(script.exited, "the script to end", 30000), 0, script.out() + script.err());
+  equal(script.err().match(/transport (\w+)/)?.[1], end, "transport");
+  return script.err();
+}
+
 for (const road of Object.keys(roads)) {
-  const run = async (url) => {
-    const script = await start(linnet, ["run", "tests/peers/transports_script.lua", "--", url, ...roads[road]]);
-    equal(await within(script.exited, "the script to end", 30000), 0, script.out() + script.err());
-    equal(script.err().match(/transport (\w+)/)?.[1], ends[road], "transport");
-  };
   test(`everything by ${road} on npm socket.io`, async () => {
     const server = everything();
     const seen = watch(server.io), gone = new Promise((r) => server.io.of("/").on("connection", (s) => s.on("disconnect", r)));
-    await run(server.url);
+    await run(server.url, roads[road], ends[road]);
     equal(seen[0], roads[road][0]);
     ok(/client namespace disconnect|transport close/.test(await within(gone, "the server to hear of the end")), "left politely");
     await server.close();
@@ -88,10 +92,27 @@ for (const road of Object.keys(roads)) {
   test(`everything by ${road} on python-socketio's server`, async () => {
     const port = await closed();
     const server = await program("/usr/bin/python3", ["tests/peers/python_server.py", String(port)], port);
-    await run(`http://127.0.0.1:${port}`);
+    await run(`http://127.0.0.1:${port}`, roads[road], ends[road]);
     await server.stop();
   });
+  test(`everything by ${road} through nginx with TLS`, async () => {
+    const ours = authority(), c = ours.make();
+    const server = everything();
+    const n = await nginx("tls", { BEHIND: new URL(server.url).port, CERT: c.cert, KEY: c.key });
+    await run(`https://localhost:${n.port}`, roads[road], ends[road], { SSL_CERT_FILE: ours.ca });
+    await n.stop();
+    await server.close();
+  });
 }
+
+test("everything through an nginx that drops upgrades: by polling, and it says so once", async () => {
+  const server = everything();
+  const n = await nginx("plain", { BEHIND: new URL(server.url).port });
+  const said = await run(`http://127.0.0.1:${n.port}`, ["websocket", "polling"], "polling");
+  equal((said.match(/connected by polling, because upgrade: /g) ?? []).length, 1, said);
+  await n.stop();
+  await server.close();
+});
 
 // --- recovery ---
 
@@ -201,9 +222,7 @@ for (const road of ["polling", "upgrade"]) {
   test(`${road} through a balancer with a sticky cookie`, async () => {
     const servers = [everything(), everything()];
     const { server, url } = await balancer(servers.map((s) => Number(new URL(s.url).port)));
-    const script = await start(linnet, ["run", "tests/peers/transports_script.lua", "--", url, ...roads[road]]);
-    equal(await within(script.exited, "the script to end", 30000), 0, script.out() + script.err());
-    equal(script.err().match(/transport (\w+)/)?.[1], ends[road]);
+    await run(url, roads[road], ends[road]);
     server.closeAllConnections();
     server.close();
     for (const s of servers) await s.close();
