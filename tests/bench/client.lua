@@ -1,14 +1,22 @@
--- client.lua: the same work in linnet.   linnet run client.lua -- PORT MODE SIZE COUNT [LINES] [CERT]
+-- client.lua: the same work in linnet.   linnet run client.lua -- PORT MODE SIZE COUNT [LINES] [CERT] [PROTO]
 --   inbound others names start   LINES: how many names are listened to
 --   emit rtt
 --   idle wake                    LINES: how many lines
 --   reload                       as inbound, and what was counted outlives a reload
 local linnet = require "linnet"
-local port, mode, size, count, lines, cert = table.unpack(linnet.args)
+local port, mode, size, count, lines, cert, proto = table.unpack(linnet.args)
 size, count, lines = tonumber(size), tonumber(count), tonumber(lines or 1)
+if cert == "" then cert = nil end
 local url = (cert and "https" or "http") .. "://127.0.0.1:" .. port
 local pid = tonumber(linnet.env("BENCH_PID"))
 local options = { auth = { pid = pid }, tls = cert and { ca = cert } or nil }
+local room, done = nil, "done" -- of Pusher: the channel, and the event that a client may send there
+if proto == "ws" then
+  url, options = ("ws://127.0.0.1:%s/app/%d"):format(port, pid), { protocol = "ws" }
+elseif proto == "pusher" then
+  url, options = ("pusher://%d@127.0.0.1:%s"):format(pid, port), { secret = "secret" }
+  room, done = "private-lobby", "client-done"
+end
 
 -- Listens to names; at the end it tells what it counted, after other scripts (more.lua) have.
 local function counting(chat, names)
@@ -17,9 +25,10 @@ local function counting(chat, names)
     chat:on(name, function(m) n = n + 1; sum = sum + #m.text + m.n end)
   end
   chat:on("end", function()
-    linnet.sleep("20ms")
-    chat:emit("done", { n = n, sum = sum })
+    linnet.sleep("20ms");
+    (room and chat:room(room) or chat):emit(done, { n = n, sum = sum })
   end)
+  if room then chat:join(room) end
   return function() return { n = n, sum = sum } end, function(saved) n, sum = saved.n, saved.sum end
 end
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The other end of every bench: a Socket.IO v4 server that does as little as can be done, so that
- * it is never what is measured. Frames are encoded before the clock starts. It also measures: the
- * client tells its process id when it connects, and its CPU time (all threads) is read from /proc
- * at the first and the last event. One JSON object a run goes to standard output.
+ * The other end of every bench: a server that does as little as can be done, so that it is never
+ * what is measured. It speaks Socket.IO v4, or what LOAD_PROTO says: "ws" (plain JSON), "pusher".
+ * Frames are encoded before the clock starts. It also measures: the client tells its process id
+ * when it connects, and its CPU time (all threads) is read from /proc at the first and the last
+ * event. One JSON object a run goes to standard output.
  *
  *   load_server PORT MODE SIZE COUNT [RATE] [LINES] [NAMES] [CERT KEY]
  *   inbound  COUNT events of SIZE bytes, as fast as the client takes them; it answers `done`.
@@ -30,6 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "wire/websocket.h"
 
 enum { MAX_FDS = 20000, BATCH = 262144 };
@@ -49,6 +51,7 @@ static SSL_CTX *tls_ctx;
 static long count, sent, received;
 static const char *mode;
 static bool is_inbound;
+static enum { SIO, PLAIN, PUSHER } proto;
 static uint64_t cpu_start, wall_start;
 static struct ln_buf event_frame, batch; /* one event, and as many as fit a batch */
 static long batch_events;
@@ -127,17 +130,29 @@ static void send_text(struct peer *p, const char *text) {
     ws_write(&p->out, false, true, WS_TEXT, &piece, 1);
 }
 
+#define CHANNEL "private-lobby"
+
 /* A chat message of about `size` bytes, the same for every client under test. */
 static void make_event(const char *name) {
     static const char whole[] =
         "\"id\":\"m-1000001\",\"room\":\"lobby\",\"sender\":{\"id\":\"u-17\","
         "\"name\":\"Kari\"},\"time\":1732060800,";
-    struct ln_buf text = {0};
-    ln_buf_fmt(&text, "42[\"%s\",{%s\"n\":7,\"text\":\"", name, size < 150 ? "" : whole);
-    int rest = size - (int)text.n - 3;
+    static const char *const heads[] = {"42[\"%s\",", "{\"event\":\"%s\",\"data\":",
+                                        "{\"event\":\"%s\",\"channel\":\"" CHANNEL "\",\"data\":"};
+    struct ln_buf text = {0}, data = {0};
+    int escapes = proto == PUSHER ? size < 150 ? 8 : 32 : 0; /* and the quotes around them */
+    ln_buf_fmt(&text, heads[proto], name);
+    ln_buf_fmt(&data, "{%s\"n\":7,\"text\":\"", size < 150 ? "" : whole);
+    int rest = size - (int)text.n - (int)data.n - 3 - escapes;
     for (int i = 0; i < rest; i++)
-        ln_buf_putc(&text, "the quick brown fox jumps "[i % 26]);
-    ln_buf_puts(&text, "\"}]");
+        ln_buf_putc(&data, "the quick brown fox jumps "[i % 26]);
+    ln_buf_puts(&data, "\"}");
+    if (proto == PUSHER)
+        ln_json_quote(&text, ln_buf_get(&data));
+    else
+        ln_buf_str(&text, ln_buf_get(&data));
+    ln_buf_putc(&text, proto == SIO ? ']' : '}');
+    ln_buf_free(&data);
     struct ln_str piece = ln_buf_get(&text);
     ln_buf_clear(&event_frame);
     ws_write(&event_frame, false, true, WS_TEXT, &piece, 1);
@@ -170,23 +185,28 @@ static void report(const char *detail) {
     fflush(stdout);
 }
 
+static void send_end(struct peer *p) {
+    static const char *const ends[] = {"42[\"end\"]", "{\"event\":\"end\"}",
+                                       "{\"event\":\"end\",\"channel\":\"" CHANNEL
+                                       "\",\"data\":\"{}\"}"};
+    send_text(p, ends[proto]);
+}
+
 /* Keeps the socket of an inbound run full; the last batch is cut to the count. */
 static void pump(struct peer *p) {
     while (sent < count && p->out.n < BATCH) {
         long n = LN_MIN(batch_events, count - sent);
         ln_buf_add(&p->out, batch.p, event_frame.n * (size_t)n);
         sent += n;
-        if (sent == count) send_text(p, "42[\"end\"]");
+        if (sent == count) send_end(p);
     }
     flush(p);
 }
 
-static void joined(struct peer *p, struct ln_str packet) {
-    const char *pid = memmem(packet.p, packet.n, "\"pid\":", 6);
+static void joined(struct peer *p, int pid) {
     p->joined = true;
     joined_count++;
-    send_text(p, "40{\"sid\":\"bench-namespace-sid0\"}");
-    if (pid) client_pid = atoi(pid + 6);
+    if (pid) client_pid = pid;
     if (pid && strcmp(mode, "start") == 0) {
         wall_start = now_ns();
         report("null");
@@ -200,19 +220,24 @@ static void joined(struct peer *p, struct ln_str packet) {
     }
 }
 
-static void packet_in(struct peer *p, struct ln_str text) {
+/* What the client counted: JSON, as it is. */
+static void done(const char *from, size_t n) {
+    char *copy = strndup(from, n);
+    report(copy);
+    free(copy);
+}
+
+static void sio_in(struct peer *p, struct ln_str text) {
     if (text.n < 2 || text.p[0] == '3') return;
     if (text.p[0] == '2') {
         send_text(p, "3");
     } else if (text.p[1] == '0') {
-        joined(p, text);
+        const char *pid = memmem(text.p, text.n, "\"pid\":", 6);
+        send_text(p, "40{\"sid\":\"bench-namespace-sid0\"}");
+        joined(p, pid ? atoi(pid + 6) : 0);
     } else if (memmem(text.p, LN_MIN(text.n, 20), "\"done\"", 6)) {
-        const char *detail = memchr(text.p, ',', text.n);
-        char *copy = strndup(detail ? detail + 1 : "null]",
-                             detail ? text.n - (size_t)(detail + 1 - text.p) : 5);
-        copy[strlen(copy) - 1] = 0;
-        report(copy);
-        free(copy);
+        const char *detail = memchr(text.p, ',', text.n), *end = text.p + text.n - 1;
+        done(detail ? detail + 1 : "null", detail ? (size_t)(end - detail - 1) : 4);
     } else {
         received++;
         char id[32];
@@ -231,6 +256,44 @@ static void packet_in(struct peer *p, struct ln_str text) {
     }
 }
 
+/* Plain JSON and Pusher: an object with a name. */
+static void object_in(struct peer *p, struct ln_str text) {
+    struct ln_str data = ln_json_get(text, "data");
+    if (memmem(text.p, LN_MIN(text.n, 24), "done\"", 5)) {
+        done(data.p, data.n);
+    } else if (memmem(text.p, LN_MIN(text.n, 30), "pusher:subscribe", 16)) {
+        send_text(p, "{\"event\":\"pusher_internal:subscription_succeeded\",\"channel\":\"" CHANNEL
+                     "\",\"data\":\"{}\"}");
+        joined(p, client_pid);
+    } else if (memmem(text.p, LN_MIN(text.n, 24), "pusher:ping", 11)) {
+        send_text(p, "{\"event\":\"pusher:pong\",\"data\":\"{}\"}");
+    } else {
+        received++;
+    }
+}
+
+static void packet_in(struct peer *p, struct ln_str text) {
+    if (proto == SIO)
+        sio_in(p, text);
+    else
+        object_in(p, text);
+}
+
+/* What a server says first. The process id stands in the path (Pusher: as the key). */
+static void greet(struct peer *p, struct ln_str target) {
+    const char *at = memmem(target.p, target.n, "/app/", 5);
+    if (proto == SIO) {
+        send_text(p, "0{\"sid\":\"bench-engine-sid-000\",\"upgrades\":[],\"pingInterval\":300000,"
+                     "\"pingTimeout\":200000,\"maxPayload\":100000000}");
+    } else if (proto == PUSHER) {
+        if (at) client_pid = atoi(at + 5);
+        send_text(p, "{\"event\":\"pusher:connection_established\",\"data\":"
+                     "\"{\\\"socket_id\\\":\\\"1.1\\\",\\\"activity_timeout\\\":120}\"}");
+    } else {
+        joined(p, at ? atoi(at + 5) : 0);
+    }
+}
+
 static void upgrade(struct peer *p) {
     struct http_head head;
     size_t used;
@@ -243,11 +306,10 @@ static void upgrade(struct peer *p) {
                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                "Sec-WebSocket-Accept: %s\r\n\r\n",
                accept);
-    ln_buf_consume(&p->in, used);
     p->upgraded = true;
     ws_parser_init(&p->parser, true, 1 << 26);
-    send_text(p, "0{\"sid\":\"bench-engine-sid-000\",\"upgrades\":[],\"pingInterval\":300000,"
-                 "\"pingTimeout\":200000,\"maxPayload\":100000000}");
+    greet(p, head.target);
+    ln_buf_consume(&p->in, used);
 }
 
 static void drop(struct peer *p) {
@@ -322,7 +384,7 @@ static void tick(void) {
     while (now >= next && sent < count) {
         struct peer *p = peers[peer_list[sent % peer_count]];
         ln_buf_str(&p->out, ln_buf_get(&event_frame));
-        if (++sent == count) send_text(p, "42[\"end\"]");
+        if (++sent == count) send_end(p);
         flush(p);
         next += 1000000000u / (uint64_t)rate;
     }
@@ -356,6 +418,8 @@ int main(int argc, char **argv) {
                 "usage: load_server PORT MODE SIZE COUNT [RATE] [LINES] [NAMES] [CERT KEY]\n");
         return 2;
     }
+    const char *name = getenv("LOAD_PROTO");
+    proto = !name ? SIO : strcmp(name, "pusher") == 0 ? PUSHER : PLAIN;
     mode = argv[2];
     size = atoi(argv[3]);
     count = atol(argv[4]);

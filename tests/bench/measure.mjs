@@ -26,10 +26,11 @@ export const linnetWords = (suite, args, before = []) => {
   }
   return [...before, linnet, "run", ...(suite.reloads ? [] : ["-q"]), "--allow=env:BENCH_PID", ...scripts, "--", ...args];
 };
+const peer = (suite) => `${here}/${suite.proto ? `client_${suite.proto}` : "client"}.cjs`;
 const clients = {
   linnet: (suite, args) => underShell(linnetWords(suite, args)),
-  node: (_, args) => ["node", `${here}/client.cjs`, ...args],
-  bun: (_, args) => [`${here}/node_modules/.bin/bun`, `${here}/client.cjs`, ...args],
+  node: (suite, args) => ["node", peer(suite), ...args],
+  bun: (suite, args) => [`${here}/node_modules/.bin/bun`, peer(suite), ...args],
 };
 export const clientNames = Object.keys(clients).filter((c) => c !== "bun" || existsSync(`${here}/node_modules/.bin/bun`));
 
@@ -52,14 +53,15 @@ export const serverWords = (suite, p) => [
   "build/load_server", ...[p, suite.mode === "others" || suite.mode === "names" ? "inbound" : suite.mode, suite.size, suite.count,
     suite.rate ?? 1000, suite.mode === "wake" ? suite.lines : 1, suite.names ?? 1].map(String), ...(suite.tls ? [cert, key] : [])];
 export const clientArgs = (suite, p) => [
-  ...[p, suite.clientMode ?? suite.mode, suite.size, suite.count, suite.lines ?? 1].map(String), ...(suite.tls ? [cert] : [])];
+  ...[p, suite.clientMode ?? suite.mode, suite.size, suite.count, suite.lines ?? 1].map(String),
+  ...(suite.tls || suite.proto ? [suite.tls ? cert : ""] : []), ...(suite.proto ? [suite.proto] : [])];
 
 /* Resolves to {report, started, log} when the server has told its report. */
 export function run(client, suite, words = clients[client]) {
   if (suite.mode === "dev") return runDev();
   return new Promise((resolve, reject) => {
     const p = ++port;
-    const server = start(1, serverWords(suite, p));
+    const server = start(1, serverWords(suite, p), suite.proto ? { LOAD_PROTO: suite.proto } : {});
     let child, started, log = "", reloader;
     const end = (fn, value) => {
       clearTimeout(timer);

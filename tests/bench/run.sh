@@ -9,8 +9,8 @@ case " $* " in
   *) [ -d tests/bench/node_modules/bun ] || (cd tests/bench && npm ci --silent --no-audit --no-fund >/dev/null) ;;
 esac
 mkdir -p build
-cc -O2 -D_GNU_SOURCE -Iruntime -o build/load_server tests/bench/load_server.c runtime/wire/websocket*.c \
-  runtime/wire/handshake.c runtime/wire/http_head.c runtime/base/*.c -lssl -lcrypto -lm
+cc -O2 -D_GNU_SOURCE -Iruntime -o build/load_server tests/bench/load_server.c runtime/wire/*.c runtime/base/*.c \
+  -lssl -lcrypto -lsodium -lz -lm
 [ -f build/bench-cert.pem ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
   -days 3650 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 \
   -keyout build/bench-key.pem -out build/bench-cert.pem 2>/dev/null
