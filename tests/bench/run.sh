@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 ulimit -n "$(ulimit -H -n)" # 10,000 lines, at both ends
 case " $* " in
   *" --count "*) ;;
-  *) [ -d tests/bench/node_modules/bun ] || (cd tests/bench && npm ci --silent --no-audit --no-fund >/dev/null) ;;
+  *) [ -d tests/bench/node_modules/pusher-js ] || (cd tests/bench && npm ci --silent --no-audit --no-fund >/dev/null) ;;
 esac
 mkdir -p build
 cc -O2 -D_GNU_SOURCE -Iruntime -o build/load_server tests/bench/load_server.c runtime/wire/*.c runtime/base/*.c \
