@@ -308,6 +308,27 @@ TEST(the_loop_may_go_while_a_name_is_looked_up) {
     CHECK_INT(l.closed, 1);
 }
 
+TEST(an_ipv6_address_is_dialled_like_another) {
+    struct line l;
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t n = sizeof a;
+    begin();
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool has_it = fd >= 0 && bind(fd, (struct sockaddr *)&a, n) == 0 && listen(fd, 8) == 0;
+    if (has_it) getsockname(fd, (struct sockaddr *)&a, &n);
+    uint16_t port = has_it ? ntohs(a.sin6_port) : 9;
+    open_to(&l, (struct stream_opts){.host = "::1", .port = port});
+    loop_settle(loop, 0);
+    CHECK_INT(l.opened, has_it);
+    if (has_it)
+        CHECK_STR(stream_peer(l.s), fmt("[::1]:%u", port));
+    else /* a machine without IPv6 says so */
+        CHECK_HAS(l.err.text, "([::1]:9)");
+    if (has_it) finish(&l);
+    if (fd >= 0) close(fd);
+    end();
+}
+
 /* --- Unix sockets --- */
 
 static char unix_dir[32], unix_path[64];
@@ -388,5 +409,5 @@ TEST_MAIN(T(refused_names_address_and_port), T(dns_errors_name_the_host),
           T(when_none_answers_all_are_told), T(an_injected_refusal_moves_on_to_the_next_address),
           T(no_descriptor_left_is_told_with_the_remedy),
           T(closing_ends_every_phase_without_an_error),
-          T(the_loop_may_go_while_a_name_is_looked_up), T(a_unix_socket_is_a_line_like_another),
-          T(a_unix_socket_that_is_none_is_named))
+          T(the_loop_may_go_while_a_name_is_looked_up), T(an_ipv6_address_is_dialled_like_another),
+          T(a_unix_socket_is_a_line_like_another), T(a_unix_socket_that_is_none_is_named))
