@@ -124,7 +124,7 @@ struct conn_ask {
     /* "first" "reconnect" "unauthorized": before an attempt; "expiring": to renew while connected.
      * It lasts for ever. */
     const char *reason;
-    int attempt;                   /* from 1; 0 while connected */
+    int attempt; /* from 1; 0 while connected */
 };
 
 /* What a connection tells and asks; implemented by the host. */

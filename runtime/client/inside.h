@@ -134,10 +134,10 @@ struct conn {
     struct line *line; /* NULL: it wants none now */
     struct ln_list line_node;
     ln_id handle;
-    char *tag;        /* "conn:" and its name, for logs */
-    const char *name; /* inside of it */
-    char *shown_url;  /* NULL until somebody asks */
-    char *nsp;        /* the path of its URL: conn_root or "/admin" */
+    char *tag;                    /* "conn:" and its name, for logs */
+    const char *name;             /* inside of it */
+    char *shown_url;              /* NULL until somebody asks */
+    char *nsp;                    /* the path of its URL: conn_root or "/admin" */
     const struct conn_opts *opts; /* shared by those with equal ones */
     const struct proto *proto;
     void *user;
@@ -154,13 +154,13 @@ struct conn {
     int failures;   /* in a row, that are not the line's */
     int64_t waited_ms;
     const char *auth_reason;
-    ln_id ticket; /* of the question that is open; 0: none */
+    ln_id ticket;        /* of the question that is open; 0: none */
     struct token *token; /* NULL: it has no functions, and no token that is known to end */
     uint64_t begun_ms;
     char *sid;
     struct recovery *recovery; /* NULL: the server does not offer it */
-    const char *gap;           /* why nothing can be recovered at the next connect; NULL: see there */
-    bool recovered;            /* this connect brought what was missed */
+    const char *gap; /* why nothing can be recovered at the next connect; NULL: see there */
+    bool recovered;  /* this connect brought what was missed */
 
     struct sending *out; /* its own from the first emit on */
     int64_t *answered;   /* numbers of acks that were answered, by their low bits */
@@ -258,7 +258,7 @@ void outbox_flush(struct conn *c); /* STEP_FLUSH, then STEP_OPEN */
 void outbox_lost(struct conn *c);  /* offline modes drop and fail */
 
 /* --- rooms.c --- */
-void rooms_rejoin(struct conn *c); /* STEP_ROOMS, then outbox_flush */
+void rooms_rejoin(struct conn *c);  /* STEP_ROOMS, then outbox_flush */
 void rooms_give_up(struct conn *c); /* no attempt follows: who waits hears so */
 void rooms_free(struct conn *c);
 /* From protocols with rooms of their own: how a join ended. reply: raw JSON, or NULL with err. */

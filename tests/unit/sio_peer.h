@@ -315,7 +315,7 @@ static inline struct conn_opts options(const char *url) {
     struct conn_opts o;
     conn_opts_init(&o);
     o.url = ln_strdup(url);
-    o.backoff.factor = 0; /* 1, 2, 4, 5 s: tests of jitter set it */
+    o.backoff.factor = 0;             /* 1, 2, 4, 5 s: tests of jitter set it */
     o.transports[1] = TRANSPORT_NONE; /* the server here speaks WebSocket only */
     return o;
 }
