@@ -23,6 +23,11 @@ for (const scene of scenes) {
     await play(`tests/scenes/${scene}`, h.url, linnet);
     equal(await h.end(), 0, "the hub's exit code");
   });
+  test(`${scene} on our hub, the bot by plain JSON`, async () => {
+    const h = await hub(linnet);
+    await play(`tests/scenes/${scene}`, h.url, linnet, { bot: `ws://127.0.0.1:${h.port}/ws` });
+    equal(await h.end(), 0, "the hub's exit code");
+  });
   test(`${scene} on npm socket.io`, async () => {
     const server = await chatServer();
     await play(`tests/scenes/${scene}`, server.url, linnet);

@@ -28,11 +28,11 @@ function queue() {
   };
 }
 
-/** how.transports: the bot's; how.people: those of the people (websocket). Returns what the bot said to its terminal. */
+/** how.transports: the bot's; how.bot: its address, when it is another; how.people: the people's transports (websocket). Returns what the bot said to its terminal. */
 export async function play(file, url, linnet, how = {}) {
   const target = how.transports
     ? ["--set", `connections.hub=${JSON.stringify({ url, transports: how.transports })}`]
-    : ["--set", `connections.hub="${url}"`, "--", url];
+    : ["--set", `connections.hub="${how.bot ?? url}"`, "--", how.bot ?? url];
   const transports = how.people ?? ["websocket"];
   const lines = readFileSync(file, "utf8").split("\n").map((l) => l.trim()).filter((l) => l && !l.startsWith("#"));
   const people = new Map(), said = queue();
