@@ -60,8 +60,8 @@ struct server_opts {
     const char *host;
     int port;                      /* 0 = any free one; -1 = none: only server_pair */
     size_t max_message, max_queue; /* bytes a message or a body; bytes queued for one slow peer */
-    bool deflate;  /* permessage-deflate, for clients that offer it */
-    int max_peers; /* WebSockets; HTTP may have as many connections again */
+    bool deflate;                  /* permessage-deflate, for clients that offer it */
+    int max_peers;                 /* WebSockets; HTTP may have as many connections again */
     int64_t idle_ms; /* HTTP: how long a request may take (each 64 KiB of body anew); 0: 10000 */
     int64_t keep_ms; /* HTTP: how long a connection may wait for the next request; 0: 15000 */
     int64_t hold_ms; /* HTTP: how long an answer may take that comes later; 0: 120000 */

@@ -41,7 +41,7 @@ void ws_write_deflated(struct ln_buf *out, bool mask, enum ws_op op, const struc
 int ws_inflate(struct ws_inflate *i, struct ln_str in, bool last, struct ln_buf *out, size_t max,
                const char **error);
 void ws_inflate_begin(struct ws_inflate *i, struct ln_buf *out); /* of a message */
-void ws_inflate_free(struct ws_inflate *i); /* NULL is fine */
+void ws_inflate_free(struct ws_inflate *i);                      /* NULL is fine */
 /* out gets back to where ws_inflate_begin took it from. i NULL: freed. */
 void ws_inflate_give_back(struct ws_inflate *i, struct ln_buf *out);
 

@@ -112,8 +112,9 @@ bool ws_write_request(struct ln_buf *out, const char *host, const char *target, 
                       const char *protocols, const char *extensions,
                       const struct http_header *headers, size_t count, struct ln_err *err);
 /* Checks a 101 answer: Upgrade, Connection, Sec-WebSocket-Accept, no extension that was not
- * offered (deflate NULL: none was; else it is filled with what was agreed), a subprotocol that was, and one of them if any was (4.1). LN_OK, or LN_UNAUTHORIZED
- * (401), LN_FORBIDDEN (403), LN_REFUSED, LN_PROTOCOL with words. */
+ * offered (deflate NULL: none was; else it is filled with what was agreed), a subprotocol that was,
+ * and one of them if any was (4.1). LN_OK, or LN_UNAUTHORIZED (401), LN_FORBIDDEN (403),
+ * LN_REFUSED, LN_PROTOCOL with words. */
 ln_status ws_check_response(const struct http_head *h, const char *key, const char *protocols,
                             struct ws_deflate *deflate, struct ln_err *err);
 
