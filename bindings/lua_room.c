@@ -5,11 +5,13 @@
  * A room that a script wants is an item of its seat: when the last one who wants it is unloaded,
  * the dialect's leave goes out.
  */
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "bindings/lua_bus.h"
 #include "bindings/lua_conn.h"
 #include "bindings/lua_half.h"
+#include "bindings/lua_json.h"
 #include "bindings/lua_modules.h"
 
 struct room_item {
@@ -122,12 +124,17 @@ static int half_received(lua_State *L) {
     return 1;
 }
 
-/* (conn) -> the option `dialect`: a name, a table or nil */
+/* (conn) -> the option `dialect`: a name, a table or nil; the settings' where the script has none
+ */
 static int half_dialect(lua_State *L) {
     struct conn_use *u = conn_use_of(L, conn_check(L, 1, "conn"));
-    if (!u || u->dialect == LUA_NOREF) return 0;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, u->dialect);
-    return 1;
+    if (!u) return 0;
+    if (u->dialect != LUA_NOREF) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, u->dialect);
+        return 1;
+    }
+    struct ln_str said = ln_json_get(ln_str(u->share->settings), "dialect");
+    return said.p && lua_json_decode(L, said, NULL);
 }
 
 /* ⏸ Until the script is live. */

@@ -413,6 +413,17 @@ describe("rooms", function()
       assert.same({ "m1\ttrue" }, world.said())
     end)
 
+    it("is the settings' where the script says none", function()
+      rig.set("connections.hub", ('{"url":"ws://127.0.0.1:%d","dialect":"rooms"}'):format(rig.port()))
+      world.run(server, "server.lua")
+      world.run [[
+        local chat = linnet.connect("hub")
+        local room = assert(chat:join("r1"))
+        print(room:send("hi").id, room:leave())
+      ]]
+      assert.same({ "m1\ttrue" }, world.said())
+    end)
+
     it("may be a table, with a function that finds the room", function()
       world.run(server, "server.lua")
       world.run [[
