@@ -22,7 +22,10 @@ enum {
 
 struct ws_zip {
     z_stream *deflater[MAX_BITS + 1]; /* by bits of the window */
-    struct ln_buf packed;             /* what the deflater made of a message */
+    /* The message that was compressed last, and what became of it (nothing when it did not become
+     * shorter): a broadcast is written to many lines. */
+    struct ln_buf raw, packed;
+    int packed_bits;
     z_stream *inflater[SPARES];
     size_t inflaters;
     struct ln_buf buffer[SPARES];
@@ -72,6 +75,7 @@ void ws_zip_free(struct ws_zip *zip) {
         inflater_free(zip->inflater[--zip->inflaters]);
     while (zip->buffers > 0)
         ln_buf_free(&zip->buffer[--zip->buffers]);
+    ln_buf_free(&zip->raw);
     ln_buf_free(&zip->packed);
     ln_free(zip);
 }
@@ -176,22 +180,29 @@ static z_stream *deflater_of(struct ws_zip *zip, int bits) {
     return *z;
 }
 
-/* Into zip->packed, without the tail; false when it does not become shorter. */
-static bool pack(struct ws_zip *zip, int bits, const struct ln_str *pieces, size_t count,
-                 size_t size) {
+static bool is_packed(const struct ws_zip *zip, int bits, const struct ln_str *pieces, size_t count,
+                      size_t size) {
+    if (zip->packed_bits != bits || zip->raw.n != size) return false;
+    for (size_t i = 0, at = 0; i < count; at += pieces[i].n, i++)
+        if (pieces[i].n > 0 && memcmp(zip->raw.p + at, pieces[i].p, pieces[i].n) != 0) return false;
+    return true;
+}
+
+/* Into zip->packed, without the tail; nothing when it does not become shorter. */
+static void pack(struct ws_zip *zip, int bits, const struct ln_str *pieces, size_t count) {
     enum { TAIL = 4 };
     z_stream *z = deflater_of(zip, bits);
+    ln_buf_clear(&zip->raw);
     ln_buf_clear(&zip->packed);
-    z->next_out = (unsigned char *)ln_buf_room(&zip->packed, size);
-    z->avail_out = (unsigned)size;
-    for (size_t i = 0; i < count; i++) {
-        z->next_in = (unsigned char *)(uintptr_t)pieces[i].p;
-        z->avail_in = (unsigned)pieces[i].n;
-        deflate(z, i + 1 < count ? Z_NO_FLUSH : Z_SYNC_FLUSH);
-        if (z->avail_in > 0 || z->avail_out == 0) return false;
-    }
-    zip->packed.n = size - z->avail_out - TAIL;
-    return true;
+    for (size_t i = 0; i < count; i++)
+        ln_buf_str(&zip->raw, pieces[i]);
+    zip->packed_bits = bits;
+    z->next_in = (unsigned char *)zip->raw.p;
+    z->avail_in = (unsigned)zip->raw.n;
+    z->next_out = (unsigned char *)ln_buf_room(&zip->packed, zip->raw.n);
+    z->avail_out = (unsigned)zip->raw.n;
+    deflate(z, Z_SYNC_FLUSH);
+    if (z->avail_in == 0 && z->avail_out > 0) zip->packed.n = zip->raw.n - z->avail_out - TAIL;
 }
 
 void ws_write_deflated(struct ln_buf *out, bool mask, enum ws_op op, const struct ln_str *pieces,
@@ -201,11 +212,14 @@ void ws_write_deflated(struct ln_buf *out, bool mask, enum ws_op op, const struc
     for (size_t i = 0; i < count; i++)
         size += pieces[i].n;
     bool may = d->on && size >= WS_DEFLATE_MIN && size < (size_t)1 << 30;
-    if (!may || !pack(zip, d->bits, pieces, count, size)) {
-        ws_write(out, mask, true, op, pieces, count);
-        return;
-    }
+    if (may && !is_packed(zip, d->bits, pieces, count, size)) pack(zip, d->bits, pieces, count);
     struct ln_str packed = ln_buf_get(&zip->packed);
-    ws_write(out, mask, true, (enum ws_op)(op | RSV1), &packed, 1);
-    if (zip->packed.cap > SPARE_SIZE) ln_buf_free(&zip->packed);
+    if (may && packed.n > 0)
+        ws_write(out, mask, true, (enum ws_op)(op | RSV1), &packed, 1);
+    else
+        ws_write(out, mask, true, op, pieces, count);
+    if (zip->raw.cap > SPARE_SIZE) {
+        ln_buf_free(&zip->raw);
+        ln_buf_free(&zip->packed);
+    }
 }

@@ -281,6 +281,31 @@ TEST(what_gains_nothing_goes_as_it_is) {
     without();
 }
 
+/* What was compressed last is kept for the next line, and taken for nothing else. */
+TEST(a_broadcast_is_the_same_for_everybody) {
+    struct ln_buf a = {0}, b = {0}, noise = {0}, other = {0};
+    struct ln_str text = pattern(4000), halves[2] = {{text.p, 2000}, {text.p + 2000, 2000}};
+    with(false);
+    ws_write_deflated(&a, false, WS_TEXT, &text, 1, feed_zip, &feed_deflate);
+    ws_write_deflated(&b, false, WS_TEXT, halves, 2, feed_zip, &feed_deflate);
+    CHECK(ln_str_eq(ln_buf_get(&a), ln_buf_get(&b)) && a.n < 500);
+    ln_buf_str(&other, text);
+    other.p[3999] ^= 1; /* as long, and not the same */
+    check_round(false, ln_buf_get(&other), 100, true);
+    check_round(true, text, 100, true);
+    feed_deflate.bits = 9;
+    check_round(false, text, 100, true);
+    make_noise(&noise, 5000);
+    for (int i = 0; i < 2; i++)
+        check_round(false, ln_buf_get(&noise), 100, false);
+    check_round(false, text, 100, true);
+    ln_buf_free(&a);
+    ln_buf_free(&b);
+    ln_buf_free(&noise);
+    ln_buf_free(&other);
+    without();
+}
+
 /* A window of 512 bytes is all that a peer may have asked us to use (7.1.2.1). */
 TEST(our_window_is_as_small_as_was_agreed) {
     struct ln_buf text = {0}, frame = {0};
@@ -353,4 +378,5 @@ TEST_MAIN(T(a_server_takes_the_first_offer_that_it_can), T(malformed_offers_are_
           T(the_marks_must_be_where_they_belong), T(damage_is_told), T(a_bomb_ends_at_the_limit),
           T(what_grows_by_compression_may_be_as_long_as_what_does_not),
           T(what_is_written_is_what_is_read), T(what_gains_nothing_goes_as_it_is),
-          T(our_window_is_as_small_as_was_agreed), T(no_message_allocates_once_it_runs))
+          T(a_broadcast_is_the_same_for_everybody), T(our_window_is_as_small_as_was_agreed),
+          T(no_message_allocates_once_it_runs))
