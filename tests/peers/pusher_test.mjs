@@ -11,18 +11,17 @@ import { linnet, env, folder, closed } from "./shell.mjs";
 
 // --- our client: a script whose say(…) comes here ---
 
-const prelude = (more) => `local linnet = require "linnet"
+const prelude = `local linnet = require "linnet"
 local function say(...) print(linnet.json.encode(linnet.array { ... })) end
-local there = linnet.connect("there", ${more})
+local there = linnet.connect("there")
 there:on("connect", function() say("connect") end)
 there:on("disconnect", function(reason) say("disconnect", reason) end)
 there:on("connect_error", function(e) say("connect_error", e.code, e.message) end)
 local function words(err) return err and { code = err.code, message = err.message } or linnet.null end
 `;
-/** Runs code on the connection `there`: {next(what), heard, end()}. options: Lua, behind the URL in
- * the settings; more: a Lua table, those of linnet.connect. */
-async function script(url, options, code, more = "nil") {
-  const dir = folder({ "linnet.cfg.lua": `connections = { there = { url = "${url}", ${options} } }\n`, "s.lua": prelude(more) + code });
+/** Runs code on the connection `there`: {next(what), heard, end()}. options: Lua, after the URL. */
+async function script(url, options, code) {
+  const dir = folder({ "linnet.cfg.lua": `connections = { there = { url = "${url}", ${options} } }\n`, "s.lua": prelude + code });
   const p = await start(linnet, ["run", "s.lua", "--log-format", "text"], null, { cwd: dir, env });
   const heard = [], waiting = new Set();
   let rest = "";
@@ -467,7 +466,7 @@ say("ready")`);
 
 staged("Reverb: Laravel's names: a class, a raw name, a notification, a whisper", async () => {
   const s = await reverbServer();
-  const c = await script(s.url, signs, `
+  const c = await script(s.url, `${signs}, dialect = "laravel"`, `
 local room = assert(there:join("private-orders"))
 room:on("OrderShipped", function(data) say("class", data.id) end)
 room:on(".raw", function(data) say("raw", data.id) end)
@@ -476,7 +475,7 @@ room:on("client-typing", function(data)
   say("whisper", data.name)
   room:emit("client-typing", { name = "back" })
 end)
-say("ready")`, `{ dialect = "laravel" }`);
+say("ready")`);
   await c.next("ready");
   const kari = await pusherClient(s);
   await kari.subscribe("private-orders");
