@@ -14,7 +14,8 @@ static const struct field {
     int type;
 } fields[] = {{"name", LUA_TSTRING},       {"version", LUA_TSTRING},   {"requires", LUA_TTABLE},
               {"permissions", LUA_TTABLE}, {"init", LUA_TFUNCTION},    {"dispose", LUA_TFUNCTION},
-              {"save", LUA_TFUNCTION},     {"restore", LUA_TFUNCTION}, {"exports", LUA_TTABLE}};
+              {"save", LUA_TFUNCTION},     {"restore", LUA_TFUNCTION}, {"exports", LUA_TTABLE},
+              {"library", LUA_TBOOLEAN}};
 
 static void check_field(lua_State *L, const char *path) {
     const char *names[LN_COUNT(fields) + 1] = {NULL};

@@ -173,7 +173,7 @@ static int loaded(lua_State *L, int status, lua_KContext ctx) {
     return 2;
 }
 
-static void push_text_chunk(lua_State *L, const char *path) {
+void module_push(lua_State *L, const char *path) {
     struct ln_buf text = {0};
     struct ln_err err;
     lua_pushfstring(L, "@%s", strncmp(path, "./", 2) == 0 ? path + 2 : path);
@@ -190,7 +190,7 @@ static bool push_loader(lua_State *L, const char *name, char *path, size_t n) {
     if (strcmp(name, "cjson") != 0 && find_text(L, name, &tried, path, n)) {
         ln_buf_free(&tried);
         if (s->app->scripts) scripts_depends(s->app->scripts, s->seat, path);
-        push_text_chunk(L, path);
+        module_push(L, path);
         return true;
     }
     char text[1000];

@@ -14,6 +14,8 @@ void pattern_open(lua_State *L);  /* lua_pattern.c: string.find and its kin, int
 void files_open(lua_State *L);    /* lua_files.c: io and os, within the script's directories */
 void require_open(lua_State *L);  /* lua_require.c */
 
+/* Pushes the function that a Lua file is, named by its path. Raises. */
+void module_push(lua_State *L, const char *path);
 /* May this script read (write) the file? The resolved path goes to out (PATH_MAX bytes). Raises
  * with the missing grant; false with errno when there is no such place. */
 bool file_check(lua_State *L, const char *path, bool write, char *out);

@@ -3,7 +3,8 @@
  * linnet.use: plugins, which are scripts with a state of their own. What a plugin exports appears
  * in its user as a table of functions that pass plain values (what JSON can say) from one state to
  * the other and wait when the plugin's function waits. host/scripts loads a plugin once, reloads
- * its users after it, and drops it with its last user.
+ * its users after it, and drops it with its last user. A plugin that is a library is run in its
+ * user's state as well: what it exports there are its own functions, which take and give anything.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "bindings/lua_json.h"
 #include "bindings/lua_modules.h"
 #include "bindings/lua_plugin.h"
+#include "bindings/lua_sandbox.h"
 #include "bindings/lua_task.h"
 #include "host/scripts.h"
 
@@ -123,11 +125,18 @@ static int find_export(lua_State *L, void *ud) {
 struct list {
     struct ln_buf functions; /* names, each with its 0 byte */
     struct ln_buf values;    /* "name",value pairs */
+    bool is_library;
 };
 
 static int list_exports(lua_State *L, void *ud) {
     struct list *l = ud;
     struct ln_err err;
+    if (lua_rawgeti(L, LUA_REGISTRYINDEX, script_of(L)->plugin) == LUA_TTABLE) {
+        lua_pushliteral(L, "library");
+        lua_rawget(L, -2);
+        l->is_library = lua_toboolean(L, -1);
+    }
+    if (l->is_library) return 0;
     push_exports_table(L);
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
@@ -225,6 +234,35 @@ static int exports_index(lua_State *L) {
                        nearest_key(L, 1, key, near, sizeof near));
 }
 
+/* Unknown members of the table on top raise. */
+static void close_exports(lua_State *L, const char *name) {
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, name);
+    lua_pushcclosure(L, exports_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+}
+
+/* Pushes the exports of a library, which is run in this state at its first use. */
+static void push_library(lua_State *L, const char *path, const char *name) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, "linnet.libraries");
+    if (lua_getfield(L, -1, path) == LUA_TTABLE) return;
+    lua_pop(L, 1);
+    module_push(L, path);
+    lua_call(L, 0, 1);
+    bool good = lua_istable(L, -1);
+    if (good) {
+        lua_pushliteral(L, "exports");
+        good = lua_rawget(L, -2) == LUA_TTABLE;
+    }
+    if (!good) luaL_error(L, "%s: a library returns a plugin table with `exports`", path);
+    close_exports(L, name);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -4, path);
+}
+
 static void fill_exports(lua_State *L, const char *path, const char *name, const struct list *l) {
     lua_newtable(L);
     int t = lua_gettop(L);
@@ -238,13 +276,7 @@ static void fill_exports(lua_State *L, const char *path, const char *name, const
     lua_json_decode_args(L, ln_buf_get(&l->values), NULL, 0, NULL);
     while (lua_gettop(L) > t)
         lua_rawset(L, t);
-    lua_createtable(L, 0, 2);
-    lua_pushstring(L, name);
-    lua_pushcclosure(L, exports_index, 1);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, false);
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, t);
+    close_exports(L, name);
 }
 
 /* A use that waits for the plugin's init. The list is the plugin's, so it is freed with the item.
@@ -267,7 +299,11 @@ static void list_free(struct list *l) {
 static int push_use(lua_State *L, void *ud) {
     struct use_wait *u = ud;
     if (u->err.code != LN_OK) return lua_push_ln_err(L, &u->err);
-    fill_exports(L, u->plugin->seat->path, u->plugin->seat->name, &u->list);
+    const struct seat *seat = u->plugin->seat;
+    if (u->list.is_library)
+        push_library(L, seat->path, seat->name);
+    else
+        fill_exports(L, seat->path, seat->name, &u->list);
     return 1;
 }
 
