@@ -132,6 +132,8 @@ static void authorize(void *ud, struct conn *c, ln_id ticket, struct ln_str chan
     if (it) seat_drop(it);
 }
 
-void ln_open_authorizer(lua_State *L) {
+bool authorizer_function(lua_State *L, int fn) {
+    if (!lua_isfunction(L, fn)) return false;
     clients_authorizer(app_of(L)->clients, authorize, app_of(L));
+    return true;
 }

@@ -34,18 +34,6 @@ void codec_plain(lua_State *L) {
     lua_remove(L, from);
 }
 
-bool codec_functions(lua_State *L, int codec, int *fn) {
-    static const char *const names[] = {"decode", "encode"};
-    bool found = false;
-    if (lua_type(L, codec) != LUA_TTABLE) return false;
-    for (size_t i = 0; i < LN_COUNT(names); i++) {
-        lua_getfield(L, codec, names[i]);
-        fn[i] = lua_isfunction(L, -1) ? lua_gettop(L) : 0;
-        found = found || fn[i];
-    }
-    return found;
-}
-
 /* The newest live use that has functions. */
 static struct conn_use *codec_use(struct app *app, struct conn *c) {
     struct conn_share *sh = conn_share_of(app, c);
@@ -194,7 +182,16 @@ static bool encode(void *ud, struct conn *c, struct conn_emit *e, struct ln_buf 
     return true;
 }
 
-void ln_open_codec(lua_State *L) {
+bool codec_functions(lua_State *L, int codec, int *fn) {
+    static const char *const names[] = {"decode", "encode"};
     static const struct conn_codecs codecs = {decode, encode};
-    clients_codecs(app_of(L)->clients, &codecs, app_of(L));
+    bool found = false;
+    if (lua_type(L, codec) != LUA_TTABLE) return false;
+    for (size_t i = 0; i < LN_COUNT(names); i++) {
+        lua_getfield(L, codec, names[i]);
+        fn[i] = lua_isfunction(L, -1) ? lua_gettop(L) : 0;
+        found = found || fn[i];
+    }
+    if (found) clients_codecs(app_of(L)->clients, &codecs, app_of(L));
+    return found;
 }

@@ -78,6 +78,11 @@ void codec_plain(lua_State *L);
 /* Pushes decode and encode of the value at `codec`; fn[0] and fn[1] are where they are, or 0.
  * False: it has none. */
 bool codec_functions(lua_State *L, int codec, int *fn);
+
+/* --- lua_authorizer.c --- */
+
+/* Is the option authorizer at fn a function? Then questions for channels come to scripts. */
+bool authorizer_function(lua_State *L, int fn);
 /* A string, or linnet.binary: one message. */
 bool frame_of_value(lua_State *L, int idx, struct ln_str *bytes, bool *binary);
 

@@ -14,9 +14,7 @@
     X(args)                                                                                        \
     X(conn)                                                                                        \
     X(share)                                                                                       \
-    X(codec)                                                                                       \
     X(ask)                                                                                         \
-    X(authorizer)                                                                                  \
     X(room)                                                                                        \
     X(event) X(timer) X(spawn) X(log) X(secret) X(time) X(tools) X(hub) X(script) X(use) X(host)
 

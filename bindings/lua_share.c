@@ -202,7 +202,7 @@ static void read_functions(lua_State *L, int idx, struct asked *q) {
     }
     if (codec_functions(L, arg_opt(L, idx, "codec"), &q->fn[USE_DECODE])) o->codec = CODEC_OWN;
     int authorizer = arg_opt(L, idx, "authorizer");
-    o->authorizer_asked = lua_isfunction(L, authorizer);
+    o->authorizer_asked = authorizer_function(L, authorizer);
     q->fn[USE_AUTHORIZER] = o->authorizer_asked ? authorizer : 0;
 }
 
