@@ -21,7 +21,7 @@ struct hub_http {                       /* the headers of the reply that is bein
 
 /* --- headers --- */
 
-void hub_headers_clear(struct hub *h) {
+static void clear(struct hub *h) {
     if (!h->http) h->http = ln_new(struct hub_http);
     h->http->n = 0;
     h->http->v[0] = NULL;
@@ -37,14 +37,31 @@ void hub_header(struct hub *h, const char *name, struct ln_str value) {
     x->v[2 * ++x->n] = NULL;
 }
 
-const char *const *hub_headers(struct hub *h) {
+static const char *const *headers(const struct hub *h) {
     return h->http->n ? h->http->v : NULL;
 }
 
+bool hub_http_answer(struct hub *h, ln_id request, struct ln_str origin, struct server_reply *r) {
+    struct hub_http *other = h->http; /* of a request that is being answered: we may be in it */
+    h->http = h->http_late;
+    clear(h);
+    hub_cors(h, origin);
+    hub_header(h, "Cache-Control", LN_STR("no-store"));
+    r->headers = headers(h);
+    h->http_late = h->http;
+    h->http = other;
+    return server_answer(h->server, request, r);
+}
+
+static void free_headers(struct hub_http *x) {
+    for (size_t i = 0; x && i < MAX_HEADERS; i++)
+        ln_buf_free(&x->values[i]);
+    ln_free(x);
+}
+
 void hub_http_free(struct hub *h) {
-    for (size_t i = 0; h->http && i < MAX_HEADERS; i++)
-        ln_buf_free(&h->http->values[i]);
-    ln_free(h->http);
+    free_headers(h->http);
+    free_headers(h->http_late);
 }
 
 /* --- guards --- */
@@ -158,11 +175,19 @@ static bool preflight(struct hub *h, const struct server_request *r, struct serv
 
 /* --- routes --- */
 
+/* On this machine, and not only the proxy in front of it. */
+static bool is_local(const struct server_request *r) {
+    static const char *const of_proxies[] = {"x-forwarded-for", "forwarded", "x-real-ip", "via"};
+    for (size_t i = 0; i < LN_COUNT(of_proxies); i++)
+        if (r->header(r, of_proxies[i]).p) return false;
+    return ln_str_starts(r->ip, "127.") || ln_str_is(r->ip, "::1");
+}
+
 struct hub_line *hub_http_line(struct hub *h, struct server_peer *p, enum hub_proto proto,
                                const struct server_request *r) {
     struct hub_line *line = hub_line_new(h, p, proto);
     snprintf(line->ip, sizeof line->ip, "%.*s", LN_FMT(r->ip));
-    line->is_local = ln_str_starts(r->ip, "127.") || ln_str_is(r->ip, "::1");
+    line->is_local = is_local(r);
     if (h->hooks.admit || h->jwt) hub_headers_json(&line->headers, r);
     return line;
 }
@@ -253,7 +278,7 @@ static bool allows(struct hub *h, const struct hub_route *route, struct ln_str m
 /* False: reply says why this is not even looked at. */
 static bool enter(struct hub *h, const struct hub_route *route, const struct server_request *r,
                   struct server_reply *reply) {
-    hub_headers_clear(h);
+    clear(h);
     if (!guard(h, route, r, reply)) return false;
     if (route && route->is_cors) {
         hub_cors(h, r->origin);
@@ -276,7 +301,7 @@ void hub_http_request(void *ud, const struct server_request *r, struct server_re
         if (route->request(h, r, reply)) break;
         route = find(h, r->path, &i);
     }
-    if (!reply->later) reply->headers = hub_headers(h);
+    if (!reply->later) reply->headers = headers(h);
 }
 
 bool hub_http_begin(void *ud, const struct server_request *r, struct server_reply *reply) {
@@ -285,7 +310,7 @@ bool hub_http_begin(void *ud, const struct server_request *r, struct server_repl
     const struct hub_route *route = find(h, r->path, &i);
     bool ok = enter(h, route, r, reply) && route;
     if (ok && route->begin) ok = route->begin(h, r, reply);
-    reply->headers = hub_headers(h);
+    reply->headers = headers(h);
     return ok;
 }
 
@@ -295,7 +320,7 @@ bool hub_http_accept(void *ud, const struct server_request *r, struct server_rep
     const struct hub_route *route = find(h, r->path, &i);
     bool ok = enter(h, route, r, reply) && route && route->accept;
     if (ok) ok = route->accept(h, r, reply);
-    reply->headers = hub_headers(h);
+    reply->headers = headers(h);
     return ok;
 }
 

@@ -26,11 +26,11 @@ struct hub_route {
 };
 
 /* --- hub_http.c --- */
-/* Adds a header to the reply that is being made: to all that the router hands out, or, after
- * hub_headers_clear, to one of server_answer. At most 12; both are copied or constant. */
+/* Adds a header to the reply that is being made. At most 12; both are copied or constant. */
 void hub_header(struct hub *h, const char *name, struct ln_str value);
-void hub_headers_clear(struct hub *h);
-const char *const *hub_headers(struct hub *h); /* for server_reply.headers; NULL: none */
+/* Answers a request that was to be answered later (as server_answer), to a page of that origin;
+ * not to be cached. Fine while another request is being handled. */
+bool hub_http_answer(struct hub *h, ln_id request, struct ln_str origin, struct server_reply *r);
 /* What a page of that origin needs to read the reply (the origin was let in). */
 void hub_cors(struct hub *h, struct ln_str origin);
 /* A line for that request: its address, and headers for hooks.admit. */

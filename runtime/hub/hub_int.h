@@ -159,7 +159,7 @@ struct hub {
     struct ln_map users; /* id (in "/"), or nsp, 0 byte, id -> user */
     struct pusher_hub *pusher;
     struct hub_polls *polls; /* NULL: nobody has polled yet */
-    struct hub_http *http;
+    struct hub_http *http, *http_late;
     struct hub_recovery *recovery; /* NULL: it is off */
     /* Tests: takes Engine.IO's messages instead of Socket.IO; else NULL. */
     void (*engine)(struct hub_line *line, bool binary, struct ln_str data);

@@ -82,17 +82,10 @@ static size_t take(struct hub_poll *s, struct ln_buf *body) {
 /* --- answering --- */
 
 static bool answer(struct hub_poll *s, struct ln_str body) {
-    struct hub *h = s->hub;
-    hub_headers_clear(h);
-    hub_cors(h, ln_buf_get(&s->origin));
-    hub_header(h, "Cache-Control", LN_STR("no-store"));
-    struct server_reply r = {.status = 200,
-                             .type = "text/plain; charset=UTF-8",
-                             .body = body,
-                             .headers = hub_headers(h)};
+    struct server_reply r = {.status = 200, .type = "text/plain; charset=UTF-8", .body = body};
     ln_id get = s->get;
     s->get = 0;
-    return server_answer(h->server, get, &r);
+    return hub_http_answer(s->hub, get, ln_buf_get(&s->origin), &r);
 }
 
 /* What is queued, and behind it that the session is closed. False: that did not fit any more. */

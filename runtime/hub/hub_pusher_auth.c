@@ -58,11 +58,8 @@ static void answer(struct hub_auth *a, int status) {
         hub_header(h, "Cache-Control", LN_STR("no-store"));
         *a->reply = reply;
     } else {
-        hub_headers_clear(h);
-        hub_cors(h, ln_buf_get(&a->origin));
-        hub_header(h, "Cache-Control", LN_STR("no-store"));
-        reply.headers = hub_headers(h);
-        server_answer(h->server, a->request, &reply); /* false: its client went away */
+        /* false: its client went away */
+        hub_http_answer(h, a->request, ln_buf_get(&a->origin), &reply);
     }
     auth_free(a);
 }

@@ -305,7 +305,8 @@ struct hub_session *hub_session_find(struct hub *h, struct ln_str nsp, struct ln
     *from = s->since; /* it got no event yet */
     if (offset.p && ln_json_peek(offset) != LN_JSON_NULL && !read_offset(s->ring, offset, from))
         return NULL;
-    if (*from < oldest(s->ring) || *from > s->ring->next) return NULL;
+    /* Places are easily guessed: what was before it came here is not for it. */
+    if (*from < s->since || *from < oldest(s->ring) || *from > s->ring->next) return NULL;
     /* Its old line may not know yet that it is dead. */
     if (s->client) hub_client_end(s->client, HUB_LEAVE_CLOSE);
     s = ln_map_get(&h->recovery->sessions, pid); /* and who heard of it may have sent something */

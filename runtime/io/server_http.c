@@ -170,9 +170,9 @@ bool server_waits(const struct server *s, ln_id request) {
 
 bool server_answer(struct server *s, ln_id request, const struct server_reply *reply) {
     struct server_peer *p = ln_slot_get(&s->requests, request, 1);
-    if (!p || p->state != PEER_HELD) return false;
+    if (!p) return false;
     p->http->later = NULL;
-    if (!p->wsi) return false;
+    if (p->state != PEER_HELD || !p->wsi) return false;
     server_reply_write(p, reply);
     return true;
 }

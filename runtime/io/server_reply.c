@@ -38,11 +38,15 @@ static void write_headers(struct ln_buf *out, const char *const *headers) {
     ln_buf_puts(out, "\r\n");
 }
 
-/* The request is answered: what is known of it goes. */
+/* The request is answered: what is known of it goes. One that was held, and is refused, is only
+ * dead when its user has heard of it (server_http_report): who asked in between would be told that
+ * nobody waits any more, and then be told of the end of the wrong one. */
 static void settle(struct server_peer *p) {
     struct server_http *x = p->http;
-    ln_slot_drop(&p->s->requests, x->id);
-    x->id = 0;
+    if (!x->later) {
+        ln_slot_drop(&p->s->requests, x->id);
+        x->id = 0;
+    }
     x->served++;
     if (!x->keeps || p->s->is_closing) {
         server_finish(p);
