@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who means harm, against polling, recovery and the guards of the hub: requests that are timed to
+ * meet in one turn, places in a ring that were never given out, answers that belong to somebody
+ * else's page, and lines that only seem to be of this machine.
+ */
+#include "pollclient.h"
+
+static struct hub_opts plain(void) {
+    struct hub_opts o = test_opts();
+    o.dialect = false;
+    return o;
+}
+
+static void emit(const char *room, const char *name, const char *args) {
+    struct hub_target t = {.room = ln_str(room)};
+    hub_emit(hub, &t, ln_str(name), ln_str(args), NULL, 0);
+}
+
+/* --- the GET that is held --- */
+
+/* Sent without a turn of the loop. */
+static void put(struct web *w, const char *text, size_t n) {
+    CHECK_INT(send(w->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL), n);
+}
+
+TEST(a_get_in_the_turn_in_which_another_is_refused) {
+    static char junk[70000];
+    struct hub_opts o = plain();
+    struct poller p;
+    struct web second;
+    char target[200], get[300];
+    hub_start(&o, &no_admit);
+    memset(junk, 'j', sizeof junk);
+    poll_client(&p);
+    poll_ask(&p);
+    CHECK_HELD(&p);
+    web_write(&p.get, junk, 60000); /* nearly more than is taken in ahead of the answer */
+    loop_settle(loop, 0);
+    CHECK_HELD(&p);
+    web_init(&second, loop, hub_pair(hub));
+    loop_settle(loop, 0);
+    poll_target(&p, target);
+    snprintf(get, sizeof get, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target);
+    put(&p.get, junk, 10000);
+    put(&second, get, strlen(get));
+    web_turn(&second);
+    web_turn(&p.get);
+    CHECK_INT(web_status(&p.get), 400);
+    CHECK_INT(hub_client_count(hub), 0);
+    CHECK(web_status(&second) != 0); /* it does not wait for a session that is gone */
+    web_free(&second);
+    loop_settle(loop, 0);
+    poll_free(&p);
+    hub_stop();
+}
+
+/* --- recovery --- */
+
+static void enter(struct web *w, const char *auth, char sid[32], char pid[32]) {
+    char packet[200];
+    struct ln_str f = {NULL, 0};
+    hub_line(w, SIO);
+    CHECK_FRAME(w, "0{\"sid\":");
+    snprintf(packet, sizeof packet, "40%s", auth);
+    say(w, packet);
+    while (w->taken < w->count && !ln_str_starts(f, "40"))
+        f = web_next(w);
+    CHECK(ln_str_starts(f, "40{\"sid\":\""));
+    if (f.n < 61) return;
+    snprintf(sid, 32, "%.20s", f.p + 10);
+    snprintf(pid, 32, "%.20s", f.p + 39);
+}
+
+TEST(nobody_gets_what_was_before_him) {
+    struct hub_opts o = plain();
+    struct web a, b;
+    char sid[32], pid[32], other[32], auth[120];
+    o.recovery_ms = 20000;
+    hub_start(&o, &no_admit);
+    enter(&a, "", other, other);
+    emit("", "secret", "1");
+    enter(&b, "", sid, pid);
+    emit("", "m", "2");
+    web_turn(&b);
+    struct ln_str f = web_next(&b); /* 42["m",2,"MARK.1"] */
+    CHECK(ln_str_starts(f, "42[\"m\",2,\""));
+    char mark[7];
+    snprintf(mark, sizeof mark, "%.6s", f.p + 10);
+    web_free(&b);
+    loop_settle(loop, 0);
+    snprintf(auth, sizeof auth, "{\"pid\":\"%s\",\"offset\":\"%s.-1\"}", pid, mark);
+    char now[32];
+    enter(&b, auth, now, other);
+    CHECK(strcmp(sid, now) != 0);
+    for (size_t i = 0; i < b.count; i++)
+        CHECK(!strstr(ln_buf_cstr(&b.frames[i].data), "secret"));
+    web_free(&a);
+    web_free(&b);
+    hub_stop();
+}
+
+/* --- whose answer --- */
+
+static ln_id ticket;
+
+static void keep_ticket(void *ud, ln_id id, struct ln_str request) {
+    (void)ud, (void)request;
+    ticket = id;
+}
+
+static void decide(void *ud, const struct hub_event *ev) {
+    (void)ud, (void)ev;
+    hub_authorize(hub, ticket, HUB_NO, NULL, NOTHING);
+}
+
+TEST(an_answer_is_for_the_page_that_asked) {
+    static const struct hub_hooks hooks = {.authorize = keep_ticket, .event = decide};
+    struct hub_opts o = plain();
+    struct poller p;
+    struct web w;
+    char target[200];
+    hub_start(&o, &hooks);
+    poll_client(&p);
+    web_init(&w, loop, hub_pair(hub));
+    http_write(&w, "POST", "/pusher/auth",
+               "Origin: http://localhost:1111\r\n"
+               "Content-Type: application/x-www-form-urlencoded\r\n",
+               LN_STR("socket_id=1.2&channel_name=private-a"));
+    CHECK_INT(web_status(&w), 0);
+    poll_target(&p, target);
+    http_write(&p.post, "POST", target, "Origin: http://localhost:2222\r\n", LN_STR("42[\"go\"]"));
+    web_turn(&w);
+    CHECK_INT(web_status(&w), 403);
+    CHECK_HAS(web_answer(&w), "\r\nAccess-Control-Allow-Origin: http://localhost:1111\r\n");
+    CHECK_INT(http_take(&p.post, &p.head, &p.body), 200);
+    CHECK_HAS(ln_buf_cstr(&p.head), "\r\nAccess-Control-Allow-Origin: http://localhost:2222\r\n");
+    CHECK(!strstr(p.head.p, "1111"));
+    web_free(&w);
+    poll_free(&p);
+    hub_stop();
+}
+
+/* --- who is on this machine --- */
+
+static void traces(const char *headers, const char *answer) {
+    struct web w;
+    web_init(&w, loop, hub_pair(hub));
+    web_upgrade(&w, SIO, headers);
+    say(&w, "40");
+    web_skip(&w);
+    say(&w, "420[\"trace\",{\"on\":true}]");
+    CHECK_FRAME(&w, answer);
+    web_free(&w);
+    loop_settle(loop, 0);
+}
+
+TEST(a_proxy_on_this_machine_does_not_make_its_clients_local) {
+    struct hub_opts o = test_opts();
+    o.trace = true;
+    hub_start(&o, &no_admit);
+    traces("", "430[{\"ok\":true}]");
+    traces("X-Forwarded-For: 203.0.113.9\r\n", "\"code\":\"denied\"");
+    traces("Forwarded: for=203.0.113.9\r\n", "\"code\":\"denied\"");
+    traces("X-Real-IP: 203.0.113.9\r\n", "\"code\":\"denied\"");
+    traces("Via: 1.1 front\r\n", "\"code\":\"denied\"");
+    hub_stop();
+}
+
+TEST_MAIN(T(a_get_in_the_turn_in_which_another_is_refused), T(nobody_gets_what_was_before_him),
+          T(an_answer_is_for_the_page_that_asked),
+          T(a_proxy_on_this_machine_does_not_make_its_clients_local))
