@@ -66,6 +66,7 @@ static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str a
         hub_chat_welcome(c);
     }
     announce(c);
+    if (line->proto == HUB_RAW) hub_raw_admitted(line);
 }
 
 /* It is who it was: nobody is asked again. What it missed comes before the CONNECT's answer. */

@@ -235,6 +235,7 @@ void hub_sio_ack(struct hub_client *c, int64_t ack, struct ln_str args, const st
                  size_t bins);
 
 void hub_raw_input(struct hub_line *line, bool binary, char *p, size_t n);
+void hub_raw_admitted(struct hub_line *line); /* what came too early is taken now */
 void hub_raw_refuse(struct hub_line *line, const char *message, struct ln_str data);
 void hub_raw_event(struct ln_buf *out, int64_t ack, struct ln_str name, struct ln_str args);
 void hub_raw_ack(struct hub_client *c, int64_t ack, struct ln_str args);

@@ -11,6 +11,7 @@
 #include "wire/plain.h"
 
 #define MAX_ACK 999999999999999 /* as Socket.IO's: exact in JavaScript */
+#define EARLY_BYTES (64 << 10)  /* of frames that came before their client was admitted */
 
 void hub_raw_event(struct ln_buf *out, int64_t ack, struct ln_str name, struct ln_str args) {
     plain_write_event(out, NULL, name, args, ack);
@@ -68,6 +69,30 @@ static void on_event(struct hub_client *c, struct ln_str doc, struct ln_str even
     ln_buf_free(&name);
 }
 
+/* --- before the session --- */
+
+/* In line->packet, each with its length in front. */
+static void keep_early(struct hub_line *line, struct ln_str doc) {
+    if (line->packet.n + sizeof doc.n + doc.n > EARLY_BYTES) {
+        wrong(line, "wait for the session first");
+        return;
+    }
+    ln_buf_add(&line->packet, &doc.n, sizeof doc.n);
+    ln_buf_str(&line->packet, doc);
+}
+
+void hub_raw_admitted(struct hub_line *line) {
+    struct ln_buf early = line->packet;
+    size_t at = 0, n;
+    line->packet = (struct ln_buf){0};
+    while (at < early.n && !line->is_ended) {
+        memcpy(&n, early.p + at, sizeof n);
+        at += sizeof n + n;
+        hub_raw_input(line, false, early.p + at - n, n);
+    }
+    ln_buf_free(&early);
+}
+
 void hub_raw_input(struct hub_line *line, bool binary, char *p, size_t n) {
     struct ln_str doc = {p, n};
     struct ln_err err;
@@ -83,7 +108,7 @@ void hub_raw_input(struct hub_line *line, bool binary, char *p, size_t n) {
     struct ln_str event = ln_json_get(doc, "event"), number = ln_json_get(doc, "ack");
     int64_t ack = SIO_NO_ACK;
     if (!c) {
-        wrong(line, "wait for the session first");
+        keep_early(line, doc);
     } else if (number.p && ln_json_peek(number) != LN_JSON_NULL &&
                (!ln_json_int(number, &ack) || ack < 0 || ack > MAX_ACK)) {
         wrong(line, "\"ack\" must be a whole number from 0");

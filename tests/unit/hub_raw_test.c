@@ -170,6 +170,29 @@ TEST(heartbeat_by_pings) {
     hub_stop();
 }
 
+TEST(what_comes_before_the_session_is_kept) {
+    struct web w;
+    char *big = ln_alloc(70000);
+    struct hub_opts o = test_opts();
+    hub_start(&o, &all_hooks);
+    seen.ask = true;
+    hub_line(&w, "/ws");
+    say(&w, "{\"event\":\"join\",\"data\":{\"room\":\"lobby\"},\"ack\":1}");
+    say(&w, "{\"event\":\"own\",\"args\":[1,2]}");
+    snprintf(big, 70000, "{\"event\":\"%066000d\"}", 0);
+    say(&w, big); /* one too many */
+    CHECK_FRAME(&w, "\"message\":\"wait for the session first\"");
+    hub_admit(hub, seen.ticket, true, NULL, NOTHING);
+    web_turn(&w);
+    CHECK_FRAME(&w, "{\"event\":\"session\"");
+    CHECK_FRAME(&w, "{\"ack\":1,\"data\":{\"ok\":true,\"room\":\"lobby\"");
+    CHECK_SEEN("admit / {} host\nconnect /\nevent / join({\"room\":\"lobby\"}) bin 0 ack -1\n"
+               "event / own(1,2) bin 0 ack -1\n");
+    ln_free(big);
+    web_free(&w);
+    hub_stop();
+}
+
 TEST(refused_lines_hear_why) {
     struct web w;
     struct hub_opts o = test_opts();
@@ -177,8 +200,8 @@ TEST(refused_lines_hear_why) {
     seen.ask = true;
     hub_line(&w, "/ws?token=secret");
     CHECK_SEEN("admit / {\"token\":\"secret\"} host\n");
-    say(&w, "{\"event\":\"early\"}");
-    CHECK_FRAME(&w, "\"message\":\"wait for the session first\"");
+    say(&w, "{\"event\":\"early\"}"); /* kept, and of no use */
+    CHECK_NONE(&w);
     hub_admit(hub, seen.ticket, false, "who are you?", NOTHING);
     web_turn(&w);
     CHECK_NEXT(&w, "{\"event\":\"error\",\"data\":{\"code\":\"unauthorized\",\"message\":\"who are "
@@ -190,4 +213,5 @@ TEST(refused_lines_hear_why) {
 
 TEST_MAIN(T(who_one_is_comes_from_the_query), T(both_protocols_meet_in_a_room),
           T(own_events_answers_and_arguments), T(asking_a_client),
-          T(what_is_no_frame_of_ours_is_told_so), T(heartbeat_by_pings), T(refused_lines_hear_why))
+          T(what_is_no_frame_of_ours_is_told_so), T(heartbeat_by_pings),
+          T(what_comes_before_the_session_is_kept), T(refused_lines_hear_why))
