@@ -108,13 +108,16 @@ static void failed(struct poll *p, const char *what, enum stream_phase phase,
 /* The answer was no: the status, and what the server said to it. */
 static void refused(struct poll *p, const char *what, const struct http_answer *a) {
     struct ln_buf text = {0}, said = {0};
+    struct ln_str body = {a->body, a->n};
     ln_status code = a->status == 401   ? LN_UNAUTHORIZED
                      : a->status == 403 ? LN_FORBIDDEN
                                         : LN_REFUSED;
     ln_buf_fmt(&text, "%s: ", what);
     http_status_words(a->head, &text);
-    if (a->n > 0 && a->body[0] != '<') { /* a page is for browsers */
-        ln_log_redact(&said, (struct ln_str){a->body, LN_MIN(a->n, 1000)});
+    const char *more = http_refusal_words(a->head, body, p->plan.url.tls);
+    if (more) ln_buf_fmt(&text, " (%s)", more);
+    if (body.n > 0 && !http_is_page(body)) {
+        ln_log_redact(&said, (struct ln_str){body.p, LN_MIN(body.n, 1000)});
         ln_buf_puts(&text, ": ");
         ln_printable(&text, ln_buf_get(&said), BODY_SHOWN);
     }
@@ -219,11 +222,11 @@ static bool take_open(struct poll *p, struct ln_str body, bool *can_upgrade) {
 }
 
 static void no_handshake(struct poll *p, struct ln_str body) {
-    bool is_page = body.n > 0 && body.p[0] == '<';
-    broken(p, PHASE_HTTP, 0, LN_PROTOCOL,
-           is_page ? GET_ERROR ": the server answered with a page, not with Engine.IO: another "
-                               "server, or a proxy's login page"
-                   : GET_ERROR ": the server's answer is no Engine.IO handshake");
+    const char *why = GET_ERROR ": the server's answer is no Engine.IO handshake";
+    if (http_is_page(body))
+        why = GET_ERROR ": the server answered with a page, not with Engine.IO: another server, or "
+                        "a proxy's login page";
+    broken(p, PHASE_HTTP, 0, LN_PROTOCOL, why);
 }
 
 static void deliver(struct poll *p, struct ln_str body) {

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "host/doctor_inside.h"
+#include "wire/http.h"
 
 struct maker {
     const char *word;  /* in Server or Via, in any case */
@@ -150,7 +151,7 @@ static void blame_gateway(struct doctor *d, const struct doctor_answer *a) {
 void doctor_blame(struct doctor *d, const struct doctor_answer *a, struct ln_str body) {
     struct ln_buf said = {0};
     int code = EXIT_NO_CONNECTION, status = a->status;
-    bool is_page = a->is_html || (body.n && body.p[0] == '<');
+    bool is_page = a->is_html || http_is_page(body);
     if (status == 401 || status == 403) {
         blame_auth(d, a);
         code = EXIT_REFUSED;

@@ -231,8 +231,10 @@ static void on_closed(void *ud, enum stream_phase phase, const struct ln_err *er
     }
     ws_upgrade_ended(w);
     if (err && phase == PHASE_OPEN && !w->was_open) {
-        snprintf(text, sizeof text, "upgrade: %s before it answered%s", err->text,
-                 w->upgrade->tls ? "" : " (if it speaks TLS on this port: wss:// or https://)");
+        bool began = w->upgrade->text.n > 0, maybe_tls = !began && !w->upgrade->tls;
+        snprintf(text, sizeof text, "upgrade: %s %s%s", err->text,
+                 began ? "in the middle of the answer" : "before it answered",
+                 maybe_tls ? " (if it speaks TLS on this port: wss:// or https://)" : "");
         ws_note(w, err->code, text);
     } else if (err && phase == PHASE_OPEN) {
         snprintf(text, sizeof text, "%s without a close frame", err->text);

@@ -60,7 +60,8 @@ static void on_timeout(void *ud) {
     struct ws *w = ud;
     char took[64], text[600];
     dial_timed_out(took, sizeof took, loop_now_ms(w->loop) - w->upgrade->since);
-    snprintf(text, sizeof text, "upgrade: %s without an answer (%.*s)", took,
+    snprintf(text, sizeof text, "upgrade: %s %s (%.*s)", took,
+             w->upgrade->text.n > 0 ? "in the middle of the answer" : "without an answer",
              LN_FMT(stream_peer(w->stream)));
     ws_fail(w, LN_TIMEOUT, text);
 }
@@ -88,27 +89,6 @@ static bool body_of(struct ws *w, const struct http_head *h, struct ln_buf *body
     return http_body_feed(&b, in, &used, body, BODY_READ) != BODY_MORE;
 }
 
-static bool says(struct ln_str body, const char *words) {
-    return body.n > 0 && memmem(body.p, body.n, words, strlen(words));
-}
-
-/* What a refusal with this status and body means where the status alone misleads; NULL: nothing
- * more. */
-static const char *meaning(const struct ws *w, const struct http_head *h, struct ln_str body) {
-    bool is_page = body.n > 0 && body.p[0] == '<';
-    /* nginx and Go, Apache */
-    if (!w->upgrade->tls && h->status == 400 &&
-        (says(body, "HTTPS port") || says(body, "HTTPS server") ||
-         says(body, "SSL-enabled server")))
-        return "the server speaks TLS on this port; use wss:// or https://";
-    if (h->status == 511) return "a captive portal; open a browser and sign in to this network";
-    if (h->status < 300 && is_page)
-        return "it sent a web page, as a captive portal does, or another path of the server";
-    if (h->status == 502 || h->status == 504)
-        return "a proxy in front says that the server behind it does not answer";
-    return NULL;
-}
-
 /* The answer was no: waits for the body's beginning, which often says why; `last`: it must do. */
 static void refused(struct ws *w, bool last) {
     struct ws_upgrade *u = w->upgrade;
@@ -122,11 +102,11 @@ static void refused(struct ws *w, bool last) {
     bool whole = h.status == 101 || body_of(w, &h, &body);
     if (whole || last) {
         struct ln_buf text = {0};
-        const char *more = meaning(w, &h, ln_buf_get(&body));
+        const char *more = http_refusal_words(&h, ln_buf_get(&body), u->tls);
         ws_end_of(w)->status = h.status;
         ln_buf_fmt(&text, "upgrade: %s", err.text);
         if (more) ln_buf_fmt(&text, " (%s)", more);
-        if (body.n > 0 && body.p[0] != '<') { /* a page is for browsers */
+        if (body.n > 0 && !http_is_page(ln_buf_get(&body))) {
             ln_buf_puts(&text, ": ");
             ws_show(&text, ln_buf_get(&body));
         }

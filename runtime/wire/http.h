@@ -24,6 +24,11 @@ void http_status_words(const struct http_head *h, struct ln_buf *out);
 /* An address that a redirect names, for people: without user, query and fragment, because most
  * redirects repeat the query, and tokens stand there. */
 void http_location_words(struct ln_str location, struct ln_buf *out);
+/* HTML or XML: for browsers, and nothing to show in an error. */
+bool http_is_page(struct ln_str body);
+/* What a refusal with this status and body means where the status alone misleads; NULL: nothing
+ * more. */
+const char *http_refusal_words(const struct http_head *h, struct ln_str body, bool over_tls);
 
 /* How the body of an answer ends (RFC 9112 6.3). */
 struct http_body {

@@ -64,3 +64,28 @@ void http_status_words(const struct http_head *h, struct ln_buf *out) {
     while (out->n > 0 && out->p[out->n - 1] == ' ')
         out->n--;
 }
+
+static bool says(struct ln_str body, const char *words) {
+    return body.n > 0 && memmem(body.p, body.n, words, strlen(words));
+}
+
+bool http_is_page(struct ln_str body) {
+    size_t i = body.n >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* a mark of UTF-8 */
+    while (i < body.n && memchr(" \t\r\n", body.p[i], 4))
+        i++;
+    return i < body.n && body.p[i] == '<';
+}
+
+const char *http_refusal_words(const struct http_head *h, struct ln_str body, bool over_tls) {
+    /* nginx and Go, Apache */
+    if (!over_tls && h->status == 400 &&
+        (says(body, "HTTPS port") || says(body, "HTTPS server") ||
+         says(body, "SSL-enabled server")))
+        return "the server speaks TLS on this port; use wss:// or https://";
+    if (h->status == 511) return "a captive portal; open a browser and sign in to this network";
+    if (h->status < 300 && http_is_page(body))
+        return "it sent a web page, as a captive portal does, or another path of the server";
+    if (h->status == 502 || h->status == 504)
+        return "a proxy in front says that the server behind it does not answer";
+    return NULL;
+}

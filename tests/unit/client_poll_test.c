@@ -217,7 +217,7 @@ TEST(no_handshake) {
             false, "refused", "HTTP 302 redirected to https://a.example/x (redirects are not");
     refused("HTTP/1.1 204 No Content\r\n\r\n", false, "refused", "HTTP 204");
     refused("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 15\r\n\r\n<html>no</html>", false,
-            "refused", "xhr poll error: HTTP 502 Bad Gateway;");
+            "refused", "xhr poll error: HTTP 502 Bad Gateway (a proxy in front says that the");
     refused(OK_WITH("14") "<html></html>\n", false, "protocol", "answered with a page");
     refused(OK_WITH("0"), false, "protocol", "no Engine.IO handshake");
     refused(OK_WITH("1") "6", false, "protocol", "no Engine.IO handshake");

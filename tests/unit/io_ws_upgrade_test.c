@@ -275,6 +275,10 @@ TEST(misleading_refusals_are_explained) {
          "front drops the upgrade (it sent a web page, as a captive portal does, or another path "
          "of "
          "the server)"},
+        {"200 OK", "\xef\xbb\xbf\r\n <html>sign in</html>", LN_PROTOCOL,
+         "upgrade: the server answered 200 instead of 101: not a WebSocket address, or a proxy in "
+         "front drops the upgrade (it sent a web page, as a captive portal does, or another path "
+         "of the server)"},
         {"200 OK", "okay", LN_PROTOCOL,
          "upgrade: the server answered 200 instead of 101: not a WebSocket address, or a proxy in "
          "front drops the upgrade: okay"},
@@ -324,20 +328,29 @@ TEST(a_head_without_end_is_refused_at_16_kib) {
 TEST(the_peer_may_go_or_be_silent_before_it_answers) {
     struct line l;
     begin();
-    refuse(&l, "HTTP/1.1 101 Swi", true);
+    refuse(&l, "", true);
     check_error(&l, PHASE_HTTP, LN_DISCONNECTED,
                 "upgrade: closed by the peer before it answered (if it speaks TLS on this port: "
                 "wss:// or https://)");
     reset(&l);
-    struct ws_opts o = options();
-    o.stream.timeout_ms = 5000;
-    open_with(&l, o);
-    peer_say(&peer, "HTTP/1.1 101");
-    loop_advance(loop, 4999);
-    CHECK_INT(l.closed, 0);
-    loop_advance(loop, 1);
-    check_error(&l, PHASE_HTTP, LN_TIMEOUT,
-                "upgrade: timed out after 5 s without an answer (a socket pair)");
+    refuse(&l, "HTTP/1.1 101 Swi", true);
+    check_error(&l, PHASE_HTTP, LN_DISCONNECTED,
+                "upgrade: closed by the peer in the middle of the answer");
+    static const char *const said[][2] = {{"", "without an answer"},
+                                          {"HTTP/1.1 101", "in the middle of the answer"}};
+    for (size_t i = 0; i < LN_COUNT(said); i++) {
+        char want[100];
+        reset(&l);
+        struct ws_opts o = options();
+        o.stream.timeout_ms = 5000;
+        open_with(&l, o);
+        peer_say(&peer, said[i][0]);
+        loop_advance(loop, 4999);
+        CHECK_INT(l.closed, 0);
+        loop_advance(loop, 1);
+        snprintf(want, sizeof want, "upgrade: timed out after 5 s %s (a socket pair)", said[i][1]);
+        check_error(&l, PHASE_HTTP, LN_TIMEOUT, want);
+    }
     end(&l);
 }
 
