@@ -177,6 +177,12 @@ bool server_answer(struct server *s, ln_id request, const struct server_reply *r
     return true;
 }
 
+/* Two readers might take different ones of them, and so see different requests (RFC 9112 11.2). */
+static bool contradicts_itself(const struct http_head *h) {
+    return http_header_twice(h, "host") || http_header_twice(h, "content-length") ||
+           http_header_twice(h, "transfer-encoding");
+}
+
 /* NULL when the head is fine; else words, with *status. *has_body: one is on its way. */
 static const char *check_head(const struct http_head *h, bool *has_body, int *status) {
     struct ln_str coding = http_header_get(h, "transfer-encoding");
@@ -184,6 +190,9 @@ static const char *check_head(const struct http_head *h, bool *has_body, int *st
     *has_body = coding.p || (length.p && !ln_str_is(length, "0"));
     *status = 414;
     if (h->target.n > MAX_TARGET_BYTES) return "the address is too long";
+    *status = 400;
+    if (contradicts_itself(h))
+        return "Host, Content-Length and Transfer-Encoding may stand there once";
     *status = 501;
     if (coding.p && !(coding.n == 7 && strncasecmp(coding.p, "chunked", 7) == 0))
         return "only the Transfer-Encoding chunked is understood";

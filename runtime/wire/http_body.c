@@ -61,7 +61,7 @@ bool http_body_begin(struct http_body *b, const struct http_head *h, bool no_bod
         return true;
     }
     if (coding.p) {
-        if (!is_named(coding, "chunked"))
+        if (!is_named(coding, "chunked") || http_header_twice(h, "Transfer-Encoding"))
             return refuse(err, "the answer has a Transfer-Encoding that was not asked for");
         b->framing = FRAME_CHUNKED;
         return true;

@@ -137,6 +137,13 @@ struct ln_str http_header_get(const struct http_head *h, const char *name) {
     return (struct ln_str){NULL, 0};
 }
 
+bool http_header_twice(const struct http_head *h, const char *name) {
+    size_t n = 0;
+    for (size_t i = 0; i < h->count; i++)
+        n += same_no_case(h->headers[i].name, name);
+    return n > 1;
+}
+
 bool http_header_has_token(struct ln_str value, const char *token) {
     while (value.n > 0) {
         const char *comma = memchr(value.p, ',', value.n);

@@ -226,6 +226,11 @@ TEST(bad_requests_are_told_so) {
     refused("GET nothing HTTP/1.1\r\nHost: x\r\n\r\n", 400);
     refused(POST("/", "Content-Length: -1\r\n"), 400);
     refused(POST("/", "Content-Length: 1\r\nContent-Length: 2\r\n") "xx", 400);
+    refused(POST("/", "Content-Length: 0\r\nContent-Length: 5\r\n") "GET /", 400);
+    refused(POST("/", "Content-Length: 0, 5\r\n") "GET /", 400);
+    refused(POST("/", "Content-Length: 5\r\nContent-Length: 5\r\n") "GET /", 400);
+    refused(POST("/", CHUNKED "Transfer-Encoding: identity\r\n") "0\r\n\r\n", 400);
+    refused("GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400);
     refused(POST("/", "Content-Length: 99999999999999999999\r\n"), 400);
     refused(POST("/", "Content-Length: 999999999\r\n"), 413);
     refused(POST("/", CHUNKED "Content-Length: 3\r\n") "0\r\n\r\n", 400);

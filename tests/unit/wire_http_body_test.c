@@ -151,6 +151,8 @@ TEST(heads_that_say_two_things) {
                                         "Content-Length:\r\n",
                                         "Content-Length: 9999999999999999999\r\n",
                                         "Transfer-Encoding: gzip, chunked\r\n",
+                                        "Transfer-Encoding: chunked\r\n"
+                                        "Transfer-Encoding: gzip\r\n",
                                         "Transfer-Encoding: identity\r\n"};
     for (size_t i = 0; i < LN_COUNT(heads); i++) {
         static struct http_head h;
