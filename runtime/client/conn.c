@@ -375,6 +375,8 @@ bool conn_reconfigure(struct conn *c, const struct conn_opts *o, struct ln_err *
     if (!conn_opts_check(o, &nsp, &proto, err)) return false;
     bool wants_line = c->state != CONN_IDLE || c->starts;
     bool was_up = conn_leave(c);
+    /* The session's name is a secret between us and the server that we may be leaving now. */
+    if (c->recovery) recovery_forget(c, "its options were changed");
     conn_take_opts(c, o, nsp, proto);
     c->refusals = c->attempt = 0;
     if (wants_line) come_back(c, was_up);

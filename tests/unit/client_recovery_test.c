@@ -173,6 +173,23 @@ TEST(ended_on_purpose) {
     end();
 }
 
+TEST(a_session_is_not_shown_to_another_server) {
+    struct conn *c = in_session();
+    struct conn_opts o = options("ws://other.example");
+    event("42[\"m\",1,\"Q7\"]");
+    hang_up(last());
+    turn();
+    CHECK_INT(conn_state(c), CONN_WAITING);
+    CHECK(conn_reconfigure(c, &o, NULL));
+    turn();
+    GOT(last(), "40|");
+    say(last(), "40{\"sid\":\"s2\"}");
+    turn();
+    CHECK(!conn_recovered(c));
+    conn_opts_free(&o);
+    end();
+}
+
 TEST(missed_events_of_an_attempt_that_failed_are_asked_for_again) {
     struct conn *c = in_session();
     event("42[\"m\",\"x\"]");
@@ -207,4 +224,5 @@ TEST(closing_inside_gap) {
 TEST_MAIN(T(what_was_missed_comes_before_connect), T(which_mark_is_kept),
           T(auth_comes_behind_and_may_override), T(a_server_that_forgot),
           T(a_server_without_recovery), T(ended_on_purpose),
+          T(a_session_is_not_shown_to_another_server),
           T(missed_events_of_an_attempt_that_failed_are_asked_for_again), T(closing_inside_gap))
