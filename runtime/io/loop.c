@@ -59,7 +59,7 @@ struct loop {
     uv_idle_t idle;
     uv_async_t async;
     uint64_t base; /* ln_mono_ms() = base + uv_now() while the clock is real */
-    uint64_t armed, seq;
+    uint64_t armed, seq, turns;
     struct timer **heap;
     size_t timers, heap_cap;
     struct ln_slots slots;
@@ -152,6 +152,10 @@ size_t loop_timer_count(const struct loop *l) {
 
 uint64_t loop_now_ms(const struct loop *l) {
     return ln_clock_is_fake() ? ln_mono_ms() : l->base + uv_now(&l->uv);
+}
+
+uint64_t loop_turns(const struct loop *l) {
+    return l->turns;
 }
 
 static bool timer_is_due(const struct loop *l) {
@@ -258,6 +262,7 @@ static void on_prepare(uv_prepare_t *p) {
 
 static void on_check(uv_check_t *c) {
     struct loop *l = c->data;
+    l->turns++;
     run_timers(l);
     run_deferred(l);
 }

@@ -69,5 +69,6 @@ bool loop_settle(struct loop *l, int turns);
  * over. */
 void loop_advance(struct loop *l, int64_t ms);
 size_t loop_timer_count(const struct loop *l);
+uint64_t loop_turns(const struct loop *l); /* made so far: who is idle makes none */
 
 #endif
