@@ -189,10 +189,9 @@ static struct script *load_attack(const char *code) {
 static void check_attack(const struct attack *a) {
     int before = test_failures;
     open_rig();
-    if (a->end == SCRIPT_OVER_MEMORY) {
-        rig_set(&r, "limits.memory", "16000000");
-        rig_set(&r, "limits.budget_kill", "\"20s\"");
-    }
+    /* What ends by itself may be slow on a busy machine. */
+    if (a->end != SCRIPT_OVER_BUDGET) rig_set(&r, "limits.budget_kill", "\"20s\"");
+    if (a->end == SCRIPT_OVER_MEMORY) rig_set(&r, "limits.memory", "16000000");
     struct script *other = rig_load(&r, "package.loaded.f = function() print('other runs') end");
     struct script *s = load_attack(a->code);
     if (s) {
@@ -235,7 +234,7 @@ TEST(slow_turns_are_told) {
     open_rig();
     rig_set(&r, "limits.budget_warn", "\"20ms\"");
     rig_set(&r, "limits.budget_kill", "\"10s\"");
-    struct script *s = load_attack("local t = os.clock()\nwhile os.clock() - t < 0.08 do end");
+    struct script *s = load_attack("local t = os.clock()\nwhile os.clock() - t < 0.5 do end");
     rig_call(s, "f");
     CHECK_INT(s->killed, 0);
     CHECK_HAS(rig_logged(&r), "warn script:bot slow: ");
