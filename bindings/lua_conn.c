@@ -200,6 +200,7 @@ enum {
     F_URL,
     F_ID,
     F_TRANSPORT,
+    F_SUBPROTOCOL,
     F_STATE,
     F_CONNECTED,
     F_CONNECTING,
@@ -215,9 +216,10 @@ enum {
     F_JOIN
 };
 static const char *const conn_fields[] = {
-    "name",      "protocol", "url",   "id",    "transport", "state",  "connected", "connecting",
-    "recovered", "attempt",  "rtt",   "stats", "history",   "outbox", "user",      "session",
-    "presence",  "join",     "leave", "room",  "rooms",     NULL};
+    "name",  "protocol",  "url",        "id",        "transport", "subprotocol",
+    "state", "connected", "connecting", "recovered", "attempt",   "rtt",
+    "stats", "history",   "outbox",     "user",      "session",   "presence",
+    "join",  "leave",     "room",       "rooms",     NULL};
 
 static int state_field(lua_State *L, int f, struct conn *c) {
     enum conn_state s = c ? conn_state(c) : CONN_CLOSED;
@@ -249,6 +251,9 @@ static int conn_field(lua_State *L, const char *name) {
         break;
     case F_ID:
         lua_pushstring(L, conn_id(c));
+        break;
+    case F_SUBPROTOCOL: /* nil: none was taken */
+        lua_pushstring(L, conn_subprotocol(c));
         break;
     case F_TRANSPORT: /* nil when not connected */
         lua_pushstring(L, transports[conn_transport(c)]);

@@ -295,6 +295,7 @@ const char *conn_id(const struct conn *c); /* "" when not connected */
 enum conn_state conn_state(const struct conn *c);
 bool conn_recovered(const struct conn *c); /* the last connect brought all that was missed */
 enum conn_transport conn_transport(const struct conn *c); /* NONE when not connected */
+const char *conn_subprotocol(const struct conn *c);       /* NULL: none was taken */
 int conn_attempt(const struct conn *c);
 ln_id conn_handle(const struct conn *c);
 struct conn *conn_of_handle(struct clients *cs, ln_id id); /* NULL: closed */

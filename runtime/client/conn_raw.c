@@ -34,6 +34,13 @@ static void raw_target(struct line *ln, const struct url *u, struct ln_buf *out)
     out->n--; /* the last & or ? */
 }
 
+static bool raw_check(const struct conn_opts *o, const struct url *u, struct ln_err *err) {
+    (void)u;
+    if (o->path)
+        ln_fail(err, LN_INVALID, "protocol ws has no use for path: the URL's is asked for");
+    return !o->path;
+}
+
 /* --- heartbeat --- */
 
 /* By the wall clock, which goes on while a laptop sleeps. */
@@ -270,6 +277,7 @@ static void raw_bad_args(struct conn *c, const struct conn_in *in) {
 const struct proto proto_raw = {.name = "ws",
                                 .line_size = sizeof(struct raw),
                                 .follows = true,
+                                .check = raw_check,
                                 .target = raw_target,
                                 .line_open = raw_opened,
                                 .line_message = raw_message,

@@ -406,6 +406,8 @@ static void line_lost(struct line *ln) {
 void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
                  struct ln_str reason, const struct ln_err *err) {
     line_road_gone(ln);
+    ln_free(ln->subprotocol);
+    ln->subprotocol = NULL;
     ln->proto->line_closed(ln);
     ln_map_free(&ln->owed);
     stop_timers(ln);

@@ -56,6 +56,7 @@ struct line {
     struct poll *poll;       /* … and when it is polling; NULL both: none */
     struct upgrade *upgrade; /* from polling to WebSocket, under way; NULL: none */
     struct cookies *cookies; /* NULL: none came */
+    char *subprotocol;       /* that the server took; NULL: none */
     struct ln_list conns;    /* conn.line_node */
     struct conn *root;       /* the one of namespace "/" */
     struct ln_map by_nsp;    /* the others */

@@ -153,7 +153,7 @@ static void on_handshake_timeout(void *ud) {
 
 static void on_open(void *ud, struct ln_str protocol) {
     struct line *ln = ud;
-    (void)protocol;
+    if (protocol.n > 0) ln->subprotocol = ln_str_dup(protocol);
     ln->timer =
         loop_timer(ln->clients->loop, line_left_ms(ln, line_opts(ln)), on_handshake_timeout, ln);
     ln->proto->line_open(ln);

@@ -122,6 +122,10 @@ bool line_is_slow(const struct line *ln) {
     return ln->poll ? poll_is_posting(ln->poll) : ws_queued(ln->ws) > VOLATILE_BYTES;
 }
 
+const char *conn_subprotocol(const struct conn *c) {
+    return c->line && conn_is_up(c) ? c->line->subprotocol : NULL;
+}
+
 enum conn_transport conn_transport(const struct conn *c) {
     if (c->step < STEP_HANDLERS) return TRANSPORT_NONE;
     return c->line->poll ? TRANSPORT_POLLING : TRANSPORT_WEBSOCKET;

@@ -77,6 +77,7 @@ TEST(subprotocols) {
     struct conn *c = open_with("feed", o);
     turn();
     CHECK_HAS(last()->request, "Sec-WebSocket-Protocol: v3.feed, v2.feed\r\n");
+    CHECK_STR(ln_str(conn_subprotocol(c)), "v2.feed");
     TRAIL("connect(true) ");
     conn_close(c);
     w.sub = NULL; /* refused: none is taken */
@@ -90,6 +91,17 @@ TEST(subprotocols) {
     w.sub = "v3.feed";
     advance(1000);
     CHECK_INT(conn_state(c), CONN_CONNECTED);
+    end();
+}
+
+TEST(a_path_beside_the_urls_is_refused) {
+    begin_raw();
+    struct ln_err err;
+    struct conn_opts o = raw("ws://feed.example/v1");
+    o.path = ln_strdup("/v2");
+    CHECK(conn_open(w.cs, "feed", &o, &err) == NULL);
+    CHECK_HAS(err.text, "protocol ws has no use for path");
+    conn_opts_free(&o);
     end();
 }
 
@@ -597,8 +609,8 @@ TEST(too_big_a_message_ends_the_line) {
 
 TEST_MAIN(T(path_query_and_auth_are_the_target),
           T(an_address_like_the_hubs_speaks_it_without_being_told), T(subprotocols),
-          T(two_connections_have_a_line_each), T(json_events_come_in),
-          T(the_field_of_the_name_can_be_chosen), T(json_events_go_out),
+          T(a_path_beside_the_urls_is_refused), T(two_connections_have_a_line_each),
+          T(json_events_come_in), T(the_field_of_the_name_can_be_chosen), T(json_events_go_out),
           T(what_waited_leaves_when_the_line_is_back),
           T(broken_json_is_an_event_and_the_line_stays),
           T(arguments_that_a_listener_finds_broken_are_told_too),
