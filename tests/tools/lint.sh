@@ -31,4 +31,5 @@ check "layers can fail" layers_can_fail
 check "format" format
 check "luacheck" luacheck -q bindings/linnet scripts plugins tests/lua runtime/host/new
 check "every function documented and tested" tests/tools/check-api.sh
+check "every feature has its test" tests/tools/check-protocols.sh
 exit $status
