@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "wire/socketio.h"
 
 /* --- raising --- */
 
@@ -55,6 +56,14 @@ struct ln_str arg_name(lua_State *L, int idx, const char *fn, const char *arg) {
         script_fail(L, "%s: %s has %zu bytes; at most %d are allowed", fn, arg, s.n,
                     NAME_MAX_BYTES);
     if (memchr(s.p, '\0', s.n)) script_fail(L, "%s: %s holds a zero byte", fn, arg);
+    return s;
+}
+
+struct ln_str arg_event(lua_State *L, int idx, const char *fn) {
+    struct ln_str s = arg_str(L, idx, fn, "the event");
+    if (sio_name_reserved(s))
+        script_fail(L, "%s: \"%.*s\" is a reserved event name: it is the connection's own", fn,
+                    LN_FMT(s));
     return s;
 }
 

@@ -28,6 +28,8 @@ int arg_unknown(lua_State *L, const char *fn, const char *kind, struct ln_str na
 /* --- arguments: fn is the name a user knows ("conn:on"), arg the argument's name --- */
 
 struct ln_str arg_str(lua_State *L, int idx, const char *fn, const char *arg);
+/* The name of an event to send; connect, disconnect and their kin raise. */
+struct ln_str arg_event(lua_State *L, int idx, const char *fn);
 /* "" and NULL when nil or absent. */
 struct ln_str arg_str_opt(lua_State *L, int idx, const char *fn, const char *arg);
 /* A name that is kept: of an event, a room, a namespace. At most NAME_MAX_BYTES, no zero byte. */

@@ -99,7 +99,7 @@ static int half_room_emit(lua_State *L) {
     struct conn_view *v = conn_view_check(L, 1, "room:emit");
     struct conn *c = conn_check(L, 1, "room:emit");
     struct ln_str room = arg_str(L, 2, "room:emit", "the room");
-    struct ln_str name = arg_str(L, 3, "room:emit", "the event");
+    struct ln_str name = arg_event(L, 3, "room:emit");
     if (lua_call_held(L)) return lua_call_hold(L, half_room_emit);
     struct out out;
     struct ln_err err;

@@ -33,7 +33,7 @@ static int gone(lua_State *L) {
 static int l_client_emit(lua_State *L) {
     ln_id id = client_check(L, 1, "client:emit");
     struct hub *h = hub_check(L, "client:emit");
-    struct ln_str name = arg_str(L, 2, "client:emit", "the event");
+    struct ln_str name = arg_event(L, 2, "client:emit");
     struct out out;
     if (lua_call_held(L)) return lua_call_hold(L, l_client_emit);
     out_encode(L, &out, "client:emit", 3, lua_gettop(L));
@@ -96,7 +96,7 @@ static int l_client_emit_with_ack(lua_State *L) {
     const char *fn = "client:emit_with_ack";
     ln_id id = client_check(L, 1, fn);
     struct hub *h = hub_check(L, fn);
-    struct ln_str name = arg_str(L, 2, fn, "the event");
+    struct ln_str name = arg_event(L, 2, fn);
     struct out out;
     if (lua_call_held(L)) return lua_call_hold(L, l_client_emit_with_ack);
     lua_call_can_wait(L);

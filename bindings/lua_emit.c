@@ -117,7 +117,7 @@ static int emit(lua_State *L, const char *fn_name, struct conn_view *v, struct c
 int l_conn_emit(lua_State *L) {
     struct conn_view *v = conn_view_check(L, 1, "conn:emit");
     struct conn *c = conn_check(L, 1, "conn:emit");
-    struct ln_str name = arg_str(L, 2, "conn:emit", "the event");
+    struct ln_str name = arg_event(L, 2, "conn:emit");
     if (lua_call_held(L)) return lua_call_hold(L, l_conn_emit);
     return emit(L, "conn:emit", v, c, name, 3);
 }
@@ -190,7 +190,7 @@ static void ack_wait_reply(void *ud, struct ln_str args, const struct ln_str *bi
 int l_conn_emit_with_ack(lua_State *L) {
     struct conn_view *v = conn_view_check(L, 1, "conn:emit_with_ack");
     struct conn *c = conn_check(L, 1, "conn:emit_with_ack");
-    struct ln_str name = arg_str(L, 2, "conn:emit_with_ack", "the event");
+    struct ln_str name = arg_event(L, 2, "conn:emit_with_ack");
     if (lua_call_held(L)) return lua_call_hold(L, l_conn_emit_with_ack);
     lua_call_can_wait(L);
     struct out out;

@@ -162,7 +162,7 @@ struct target { /* userdata of hub:to */
 static const struct type_desc target_type;
 
 static int emit(lua_State *L, struct hub *h, const struct hub_target *t, const char *fn) {
-    struct ln_str name = arg_str(L, 2, fn, "the event");
+    struct ln_str name = arg_event(L, 2, fn);
     struct out out;
     out_encode(L, &out, fn, 3, lua_gettop(L));
     size_t n = hub_emit(h, t, name, ln_buf_get(out.text), out.bins.v, out.bins.n);

@@ -143,6 +143,12 @@ static int half_hold(lua_State *L) {
     return 0;
 }
 
+/* (event, fn_name): raises when it is no name of an event to send */
+static int half_event(lua_State *L) {
+    arg_event(L, 1, luaL_checkstring(L, 2));
+    return 0;
+}
+
 /* --- rooms that came back after a reconnect --- */
 
 static const char rejoined_key =
@@ -194,12 +200,19 @@ static void told_rejoined(struct app *a, struct conn *c, struct ln_str room, str
 /* --- the half --- */
 
 static const luaL_Reg room_functions[] = {
-    {"want", half_want},         {"drop", half_drop},
-    {"wanted", half_wanted},     {"id", half_id},
-    {"is_now", half_is_now},     {"dialect", half_dialect},
-    {"hold", half_hold},         {"received", half_received},
-    {"rejoined", half_rejoined}, {"channels", half_channels},
-    {"wants", half_wants},       {NULL, NULL},
+    {"want", half_want},
+    {"drop", half_drop},
+    {"wanted", half_wanted},
+    {"id", half_id},
+    {"is_now", half_is_now},
+    {"dialect", half_dialect},
+    {"hold", half_hold},
+    {"received", half_received},
+    {"rejoined", half_rejoined},
+    {"channels", half_channels},
+    {"wants", half_wants},
+    {"event", half_event},
+    {NULL, NULL},
 };
 
 void rooms_half_push(lua_State *L) {

@@ -37,11 +37,13 @@ function room_methods.emit(room, event, data, ...)
     return c.room_emit(room.conn, room.name, st.dialect.out and st.dialect.out(event) or event,
       with_room(room, data), ...)
   end
+  c.event(event, "room:emit")
   return room.conn:emit(event, with_room(room, data), ...)
 end
 
 -- room:emit_with_ack(event, data?, ...) ⏸ -> reply | nil, err
 function room_methods.emit_with_ack(room, event, data, ...)
+  c.event(event, "room:emit_with_ack")
   return room.conn:emit_with_ack(event, with_room(room, data), ...)
 end
 

@@ -362,11 +362,31 @@ describe("events", function()
       assert.matches("conn:emit", world.raises(chat .. [[ chat:emit("x", { linnet.secret("SPEC_SECRET") }) ]]))
       rig.env("SPEC_SECRET")
       assert.matches("the event must be a string", world.raises(chat .. [[ chat:emit(nil) ]]))
-      world.run(chat .. [[
-        local ok, err = chat:emit("connect")
-        print(ok, err.code)
-      ]])
-      assert.same({ "nil\tinvalid" }, world.said())
+    end)
+
+    it("have names that are not the connection's own", function()
+      local reserved = { "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener" }
+      for _, name in ipairs(reserved) do
+        assert.equal(('conn:emit: "%s" is a reserved event name: it is the connection\'s own'):format(name),
+          world.raises(chat .. ("chat:emit(%q, 1)"):format(name)))
+      end
+      local hub = chat .. "local hub = linnet.hub() local client = hub:clients()[1] "
+      for call, code in pairs {
+        ["conn:emit_with_ack"] = chat .. 'chat:emit_with_ack("connect")',
+        ["conn:emit"] = chat .. 'chat:volatile():emit("connect")',
+        ["room:emit"] = chat .. 'chat:room("lobby"):emit("connect", {})',
+        ["room:emit_with_ack"] = chat .. 'chat:room("lobby"):emit_with_ack("connect", {})',
+        ["hub:emit"] = hub .. 'hub:emit("disconnect")',
+        ["target:emit"] = hub .. 'hub:to("lobby"):emit("disconnect")',
+        ["client:emit"] = hub .. 'client:emit("disconnect")',
+        ["client:emit_with_ack"] = hub .. 'client:emit_with_ack("disconnect")',
+      } do
+        assert.matches("^" .. call .. ': "%l+" is a reserved event name', world.raises(code))
+      end
+      local place = "local linnet = require 'linnet'\nlocal chat = linnet.connect('hub')\nchat:emit('connect')"
+      local ok, err = rig.load("place.lua", place)
+      assert.is_false(ok)
+      assert.matches("^place%.lua:3: conn:emit: ", err)
     end)
 
     it("carry binary both ways", function()
