@@ -27,7 +27,7 @@ test("our client on npm ws: codecs, acks, subprotocol, headers, pings, close cod
   const requests = [];
   const server = await serve((ws, request) => {
     requests.push([request.url, request.headers["x-token"]]);
-    if (request.url.startsWith("/json")) ws.on("ping", () => ws.send('{"event":"pinged"}'));
+    if (request.url.startsWith("/json")) ws.on("ping", () => ws.send('{"event":"pinged","data":true}'));
     ws.on("message", (data, isBinary) => {
       if (request.url === "/text" || isBinary) return ws.send(data, { binary: isBinary });
       const m = JSON.parse(data), args = m.args ?? ("data" in m ? [m.data] : []);
