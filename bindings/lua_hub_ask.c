@@ -2,7 +2,8 @@
  *
  * What the hub asks scripts before it goes on: who may connect or sign in (hub:use), and who may
  * have a channel of Pusher's protocol (hub:on_auth). The functions are asked one after the other,
- * in the order of the scripts and within them of their registration; each of them must agree.
+ * in the order of the scripts and within them of their registration; each of them must agree. While
+ * a script that decides is stopped, or its functions are replaced, the answer is no.
  */
 #include "base/json.h"
 #include "base/mem.h"
@@ -12,6 +13,7 @@
 /* What a kind of question is: the seat item's name, its words for the log, and its own parts. */
 struct kind {
     const char *item, *what;
+    unsigned guard;                                /* its bit in seat.guards */
     int (*push)(lua_State *L, char *const *texts); /* the arguments; how many */
     void (*answer)(struct hub *h, ln_id ticket, bool is_asked, bool ok, const char *message,
                    struct ln_str data, struct ln_str said);
@@ -19,6 +21,7 @@ struct kind {
 
 struct asked_fn { /* a function of hub:use or hub:on_auth */
     struct seat_item item;
+    const struct kind *kind;
     struct script *script;
     int fn;
 };
@@ -29,6 +32,7 @@ struct question {
     ln_id ticket;
     ln_id *fns;
     size_t n, next;
+    bool is_absent; /* who decides is stopped */
     char *texts[4];
     struct ln_buf said; /* JSON: the last table that was returned for `true` */
 };
@@ -39,11 +43,14 @@ struct question_call { /* to one script; if that is unloaded, the answer is no *
     struct question *q;
 };
 
+#define STOPPED "the script that decides was stopped"
+
 static void ask_next(struct question *q);
 
 static void question_end(struct question *q, bool ok, const char *message, struct ln_str data) {
     if (q->app->hub)
-        q->kind->answer(q->app->hub, q->ticket, q->n > 0, ok, message, data, ln_buf_get(&q->said));
+        q->kind->answer(q->app->hub, q->ticket, q->n > 0 || q->is_absent, ok, message, data,
+                        ln_buf_get(&q->said));
     ln_free(q->fns);
     for (size_t i = 0; i < LN_COUNT(q->texts); i++)
         ln_free(q->texts[i]);
@@ -53,8 +60,7 @@ static void question_end(struct question *q, bool ok, const char *message, struc
 
 static void call_drop(struct seat_item *it) {
     struct question_call *qc = LN_CONTAINER(it, struct question_call, item);
-    if (qc->q)
-        question_end(qc->q, false, "the script that decides was stopped", (struct ln_str){0});
+    if (qc->q) question_end(qc->q, false, STOPPED, (struct ln_str){0});
     ln_free(qc);
 }
 
@@ -99,9 +105,16 @@ static void call_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
 }
 
 static void ask_next(struct question *q) {
-    while (q->next < q->n) {
+    if (q->is_absent) {
+        question_end(q, false, "the script that decides is stopped just now", (struct ln_str){0});
+    } else if (q->next == q->n) {
+        question_end(q, true, NULL, (struct ln_str){0});
+    } else {
         struct seat_item *it = seat_item_of(&q->app->slots, q->fns[q->next++], q->kind->item);
-        if (!it) continue;
+        if (!it) { /* reloaded meanwhile; without it nobody has looked */
+            question_end(q, false, STOPPED, (struct ln_str){0});
+            return;
+        }
         struct asked_fn *f = LN_CONTAINER(it, struct asked_fn, item);
         struct question_call *qc = ln_new(struct question_call);
         qc->script = f->script;
@@ -119,9 +132,7 @@ static void ask_next(struct question *q) {
         if (lua_call_run(&c)) return;
         it = seat_item_of(&app->slots, id, "question"); /* a killed script is not called */
         if (it) seat_drop(it);
-        return;
     }
-    question_end(q, true, NULL, (struct ln_str){0});
 }
 
 static struct question *question_new(struct app *app, const struct kind *kind, ln_id ticket) {
@@ -130,6 +141,7 @@ static struct question *question_new(struct app *app, const struct kind *kind, l
     const char *path;
     size_t cap = 0;
     *q = (struct question){.app = app, .kind = kind, .ticket = ticket};
+    q->is_absent = app->scripts && (scripts_guards(app->scripts) & kind->guard);
     for (size_t i = 0; app->scripts && scripts_each(app->scripts, &i, &seat, &path);) {
         if (seat->state != SEAT_LIVE) continue;
         LN_LIST_EACH (&seat->items, node, next) {
@@ -186,8 +198,8 @@ static void authorize_answer(struct hub *h, ln_id ticket, bool is_asked, bool ok
     hub_authorize(h, ticket, !is_asked ? HUB_NOBODY : ok ? HUB_YES : HUB_NO, message, said);
 }
 
-static const struct kind admit = {"hub use", "hub:use function", admit_push, admit_answer};
-static const struct kind authorize = {"hub on_auth", "hub:on_auth function", authorize_push,
+static const struct kind admit = {"hub use", "hub:use function", 1, admit_push, admit_answer};
+static const struct kind authorize = {"hub on_auth", "hub:on_auth function", 2, authorize_push,
                                       authorize_answer};
 
 void hub_ask_admit(struct app *app, ln_id ticket, struct ln_str nsp, struct ln_str auth,
@@ -211,6 +223,8 @@ void hub_ask_authorize(struct app *app, ln_id ticket, struct ln_str request) {
 
 static void fn_drop(struct seat_item *it) {
     struct asked_fn *f = LN_CONTAINER(it, struct asked_fn, item);
+    struct seat *seat = f->script->seat;
+    if (seat_count(seat, f->kind->item) == 0) seat->guards &= ~f->kind->guard;
     lua_call_unref(f->script, f->fn);
     ln_free(f);
 }
@@ -220,7 +234,9 @@ static int register_fn(lua_State *L, const struct kind *kind, const char *fn) {
     int ref = arg_ref(L, 2);
     ln_id *handle = handle_push(L);
     struct asked_fn *f = ln_new(struct asked_fn);
+    f->kind = kind;
     f->script = script_of(L);
+    f->script->seat->guards |= kind->guard;
     f->fn = ref;
     seat_own(f->script->seat, &f->item, kind->item, fn_drop);
     *handle = f->item.id;

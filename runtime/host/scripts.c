@@ -172,6 +172,7 @@ struct entry *entry_add(struct scripts *ss, const char *path) {
 void scripts_retire(struct entry *e) {
     loop_timer_cancel(e->scripts->app->loop, e->restart);
     e->restart = 0;
+    e->guards = 0;
     entry_unload(e, UNLOAD_STOP);
     sweep_plugins(e->scripts);
 }
@@ -287,6 +288,7 @@ static void start(struct entry *e, struct ln_err *err) {
     if (seat) {
         err->code = LN_OK;
         loop_timer_cancel(e->scripts->app->loop, e->restart);
+        e->guards = 0;
         swap(e, seat, &saved);
     } else if (err->code == LN_OK) {
         err->code = LN_INVALID;
@@ -461,6 +463,7 @@ void scripts_killed(struct scripts *ss, struct seat *seat, const char *why) {
         if (one->seat == seat) e = one;
     }
     if (!e) return;
+    e->guards = seat->guards;
     entry_unload(e, UNLOAD_DISABLED);
     restart_later(e);
     ln_log(LN_ERROR, "linnet", "%s was stopped: it %s; it starts again in %d s", e->path, why,
@@ -471,6 +474,13 @@ bool scripts_restarting(const struct scripts *ss) {
     LN_LIST_EACH (&ss->entries, node, next)
         if (LN_CONTAINER(node, struct entry, node)->restart) return true;
     return false;
+}
+
+unsigned scripts_guards(const struct scripts *ss) {
+    unsigned guards = 0;
+    LN_LIST_EACH (&ss->entries, node, next)
+        guards |= LN_CONTAINER(node, struct entry, node)->guards;
+    return guards;
 }
 
 /* --- the end, and looking at them --- */

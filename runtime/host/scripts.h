@@ -33,6 +33,8 @@ const char *scripts_reader(const struct scripts *ss, const char *path);
  * again after 1 s, doubling to 60 s; after 10 minutes of peace from the beginning. */
 void scripts_killed(struct scripts *ss, struct seat *seat, const char *why);
 bool scripts_restarting(const struct scripts *ss); /* one was killed and is to be loaded again */
+/* seat.guards of those: what they decided is decided by nobody just now. */
+unsigned scripts_guards(const struct scripts *ss);
 /* Unloads all, newest first. */
 void scripts_stop(struct scripts *ss);
 /* fn is seat.on_empty of every version that runs, now and later. */

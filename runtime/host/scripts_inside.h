@@ -39,8 +39,9 @@ struct entry {
     ln_id restart;  /* timer */
     int64_t restart_ms;
     uint64_t killed_ms;
-    ln_id look;    /* timer: files are to be looked at again */
-    int look_left; /* how often an empty file is waited for */
+    unsigned guards; /* of the version that was killed, until the next one runs */
+    ln_id look;      /* timer: files are to be looked at again */
+    int look_left;   /* how often an empty file is waited for */
 };
 
 struct scripts {

@@ -23,6 +23,7 @@ struct seat {
     struct ln_list items; /* struct seat_item.node */
     size_t item_count;
     int reloads;            /* versions of the script before this one, since it was loaded */
+    unsigned guards;        /* bits of its engine: what is refused while it is stopped */
     struct ln_slots *slots; /* the program's handle table, shared by all seats */
     const struct engine *engine;
     void *impl; /* the engine's own struct */

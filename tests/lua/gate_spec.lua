@@ -1,0 +1,89 @@
+-- SPDX-License-Identifier: MIT
+-- Who decides at the hub's door (hub:use, hub:on_auth) may be stopped, restarted, reloaded: meanwhile
+-- the door is shut, not open.
+
+local world = require "world"
+
+describe("the hub's door", function()
+  local lines
+
+  before_each(function()
+    lines = {}
+    world.open { ["limits.budget_kill"] = '"100ms"' }
+  end)
+  after_each(function()
+    for _, line in ipairs(lines) do rig.hang_up(line) end
+    world.close()
+  end)
+
+  local function dial()
+    lines[#lines + 1] = rig.dial()
+    return lines[#lines]
+  end
+
+  -- What a plain client that says this of itself hears first.
+  local function come(query)
+    local line = dial()
+    local head = "GET /ws?%s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      .. "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    return rig.say(line, head:format(query)), line
+  end
+
+  local function ask(fields)
+    local line = dial()
+    local body = "socket_id=1.2&channel_name=private-a" .. fields
+    return rig.say(line, ("POST /pusher/auth HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s")
+      :format(#body, body)), line
+  end
+
+  local GATE = [[
+    local function decide(is_poison, is_good)
+      if is_poison then while true do end end
+      return is_good or nil, "not you"
+    end
+    linnet.hub():use(function(_, auth) return decide(auth.name == "poison", auth.name == "kari") end)
+    linnet.hub():on_auth(function(r) return decide(r.params.poison, r.params.good) end)
+  ]]
+
+  it("stays shut while who decides is stopped", function()
+    world.run(GATE, "gate.lua")
+    world.run([[ linnet.hub():on("connect", function(c) print(c.user.name) end) ]])
+    assert.matches("not you", (come "name=bob"))
+    assert.matches("session", (come "name=kari"))
+    come "name=poison"
+    assert.matches("gate%.lua was stopped", table.concat(world.errors(), "\n"))
+    assert.matches("the script that decides is stopped just now", (come "name=bob"))
+    assert.matches("the script that decides is stopped just now", (come "name=kari"))
+    assert.matches("403.*the script that decides is stopped just now", (ask "&good=1"))
+    rig.advance(1)
+    assert.matches("not you", (come "name=bob"))
+    assert.matches("session", (come "name=kari"))
+    assert.matches('"auth"', (ask "&good=1"))
+    ask "&poison=1" -- the other function of the same script
+    world.errors()
+    assert.matches("the script that decides is stopped just now", (come "name=bob"))
+    rig.advance(2)
+    assert.matches("not you", (come "name=bob"))
+    assert.same({ "kari", "kari" }, world.said())
+  end)
+
+  it("stays shut when it cannot be loaded again", function()
+    world.run(GATE, "gate.lua")
+    come "name=poison"
+    rig.write("gate.lua", "this is no Lua")
+    rig.advance(1)
+    world.errors()
+    assert.matches("the script that decides is stopped just now", (come "name=bob"))
+    rig.reload("gate.lua", "-- nothing is decided here any more")
+    assert.matches("session", (come "name=bob"))
+  end)
+
+  it("is no question to one alone of two", function()
+    world.run([[ linnet.hub():use(function() linnet.sleep(1) return true end) ]], "a.lua")
+    world.run(GATE, "gate.lua")
+    local _, line = come "name=bob"
+    rig.reload("gate.lua", 'local linnet = require "linnet" ' .. GATE)
+    rig.advance(1)
+    assert.matches("the script that decides was stopped", rig.say(line))
+  end)
+end)
