@@ -6,6 +6,8 @@
  */
 #include "bindings/lua_event.h"
 
+#include <limits.h>
+
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -41,14 +43,33 @@ static void keep_args(lua_State *L, struct script *s, uint64_t serial, int n) {
     s->decoded_serial = serial;
 }
 
+/* Of an event with meta_at: the peer's value, which must be one, and if asked for the protocol's.
+ */
+static int push_with_meta(lua_State *L, const struct event *ev, bool with_meta) {
+    struct ln_str value = {ev->args.p, ev->meta_at};
+    struct ln_str meta = {value.p + value.n + 1, ev->args.n - value.n - 1};
+    int top = lua_gettop(L);
+    if (lua_json_decode_args(L, value, ev->bin, ev->bin_count, NULL) != 1) {
+        lua_settop(L, top);
+        return -1;
+    }
+    return with_meta ? 1 + lua_json_decode_args(L, meta, NULL, 0, NULL) : 1;
+}
+
 int event_args_push(lua_State *L, struct script *s, const struct event *ev, bool keep) {
     if (s->decoded_serial == ev->serial) return kept_push(L, s);
-    int n = lua_json_decode_args(L, ev->args, ev->bin, ev->bin_count, NULL);
+    int n = ev->meta_at ? push_with_meta(L, ev, true)
+                        : lua_json_decode_args(L, ev->args, ev->bin, ev->bin_count, NULL);
     if (n >= 0 && keep) {
         luaL_checkstack(L, 4, "too many arguments");
         keep_args(L, s, ev->serial, n);
     }
     return n;
+}
+
+int event_bare_push(lua_State *L, struct script *s, const struct event *ev) {
+    bool is_less = ev->meta_at && s->decoded_serial != ev->serial;
+    return is_less ? push_with_meta(L, ev, false) : event_args_push(L, s, ev, false);
 }
 
 /* The closure that answers: its first call counts, conn_ack ignores the others. */
@@ -121,7 +142,10 @@ int dispatch_push(lua_State *L, void *ud) {
     int base = lua_gettop(L), lead = 0;
     if (more->lead) lead = more->lead(L, ll, d->ev);
     bool keep = ll->l.bus && is_shared(ll, d->ev);
-    int n = more->lead_only ? 0 : event_args_push(L, ll->script, d->ev, keep);
+    bool bare = !keep && more->where == LUA_NOREF && ll->takes <= lead + 1;
+    int n = more->lead_only ? 0
+            : bare          ? event_bare_push(L, ll->script, d->ev)
+                            : event_args_push(L, ll->script, d->ev, keep);
     if (n < 0) {
         d->status = LN_PROTOCOL;
         return -1;
@@ -209,6 +233,13 @@ static void on_release(struct listener *l) {
 
 const char *const call_mode_names[] = {"parallel", "queued", "restart", "single", NULL};
 
+static unsigned char takes_of(lua_State *L, int fn) {
+    lua_Debug ar;
+    lua_pushvalue(L, fn);
+    lua_getinfo(L, ">u", &ar);
+    return ar.isvararg ? UCHAR_MAX : ar.nparams;
+}
+
 struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, int opts,
                                    const char *const *names, ln_id **handle) {
     arg_fn(L, fn, fn_name, "the handler");
@@ -245,6 +276,7 @@ struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, in
     if (key_fn != LUA_NOREF) listener_more(ll)->key = key_fn;
     if (room.p) listener_more(ll)->room = ln_str_dup(room);
     if (key.p) listener_more(ll)->key_field = ln_str_dup(key);
+    ll->takes = takes_of(L, fn);
     ll->l.fn = on_event;
     ll->l.release = on_release;
     return ll;

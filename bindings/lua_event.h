@@ -36,6 +36,7 @@ struct lua_listener {
     struct script *script;
     int fn; /* registry reference */
     enum call_mode mode;
+    unsigned char takes; /* arguments that fn names; UCHAR_MAX: any number */
     const struct listener_more *more;
 };
 /* To be changed: its own from now on. */
@@ -66,6 +67,8 @@ int listener_off(lua_State *L, struct bus *b, struct ln_str name, int fn);
 /* Pushes an event's arguments, decoded once for all listeners of a script; how many, or -1: they
  * are no JSON. keep: other listeners of the script may want them. */
 int event_args_push(lua_State *L, struct script *s, const struct event *ev, bool keep);
+/* The same without what the protocol adds (event.meta_at), for who does not look at it. */
+int event_bare_push(lua_State *L, struct script *s, const struct event *ev);
 /* Calls ll with values that push leaves (lua_mode.c uses it for what waited). */
 int dispatch_push(lua_State *L, void *ud);
 /* The event as linnet.event() shows it. */

@@ -320,36 +320,87 @@ bool ln_json_valid(struct ln_str text, struct ln_err *err) {
     return false;
 }
 
+/* A character in UTF-8; returns behind it. */
+static char *put_char(char *to, uint32_t code) {
+    if (code < 0x80) {
+        *to++ = (char)code;
+        return to;
+    }
+    if (code < 0x800) {
+        *to++ = (char)(0xc0 | code >> 6);
+    } else if (code < 0x10000) {
+        *to++ = (char)(0xe0 | code >> 12);
+        *to++ = (char)(0x80 | (code >> 6 & 63));
+    } else {
+        *to++ = (char)(0xf0 | code >> 18);
+        *to++ = (char)(0x80 | (code >> 12 & 63));
+        *to++ = (char)(0x80 | (code >> 6 & 63));
+    }
+    *to++ = (char)(0x80 | (code & 63));
+    return to;
+}
+
+/* Copies up to the first backslash and returns where that is, or end. `to` has room for 16 bytes
+ * more than are left. */
+static const char *copy_plain(char **to, const char *p, const char *end) {
+    char *out = *to;
+#ifdef __SSE2__
+    const __m128i slash = _mm_set1_epi8('\\');
+    while (end - p >= 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        _mm_storeu_si128((__m128i *)(void *)out, v);
+        unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, slash));
+        int n = mask ? __builtin_ctz(mask) : 16;
+        out += n;
+        p += n;
+        if (mask) break;
+    }
+#endif
+    while (p < end && *p != '\\')
+        *out++ = *p++;
+    *to = out;
+    return p;
+}
+
 bool ln_json_unescape(struct ln_str inside, struct ln_buf *out) {
-    size_t before = out->n;
     const char *p = inside.n ? inside.p : "", *end = p + inside.n;
-    while (p < end) {
-        const char *slash = memchr(p, '\\', (size_t)(end - p));
-        ln_buf_add(out, p, (size_t)((slash ? slash : end) - p));
-        if (!slash) break;
+    char *to = ln_buf_room(out, inside.n + 16), *begin = to; /* nothing grows */
+    while ((p = copy_plain(&to, p, end)) < end) {
+        if (end - p >= 2 && (p[1] == '"' || p[1] == '\\')) { /* nearly all of them */
+            *to++ = p[1];
+            p += 2;
+            continue;
+        }
         uint32_t code;
         const char *words;
-        p = escape(slash, end, &code, &words);
-        if (!p) {
-            out->n = before;
-            return false;
-        }
-        char utf8[4];
-        size_t n = 0;
-        if (code < 0x80) {
-            utf8[n++] = (char)code;
-        } else if (code < 0x800) {
-            utf8[n++] = (char)(0xc0 | code >> 6);
-        } else if (code < 0x10000) {
-            utf8[n++] = (char)(0xe0 | code >> 12);
-            utf8[n++] = (char)(0x80 | (code >> 6 & 63));
-        } else {
-            utf8[n++] = (char)(0xf0 | code >> 18);
-            utf8[n++] = (char)(0x80 | (code >> 12 & 63));
-            utf8[n++] = (char)(0x80 | (code >> 6 & 63));
-        }
-        if (code >= 0x80) utf8[n++] = (char)(0x80 | (code & 63));
-        ln_buf_add(out, utf8, n);
+        p = escape(p, end, &code, &words);
+        if (!p) return false;
+        to = put_char(to, code);
     }
+    out->n += (size_t)(to - begin);
     return true;
+}
+
+const char *ln_json_string_end(const char *p, const char *end) {
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+    while (end - p >= 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        unsigned quotes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, quote));
+        unsigned slashes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, slash));
+        unsigned skip = 16;
+        while (slashes) { /* what stands behind one is not looked at */
+            unsigned at = (unsigned)__builtin_ctz(slashes);
+            if (at == 15) skip = 17;
+            quotes &= ~(2u << at);
+            slashes &= ~(3u << at);
+        }
+        if (quotes) return p + __builtin_ctz(quotes);
+        if (skip > (size_t)(end - p)) return NULL;
+        p += skip;
+    }
+#endif
+    for (; p < end && *p != '"'; p++)
+        if (*p == '\\' && ++p == end) return NULL;
+    return p < end ? p : NULL;
 }

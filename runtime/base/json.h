@@ -66,6 +66,10 @@ bool ln_json_bool(struct ln_str raw, bool *out);
 /* Decodes the inside of a string (no quotes); false on a bad escape or lone surrogate. */
 bool ln_json_unescape(struct ln_str inside, struct ln_buf *out);
 
+/* p stands behind a string's opening quote: where its closing one is; NULL: nowhere. What is
+ * between is not checked. */
+const char *ln_json_string_end(const char *p, const char *end);
+
 /* The first byte from p on that is a quote, a backslash, a control or not ASCII; end when none is.
  */
 const char *ln_json_plain(const char *p, const char *end);

@@ -107,7 +107,11 @@ struct event {
     const struct ln_str *bin; /* attachments that {"_placeholder":true,"num":k} in args stand for */
     size_t bin_count;
     struct ln_str room; /* the channel it came on; {NULL,0}: the protocol does not say */
-    int64_t ack;        /* -1, or the number to answer with conn_ack */
+    /* > 0: args is the peer's value up to there, and behind it what the protocol adds for handlers
+     * that take it: a comma and one value. Whether the first is one value, and JSON, is its
+     * decoder's to find. */
+    size_t meta_at;
+    int64_t ack;     /* -1, or the number to answer with conn_ack */
     uint64_t serial; /* given by the sink when 0; different for every event: what was decoded for a
                         script is kept under it while the event is dispatched */
     struct barrier *barrier; /* NULL, or what handlers that wait hold up (see host/event.h) */

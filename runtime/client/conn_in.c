@@ -13,21 +13,25 @@ bool conn_hears(struct conn *c, struct ln_str name) {
     return LN_UNLIKELY(c->history != NULL) || c->clients->sink->wants(c->clients->ud, c, name);
 }
 
-void conn_tell_in(struct conn *c, const struct conn_in *in) {
+bool conn_tell_event(struct conn *c, struct event *ev) {
     const struct conn_sink *sink = c->clients->sink;
+    ev->kind = EVENT_APP;
+    ev->conn = c;
     if (LN_UNLIKELY(c->history != NULL)) {
-        history_add(c, in->name, in->args);
-        if (!sink->wants(c->clients->ud, c, in->name)) return;
+        history_add(c, ev->name, ev->args);
+        if (!sink->wants(c->clients->ud, c, ev->name)) return true;
     }
-    struct event ev = {.kind = EVENT_APP,
-                       .conn = c,
-                       .name = in->name,
+    return LN_LIKELY(sink->event(c->clients->ud, ev) != LN_PROTOCOL) || !c->line;
+}
+
+void conn_tell_in(struct conn *c, const struct conn_in *in) {
+    struct event ev = {.name = in->name,
                        .args = in->args,
                        .bin = in->bin,
                        .bin_count = in->bin_count,
                        .room = in->room,
                        .ack = in->ack};
-    if (LN_LIKELY(sink->event(c->clients->ud, &ev) != LN_PROTOCOL) || !c->line) return;
+    if (LN_LIKELY(conn_tell_event(c, &ev))) return;
     if (c->proto->bad_args)
         c->proto->bad_args(c, in);
     else

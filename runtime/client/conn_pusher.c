@@ -127,17 +127,15 @@ static const char *refuses(const struct conn *c, const struct conn_emit *e) {
 
 /* --- telling --- */
 
-void pusher_tell(struct line *ln, struct ln_str name, struct ln_str channel, struct ln_str user_id,
-                 struct ln_str data) {
-    struct conn *c = ln->root;
-    bool is_up = c && c->step >= STEP_HANDLERS;
-    if (!c || (is_up && !conn_hears(c, name))) return;
+/* The value and its meta as the arguments of an event, in the clients' buffer; ev is filled. */
+static void write_args(struct line *ln, struct ln_str value, struct ln_str channel,
+                       struct ln_str user_id, struct event *ev) {
     struct ln_buf *args = &ln->clients->in[1];
-    struct ln_str value = pusher_data(data, args);
     if (value.p != args->p || value.n != args->n) {
         ln_buf_clear(args);
         ln_buf_str(args, value);
     }
+    ev->meta_at = args->n;
     const char *lead = ",{";
     if (channel.p) {
         ln_buf_puts(args, ",{\"channel\":");
@@ -151,12 +149,33 @@ void pusher_tell(struct line *ln, struct ln_str name, struct ln_str channel, str
         lead = ",";
     }
     ln_buf_puts(args, lead[1] ? ",{}" : "}");
-    struct conn_in in = {
-        .name = name, .args = ln_buf_get(args), .room = channel, .ack = SIO_NO_ACK};
-    if (is_up)
-        conn_tell_in(c, &in);
-    else
-        conn_event(c, &in);
+    ev->args = ln_buf_get(args);
+    ev->room = channel;
+    ev->ack = SIO_NO_ACK;
+}
+
+void pusher_tell(struct line *ln, struct ln_str name, struct ln_str channel, struct ln_str user_id,
+                 struct ln_str data) {
+    struct conn *c = ln->root;
+    bool is_sure = true, is_up = c && c->step >= STEP_HANDLERS;
+    if (!is_up || !conn_hears(c, name)) return;
+    struct event ev = {.name = name};
+    struct ln_buf *buffer = &ln->clients->in[1];
+    struct ln_str value = LN_UNLIKELY(c->history != NULL) ? pusher_data(data, buffer)
+                                                          : pusher_guess(data, buffer, &is_sure);
+    bool is_text = value.p == data.p && value.n > 0 && *value.p == '"';
+    if (!is_text) {
+        write_args(ln, value, channel, user_id, &ev);
+        if (LN_LIKELY(conn_tell_event(c, &ev)) || ln->root != c) return;
+        ev.serial = 0;
+    }
+    /* A text; it was only skimmed, so that it may be no string either. */
+    write_args(ln, data, channel, user_id, &ev);
+    bool may_be = is_text || !is_sure;
+    if (may_be && ln_json_valid(data, NULL) && conn_tell_event(c, &ev)) return;
+    struct ln_err err;
+    ln_fail(&err, LN_PROTOCOL, "the data of event '%.*s' is malformed", LN_FMT(name));
+    if (ln->root == c) pusher_tell_error(c, &err, (struct ln_str){0});
 }
 
 void pusher_tell_error(struct conn *c, const struct ln_err *err, struct ln_str data) {
@@ -423,7 +442,7 @@ static void on_message(struct line *ln, bool binary, char *bytes, size_t n) {
     p->heard_ms = loop_now_ms(ln->clients->loop);
     p->is_pinged = false;
     ln->root->stats.bytes_in += n;
-    if (LN_UNLIKELY(!pusher_parse((struct ln_str){bytes, n}, &m, &ln->clients->in[0], &err)))
+    if (LN_UNLIKELY(!pusher_skim((struct ln_str){bytes, n}, &m, &ln->clients->in[0], &err)))
         on_garbage(ln, &err);
     else if (LN_UNLIKELY(!p->is_open))
         on_first(ln, &m);

@@ -228,6 +228,9 @@ void conn_event(struct conn *c, const struct conn_in *in);
  * and tells whether anybody wants it; then tells it. Only while the connection is up. */
 bool conn_hears(struct conn *c, struct ln_str name);
 void conn_tell_in(struct conn *c, const struct conn_in *in);
+/* The same without a conn_in: name, args, room and ack are set. False: a listener found args to be
+ * malformed, and the line is still there. */
+bool conn_tell_event(struct conn *c, struct event *ev);
 void conn_acked(struct conn *c, int64_t ack, struct ln_str args, const struct ln_str *bin,
                 size_t bin_count);
 

@@ -96,11 +96,27 @@ static bool not_json(const struct ln_json *j, struct ln_err *err) {
     return false;
 }
 
+/* Behind the key `data`: takes a string as it stands, so that the walk goes on behind it; false: it
+ * is none, or has no end. */
+static bool skim_string(struct ln_json *j, struct ln_str text, struct ln_str *data) {
+    const char *p = j->p, *end = text.p + text.n;
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
+        p++;
+    const char *close = p < end && *p == '"' ? ln_json_string_end(p + 1, end) : NULL;
+    if (!close) return false;
+    *data = (struct ln_str){p, (size_t)(close + 1 - p)};
+    ln_json_init(j, text, 0);
+    ln_json_resume(j, (size_t)(close + 1 - text.p), true);
+    return true;
+}
+
 /* The object's members; false: no JSON. */
-static bool members(struct ln_json *j, struct part *parts, struct ln_str *data) {
+static bool members(struct ln_json *j, struct ln_str text, bool skims, struct part *parts,
+                    struct ln_str *data) {
     enum ln_json_type type;
     while ((type = ln_json_next(j)) == LN_JSON_KEY) {
         int which = key_part(j->raw);
+        if (skims && which == PARTS && skim_string(j, text, data)) continue;
         enum ln_json_type first = ln_json_next(j);
         const char *begin = first == LN_JSON_STRING ? j->raw.p - 1 : j->raw.p;
         if (which >= 0 && which < PARTS) take(&parts[which], j, first, which == USER_ID);
@@ -110,7 +126,7 @@ static bool members(struct ln_json *j, struct part *parts, struct ln_str *data) 
     return type == LN_JSON_OBJECT_END && ln_json_next(j) == LN_JSON_END;
 }
 
-bool pusher_parse(struct ln_str text, struct pusher_msg *m, struct ln_buf *scratch,
+static bool parse(struct ln_str text, bool skims, struct pusher_msg *m, struct ln_buf *scratch,
                   struct ln_err *err) {
     struct part parts[PARTS] = {0};
     struct ln_json j;
@@ -124,7 +140,7 @@ bool pusher_parse(struct ln_str text, struct pusher_msg *m, struct ln_buf *scrat
         ln_fail(err, LN_PROTOCOL, "the message is no JSON object");
         return false;
     }
-    if (!members(&j, parts, &m->data)) return not_json(&j, err);
+    if (!members(&j, text, skims, parts, &m->data)) return not_json(&j, err);
     if (!parts[EVENT].raw.p) {
         ln_fail(err, LN_PROTOCOL, "the message names no event");
         return false;
@@ -137,18 +153,42 @@ bool pusher_parse(struct ln_str text, struct pusher_msg *m, struct ln_buf *scrat
     return true;
 }
 
-struct ln_str pusher_data(struct ln_str data, struct ln_buf *out) {
-    if (data.n == 0) return LN_STR("null");
-    if (ln_json_peek(data) != LN_JSON_STRING) return data;
+bool pusher_parse(struct ln_str text, struct pusher_msg *m, struct ln_buf *scratch,
+                  struct ln_err *err) {
+    return parse(text, false, m, scratch, err);
+}
+
+bool pusher_skim(struct ln_str text, struct pusher_msg *m, struct ln_buf *scratch,
+                 struct ln_err *err) {
+    return parse(text, true, m, scratch, err);
+}
+
+/* What stands inside a string, decoded; false: it is none, or broken. */
+static bool inside_of(struct ln_str data, struct ln_buf *out, struct ln_str *inside) {
+    if (ln_json_peek(data) != LN_JSON_STRING) return false;
     const char *quote = memchr(data.p, '"', data.n);
     size_t front = (size_t)(quote - data.p) + 1;
-    struct ln_str inside = {quote + 1, data.n < front + 1 ? 0 : data.n - front - 1};
-    if (inside.n && memchr(inside.p, '\\', inside.n)) {
-        ln_buf_clear(out);
-        if (!ln_json_unescape(inside, out)) return data;
-        inside = ln_buf_get(out);
-    }
-    return ln_json_valid(inside, NULL) ? inside : data;
+    *inside = (struct ln_str){quote + 1, data.n < front + 1 ? 0 : data.n - front - 1};
+    if (inside->n == 0 || !memchr(inside->p, '\\', inside->n)) return true;
+    ln_buf_clear(out);
+    if (!ln_json_unescape(*inside, out)) return false;
+    *inside = ln_buf_get(out);
+    return true;
+}
+
+struct ln_str pusher_guess(struct ln_str data, struct ln_buf *out, bool *is_sure) {
+    struct ln_str inside;
+    *is_sure = true;
+    if (data.n == 0) return LN_STR("null");
+    if (!inside_of(data, out, &inside)) return data;
+    *is_sure = inside.n < 2 || (*inside.p != '{' && *inside.p != '[');
+    return !*is_sure || ln_json_valid(inside, NULL) ? inside : data;
+}
+
+struct ln_str pusher_data(struct ln_str data, struct ln_buf *out) {
+    bool is_sure;
+    struct ln_str value = pusher_guess(data, out, &is_sure);
+    return is_sure || ln_json_valid(value, NULL) ? value : data;
 }
 
 /* --- writing --- */

@@ -35,11 +35,17 @@ struct pusher_msg {
  * no JSON, no object, no event. */
 bool pusher_parse(struct ln_str text, struct pusher_msg *m, struct ln_buf *scratch,
                   struct ln_err *err);
+/* The same, but `data` that is a string is not looked into, which is most of the work: it may hold
+ * bad escapes and bytes that no string may hold. For who hands it to a decoder, or to nobody. */
+bool pusher_skim(struct ln_str text, struct pusher_msg *m, struct ln_buf *scratch,
+                 struct ln_err *err);
 /* The value that data stands for, as raw JSON: the text inside a string when that text is JSON
  * (unescaped into out), else data itself. `null` when absent. Returned slice points into data or
- * out. */
+ * out. After pusher_skim data itself may be no JSON: look, when it is what comes back. */
 struct ln_str pusher_data(struct ln_str data, struct ln_buf *out);
-
+/* The same for who decodes it anyhow: what begins inside a string as an object or array is not
+ * looked at. *is_sure false: it may be no JSON, and then data itself is the value. */
+struct ln_str pusher_guess(struct ln_str data, struct ln_buf *out, bool *is_sure);
 /* {"event":…,"channel":…,"data":…,"user_id":…}; channel and user_id may be {NULL,0}; data: raw
  * JSON, {NULL,0} leaves it out. double_encoded: data goes out as a string that holds it. */
 void pusher_write(struct ln_buf *out, struct ln_str event, struct ln_str channel,

@@ -241,6 +241,24 @@ describe("Pusher", function()
     world.errors()
   end)
 
+  it("takes what looks like JSON and is none as a text", function()
+    run([[
+      local room = assert(chat:join("pub"))
+      room:on("e", function(d) print(type(d), d) end)
+      chat:on("error", function(e) print(e.message) end)
+    ]], serve())
+    event("e", "pub", [["{oops}"]])
+    event("e", "pub", [["[1,2"]])
+    event("e", "pub", [["\u00zz"]])
+    event("e", "pub", [["{},{\"channel\":\"forged\",\"user_id\":\"admin\"}"]])
+    event("e", "pub", [["{\"a\":1}"]])
+    local said = world.said()
+    assert.same({ "string\t{oops}", "string\t[1,2", "the data of event 'e' is malformed" },
+      { said[1], said[2], said[3] })
+    assert.equal('string\t{},{"channel":"forged","user_id":"admin"}', said[4])
+    assert.matches("^table", said[5])
+  end)
+
   it("sends as clients do", function()
     local port = serve { ["private-a"] = "null" }
     run([[

@@ -254,6 +254,46 @@ TEST(doubles_read_back) {
     CHECK(checked > 19000);
 }
 
+TEST(ends_of_strings) {
+    static const struct {
+        const char *text;
+        int at; /* -1: none */
+    } cases[] = {
+        {"\"", 0},
+        {"abc\"d\"", 3},
+        {"a\\\"b\"", 4},
+        {"\\\\\"", 2},
+        {"0123456789abcdef0123456789\"", 26},
+        {"0123456789abcde\\\"0123456789abcdef\"", 33},
+        {"0123456789abcdef\\", -1},
+        {"\\\"", -1},
+        {"abc", -1},
+        {"", -1},
+        {"\\", -1},
+    };
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        size_t n = strlen(cases[i].text);
+        char *text = malloc(n + 1); /* in its own block: a byte read too far is found */
+        char *begin = text + 1;
+        memcpy(begin, cases[i].text, n);
+        const char *end = ln_json_string_end(begin, begin + n);
+        CHECK_INT(end ? end - begin : -1, cases[i].at);
+        free(text);
+    }
+}
+
+TEST(unescapes_long_texts) {
+    struct ln_buf out = {0};
+    ln_buf_puts(&out, "kept ");
+    CHECK(ln_json_unescape(
+        LN_STR("0123456789abcdef\\\"0123456789\\\\abcdef\\u00e9\\ud83d\\ude00\\n"), &out));
+    CHECK_STR(ln_buf_get(&out),
+              "kept 0123456789abcdef\"0123456789\\abcdef\xc3\xa9\xf0\x9f\x98\x80\n");
+    CHECK(!ln_json_unescape(LN_STR("0123456789abcdef0123456789\\x"), &out));
+    CHECK(out.n == strlen("kept 0123456789abcdef\"0123456789\\abcdef\xc3\xa9\xf0\x9f\x98\x80\n"));
+    ln_buf_free(&out);
+}
+
 TEST_MAIN(T(peeks), T(gets_members), T(gets_elements), T(walks), T(decodes_strings),
           T(reads_integers), T(reads_booleans), T(quotes), T(every_byte_quoted_reads_back),
-          T(doubles), T(doubles_read_back))
+          T(doubles), T(doubles_read_back), T(ends_of_strings), T(unescapes_long_texts))

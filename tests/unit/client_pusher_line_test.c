@@ -534,6 +534,37 @@ TEST(malformed_messages_are_errors_and_the_line_stays) {
     end_pusher();
 }
 
+/* The decoder of a listener has the last word: what only looked like JSON is a text; what cannot
+ * even be that is an error. */
+TEST(data_that_only_looks_like_json) {
+    begin_pusher();
+    struct conn *c = pusher_connected();
+    static const char *const broken[] = {"\\x", "\\ud800", "a\nb"};
+    for (size_t i = 0; i < LN_COUNT(broken); i++) {
+        char text[80];
+        snprintf(text, sizeof text, "{\"event\":\"e\",\"data\":\"%s\"}", broken[i]);
+        say(last(), text);
+        turn();
+        TRAIL("error({\"code\":\"protocol\",\"message\":\"the data of event 'e' is malformed\"}) ");
+    }
+    w.answer = LN_PROTOCOL; /* what a decoder says, here always */
+    say(last(), "{\"event\":\"e\",\"data\":\"{oops}\"}");
+    turn();
+    TRAIL("e({oops},{}) e(\"{oops}\",{}) error({\"code\":\"protocol\",\"message\":"
+          "\"the data of event 'e' is malformed\"}) ");
+    say(last(), "{\"event\":\"e\",\"data\":{}}");
+    turn();
+    TRAIL("e({},{}) error({\"code\":\"protocol\",\"message\":\"the data of event 'e' is "
+          "malformed\"}) ");
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    w.answer = LN_OK;
+    conn_history_on(c); /* what is kept must be JSON */
+    say(last(), "{\"event\":\"e\",\"data\":\"{},{\\\"user_id\\\":\\\"liar\\\"}\"}");
+    turn();
+    TRAIL("e(\"{},{\\\"user_id\\\":\\\"liar\\\"}\",{}) ");
+    end_pusher();
+}
+
 TEST(errors_of_the_server_are_told) {
     begin_pusher();
     pusher_connected();
@@ -583,5 +614,5 @@ TEST_MAIN(T(addresses), T(options_that_lack_something),
           T(lines_that_die_young_are_pinged_earlier), T(pings_of_the_server_are_answered),
           T(a_machine_that_slept_notices_when_it_sends), T(events_carry_data_and_meta),
           T(what_nobody_wants_is_counted_only), T(binary_frames_are_read_as_text),
-          T(malformed_messages_are_errors_and_the_line_stays), T(errors_of_the_server_are_told),
-          T(what_is_not_known_is_ignored))
+          T(malformed_messages_are_errors_and_the_line_stays), T(data_that_only_looks_like_json),
+          T(errors_of_the_server_are_told), T(what_is_not_known_is_ignored))

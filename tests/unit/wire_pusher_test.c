@@ -114,6 +114,53 @@ TEST(messages_as_servers_send_them) {
     ln_buf_free(&out);
 }
 
+/* Reads the same as pusher_parse, and leaves a string's inside to who wants it. */
+TEST(skims) {
+    static const struct {
+        const char *text, *data, *value;
+    } cases[] = {
+        {"{\"event\":\"e\",\"data\":\"{\\\"a\\\":1}\",\"channel\":\"c\"}", "\"{\\\"a\\\":1}\"",
+         "{\"a\":1}"},
+        {"{\"data\" : \"[1,2]\" , \"channel\":\"c\",\"event\":\"e\"}", "\"[1,2]\"", "[1,2]"},
+        {"{\"event\":\"e\",\"channel\":\"c\",\"data\":\"42\"}", "\"42\"", "42"},
+        {"{\"event\":\"e\",\"channel\":\"c\",\"data\":\"text\"}", "\"text\"", "\"text\""},
+        {"{\"event\":\"e\",\"channel\":\"c\",\"data\":{\"a\":1}}", "{\"a\":1}", "{\"a\":1}"},
+        {"{\"event\":\"e\",\"channel\":\"c\"}", "", "null"},
+        /* What would become two values is none. */
+        {"{\"event\":\"e\",\"channel\":\"c\",\"data\":\"{},{}\"}", "\"{},{}\"", "\"{},{}\""},
+        {"{\"event\":\"e\",\"channel\":\"c\",\"data\":\"{oops}\"}", "\"{oops}\"", "\"{oops}\""},
+        {"{\"event\":\"e\",\"channel\":\"c\",\"data\":\"\\x\"}", "\"\\x\"", "\"\\x\""},
+    };
+    struct ln_buf scratch = {0}, out = {0};
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        struct ln_str text = exact(cases[i].text);
+        struct pusher_msg m;
+        CHECK(pusher_skim(text, &m, &scratch, NULL));
+        CHECK_STR(m.event, "e");
+        CHECK_STR(m.channel, "c");
+        CHECK_STR(m.data, cases[i].data);
+        CHECK_STR(pusher_data(m.data, &out), cases[i].value);
+        bool is_sure;
+        struct ln_str guess = pusher_guess(m.data, &out, &is_sure);
+        if (is_sure) CHECK_STR(guess, cases[i].value);
+        CHECK_INT(is_sure, (guess.p[0] != '{' && guess.p[0] != '[') || guess.p == m.data.p);
+        drop(text);
+    }
+    static const char *const broken[] = {"{\"data\":\"x}",  "{\"data\":\"x\\\"}",
+                                         "{\"data\":",      "{\"data\":\"x\" \"event\":\"e\"}",
+                                         "{\"data\":\"x\"", "{\"data\":\"x\",}"};
+    for (size_t i = 0; i < LN_COUNT(broken); i++) {
+        struct ln_str text = exact(broken[i]);
+        struct pusher_msg m;
+        struct ln_err err = {0};
+        CHECK(!pusher_skim(text, &m, &scratch, &err));
+        CHECK_HAS(err.text, "the message is no JSON");
+        drop(text);
+    }
+    ln_buf_free(&scratch);
+    ln_buf_free(&out);
+}
+
 TEST(absent_is_not_empty) {
     struct ln_buf scratch = {0};
     struct pusher_msg m;
@@ -320,7 +367,7 @@ TEST(what_codes_mean) {
     CHECK(pusher_code_text(4999) == NULL);
 }
 
-TEST_MAIN(T(kinds_of_channels), T(names_of_channels), T(messages_as_servers_send_them),
+TEST_MAIN(T(kinds_of_channels), T(names_of_channels), T(messages_as_servers_send_them), T(skims),
           T(absent_is_not_empty), T(data_without_escapes_is_not_copied), T(malformed), T(writes),
           T(signatures_of_the_reference), T(a_query_is_signed_in_order_and_once_decoded),
           T(what_codes_mean))
