@@ -11,6 +11,8 @@ const cases = [
   { name: "inbound 60 B", mode: "inbound", size: 60 },
   { name: "inbound 240 B", mode: "inbound", size: 240 },
   { name: "inbound 2 KB", mode: "inbound", size: 2048 },
+  { name: "raw WebSocket 240 B", mode: "inbound", size: 240, proto: "ws" },
+  { name: "Pusher 240 B", mode: "inbound", size: 240, proto: "pusher" },
   { name: "emit 240 B", mode: "emit", size: 240 },
   { name: "ack round trip", mode: "rtt", size: 60 },
 ];
@@ -38,7 +40,7 @@ export async function countInstructions({ record, notice }) {
   for (const suite of cases) {
     const n = (now[suite.name] = await perEvent(suite)), was = known[suite.name];
     const change = was ? `${n >= was ? "+" : ""}${((n / was - 1) * 100).toFixed(1)} %` : "";
-    if (!notice) console.log(`${suite.name.padEnd(18)}${String(n).padStart(8)} instructions per event  ${was ? `recorded ${was}  ${change}` : ""}`);
+    if (!notice) console.log(`${suite.name.padEnd(20)}${String(n).padStart(8)} instructions per event  ${was ? `recorded ${was}  ${change}` : ""}`);
     else if (was && n > was * RISE) console.log(`notice: ${suite.name} needs ${n} instructions per event, ${change} over the recorded ${was} (./dev bench --count)`);
   }
   if (record) writeFileSync(FILE, JSON.stringify(now, null, 1) + "\n");
