@@ -161,23 +161,34 @@ bool hub_recovery_keep(struct hub *h, const struct hub_outgoing *ev, struct ln_b
     return true;
 }
 
-/* Is that room among the names, each with a 0 byte behind it? */
-static bool has_name(struct ln_str names, struct ln_str room) {
-    for (size_t at = 0, n; at < names.n; at += n + 1) {
-        n = strlen(names.p + at);
-        if (ln_str_eq((struct ln_str){names.p + at, n}, room)) return true;
-    }
-    return false;
+/* The next of the names that each have a 0 byte behind them. */
+static bool next_name(struct ln_str names, size_t *at, struct ln_str *name) {
+    if (*at >= names.n) return false;
+    *name = (struct ln_str){names.p + *at, strlen(names.p + *at)};
+    *at += name->n + 1;
+    return true;
+}
+
+/* Who comes back again and again makes us look at a whole ring each time: room by room would be too
+ * much. */
+static void look_up(struct hub_session *s) {
+    struct ln_str name;
+    s->names.lent = true;
+    for (size_t at = 0; next_name(ln_buf_get(&s->rooms), &at, &name);)
+        ln_map_set(&s->names, name, s);
 }
 
 static bool is_for(const struct hub_session *s, const struct kept *k, struct ln_str rooms) {
+    struct ln_str room;
     if (strcmp(k->except, s->sid) == 0) return false;
-    for (size_t at = 0, n; at < rooms.n; at += n + 1) {
-        n = strlen(rooms.p + at);
-        struct ln_str room = {rooms.p + at, n};
-        if (ln_str_is(room, s->sid) || has_name(ln_buf_get(&s->rooms), room)) return true;
-    }
+    for (size_t at = 0; next_name(rooms, &at, &room);)
+        if (ln_map_get(&s->names, room) || ln_str_is(room, s->sid)) return true;
     return rooms.n == 0;
+}
+
+static void forget_rooms(struct hub_session *s) {
+    ln_map_free(&s->names);
+    ln_buf_free(&s->rooms);
 }
 
 /* Would it be too slow for what it missed? Then it would be dropped, and come back, without end. */
@@ -233,7 +244,7 @@ static void session_free(struct hub_recovery *r, struct hub_session *s) {
     unlist(r, s);
     ln_map_remove(&r->sessions, ln_str(s->pid));
     ring_release(r, s->ring);
-    ln_buf_free(&s->rooms);
+    forget_rooms(s);
     ln_buf_free(&s->user);
     ln_free(s->sub);
     ln_free(s);
@@ -310,7 +321,9 @@ struct hub_session *hub_session_find(struct hub *h, struct ln_str nsp, struct ln
     /* Its old line may not know yet that it is dead. */
     if (s->client) hub_client_end(s->client, HUB_LEAVE_CLOSE);
     s = ln_map_get(&h->recovery->sessions, pid); /* and who heard of it may have sent something */
-    return s && *from >= oldest(s->ring) && !is_too_much(h, s, *from) ? s : NULL;
+    if (!s || *from < oldest(s->ring)) return NULL;
+    look_up(s);
+    return is_too_much(h, s, *from) ? NULL : s;
 }
 
 void hub_session_take(struct hub_session *s, struct hub_client *c) {
@@ -322,12 +335,10 @@ void hub_session_take(struct hub_session *s, struct hub_client *c) {
 
 void hub_session_rejoin(struct hub_session *s, struct hub_client *c) {
     bool created;
-    struct ln_str names = ln_buf_get(&s->rooms);
-    for (size_t at = 0, n; at < names.n; at += n + 1) {
-        n = strlen(names.p + at);
-        hub_room_enter(c, (struct ln_str){names.p + at, n}, &created, NULL);
-    }
-    ln_buf_free(&s->rooms);
+    struct ln_str name;
+    for (size_t at = 0; next_name(ln_buf_get(&s->rooms), &at, &name);)
+        hub_room_enter(c, name, &created, NULL);
+    forget_rooms(s);
     ln_buf_free(&s->user);
 }
 

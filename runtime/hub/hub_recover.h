@@ -20,6 +20,7 @@ struct hub_session {     /* a client that may come back */
     uint64_t since;      /* the place in the ring when it connected */
     uint64_t until_ms;   /* lost: until then */
     struct ln_buf rooms; /* lost: their names, each with a 0 byte */
+    struct ln_map names; /* the same, once they are looked up; lent from `rooms` */
     char *sub;           /* whose token it had, raw JSON; NULL: none */
     struct ln_buf user;  /* lost: {"id":…,"name":…} of the dialect, or empty */
 };
