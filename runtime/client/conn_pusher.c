@@ -224,6 +224,7 @@ static void on_quiet(void *ud) {
     }
     if (left <= 0) {
         p->is_pinged = true;
+        p->pinged_ns = ln_mono_ns();
         left = o->pong_timeout_ms;
         pusher_send(ln, "pusher:ping", (struct ln_str){0}, LN_STR("{}"));
     }
@@ -388,6 +389,12 @@ static void on_error(struct line *ln, struct ln_str raw) {
     ln_buf_free(&data);
 }
 
+static void on_pong(struct line *ln) {
+    struct pusher *p = ln->priv;
+    if (p->pinged_ns) ln->root->stats.rtt_ms = (double)(ln_mono_ns() - p->pinged_ns) / 1e6;
+    p->pinged_ns = 0;
+}
+
 static void on_control(struct line *ln, const struct pusher_msg *m) {
     static const char *const of_channels[] = {"pusher_internal:subscription_succeeded",
                                               "pusher_internal:member_added",
@@ -407,7 +414,9 @@ static void on_control(struct line *ln, const struct pusher_msg *m) {
     else if (ln_str_is(m->event, "pusher:signin_success") ||
              ln_str_is(m->event, "pusher_internal:watchlist_events"))
         user_control(ln, m);
-    else if (!ln_str_is(m->event, "pusher:pong"))
+    else if (ln_str_is(m->event, "pusher:pong"))
+        on_pong(ln);
+    else
         ln_log(LN_DEBUG, ln->root->tag, "'%.*s' is not known", LN_FMT(m->event));
 }
 
@@ -471,6 +480,7 @@ static void on_closed(struct line *ln) {
     channels_free(ln);
     ln_free(p->socket_id);
     p->socket_id = NULL;
+    p->pinged_ns = 0;
     p->is_open = p->is_pinged = p->has_session = p->told_garbage = false;
 }
 

@@ -66,6 +66,7 @@ static void channel_free(struct channel *ch) {
     box_free(ch);
     ln_free(ch->room);
     ln_free(ch->me);
+    ln_free(ch->my_info);
     ln_free(ch->why);
     ln_free(ch);
 }
@@ -244,17 +245,39 @@ static bool text_in(struct ln_str json, const char *key, struct ln_buf *out) {
     return ln_json_text(ln_json_get(json, key), out);
 }
 
+/* Both names, and they differ. */
+static bool is_other_name(struct ln_str a, struct ln_str b) {
+    struct ln_buf x = {0}, y = {0};
+    bool both =
+        ln_json_text(ln_json_get(a, "name"), &x) && ln_json_text(ln_json_get(b, "name"), &y);
+    bool other = both && !ln_str_eq(ln_buf_get(&x), ln_buf_get(&y));
+    ln_buf_free(&x);
+    ln_buf_free(&y);
+    return other;
+}
+
+/* Somebody was there before us by the same id: the server knows the first one's info only. */
+static void check_claim(const struct channel *ch, struct ln_str info) {
+    if (!ch->my_info || !is_other_name(ln_str(ch->my_info), info)) return;
+    ln_log(LN_WARN, conn_of(ch)->tag,
+           "presence of '%s': two sockets claim user %s with different info: is the id unique?",
+           ch->name, ch->me);
+}
+
 /* Who we are in a presence channel: as the signature says, or as we are signed in. */
 static bool take_me(struct channel *ch, struct ln_str channel_data_raw) {
     struct pusher *p = pusher_of(ch);
     struct ln_buf data = {0}, id = {0};
     bool ok = true;
     ln_free(ch->me);
-    ch->me = NULL;
+    ln_free(ch->my_info);
+    ch->me = ch->my_info = NULL;
     if (channel_data_raw.p) {
         ok = ln_json_text(channel_data_raw, &data) &&
              pusher_id_text(ln_json_get(ln_buf_get(&data), "user_id"), &id);
+        struct ln_str info = ln_json_get(ln_buf_get(&data), "user_info");
         if (ok) ch->me = ln_str_dup(ln_buf_get(&id));
+        if (ok && info.p) ch->my_info = ln_str_dup(info);
     } else if (p->user_id) {
         ch->me = ln_strdup(p->user_id);
     } else {
@@ -351,6 +374,7 @@ static void on_succeeded(struct line *ln, struct ln_str name, struct ln_str data
         members_set(ch, data);
         if (ch->me) {
             const char *info = ln_map_get(&ch->members, ln_str(ch->me));
+            check_claim(ch, ln_str(info));
             pusher_tell_session(ln, ln_str(ch->me), ln_str(info));
         }
     }

@@ -35,6 +35,7 @@ struct channel {
     ln_id timer;
     char *room;            /* the name by which it is wanted; NULL: our own (#server-to-user) */
     char *me;              /* presence: the user that we are here, as text; NULL: not known */
+    char *my_info;         /* the user_info that we gave; raw JSON, or NULL */
     struct ln_map members; /* presence: user id -> user_info, raw JSON */
     struct box *box;       /* encrypted; NULL: no key yet */
     struct ln_err *why;    /* CHANNEL_REFUSED */
@@ -48,7 +49,7 @@ struct pusher {       /* line.priv */
     bool is_pinged;   /* a ping of ours is out */
     bool has_session; /* told who we are */
     bool told_garbage;
-    uint64_t heard_ms, opened_ms;
+    uint64_t heard_ms, opened_ms, pinged_ns; /* pinged: until the pong; 0: not */
     int64_t activity_ms, adaptive_ms;
     char *socket_id;
     char *user_id; /* signed in; NULL: not */

@@ -27,7 +27,6 @@ FLAG(upgrade, upgrade)
 FLAG(compress, compress)
 FLAG(signin, signin)
 TEXT(key, key)
-TEXT(cluster, cluster)
 TEXT(secret, secret)
 TEXT(auth_endpoint, auth_endpoint)
 TEXT(user_auth_endpoint, user_auth_endpoint)
@@ -225,6 +224,20 @@ static bool set_auth_format(struct conn_opts *o, struct ln_str json, struct ln_e
     return o->auth_json || ln_str_is(json, "\"form\"");
 }
 
+/* Of Pusher's own service: says the host, where no URL does. */
+static bool set_cluster(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
+    struct ln_buf url = {0};
+    (void)err;
+    if (!conn_option_text(&o->cluster, json)) return false;
+    size_t n = strspn(o->cluster, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    if (n == 0 || o->cluster[n]) return false;
+    if (o->url) return true;
+    ln_buf_fmt(&url, "pushers://ws-%s.pusher.com", o->cluster);
+    ln_buf_cstr(&url);
+    o->url = ln_buf_take(&url, NULL);
+    return true;
+}
+
 /* A function, which never comes here. */
 static bool set_authorizer(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
     (void)o, (void)json, (void)err;
@@ -242,7 +255,7 @@ static const struct conn_option options[] = {
     {"subprotocols", "a string or a list of strings", set_subprotocols, false},
     {"heartbeat", "a duration of at least a second, a table, or false", set_heartbeat, false},
     {"key", "a string", set_key, false},
-    {"cluster", "a string", set_cluster, false},
+    {"cluster", "a string such as \"eu\"", set_cluster, false},
     {"secret", "a string", set_secret, true},
     {"auth_endpoint", "a URL or a path", set_auth_endpoint, true},
     {"auth_format", "\"form\" or \"json\"", set_auth_format, false},

@@ -327,7 +327,11 @@ TEST(a_quiet_line_is_pinged) {
     GOT(last(), "");
     advance(1);
     GOT(last(), "{\"event\":\"pusher:ping\",\"data\":{}}|");
+    CHECK(conn_stats(c)->rtt_ms < 0);
+    ln_clock_advance(40);
     say(last(), "{\"event\":\"pusher:pong\"}");
+    turn();
+    CHECK_INT(conn_stats(c)->rtt_ms, 40);
     advance(29999);
     GOT(last(), "");
     advance(1);

@@ -72,6 +72,21 @@ TEST(a_join_tells_who_is_there) {
     end_quoted();
 }
 
+TEST(two_who_claim_one_id) {
+    struct conn *c = al();
+    members_are("{\"u1\":{\"name\":\"Somebody else\"}}");
+    joined(c, "presence-a");
+    LOGS(
+        "warn [conn:chat] presence of 'presence-a': two sockets claim user u1 with different info: "
+        "is the id unique?\n");
+    members_are("{\"u1\":{\"name\":\"Al\",\"more\":1}}");
+    joined(c, "presence-b");
+    members_are("{\"u1\":null}");
+    joined(c, "presence-c");
+    LOGS("");
+    end_quoted();
+}
+
 TEST(hashes_of_every_shape) {
     static const struct {
         const char *hash, *want;
@@ -468,11 +483,11 @@ TEST(reverb_s_refusals) {
     }
 }
 
-TEST_MAIN(T(a_join_tells_who_is_there), T(hashes_of_every_shape), T(a_succeeded_without_presence),
-          T(members_come_and_go), T(members_are_forgotten_with_the_line),
-          T(events_of_clients_carry_their_user), T(events_are_opened),
-          T(the_channel_s_own_events_are_not_encrypted), T(what_is_no_box_is_dropped),
-          T(a_key_that_changed_is_fetched_once), T(a_key_that_cannot_be_fetched),
-          T(leaving_while_the_key_is_fetched), T(leaving_inside_of_a_held_event),
-          T(what_waits_for_a_key_has_a_limit), T(encrypted_channels_need_an_endpoint),
-          T(reverb_s_own_words), T(reverb_s_refusals))
+TEST_MAIN(T(a_join_tells_who_is_there), T(two_who_claim_one_id), T(hashes_of_every_shape),
+          T(a_succeeded_without_presence), T(members_come_and_go),
+          T(members_are_forgotten_with_the_line), T(events_of_clients_carry_their_user),
+          T(events_are_opened), T(the_channel_s_own_events_are_not_encrypted),
+          T(what_is_no_box_is_dropped), T(a_key_that_changed_is_fetched_once),
+          T(a_key_that_cannot_be_fetched), T(leaving_while_the_key_is_fetched),
+          T(leaving_inside_of_a_held_event), T(what_waits_for_a_key_has_a_limit),
+          T(encrypted_channels_need_an_endpoint), T(reverb_s_own_words), T(reverb_s_refusals))

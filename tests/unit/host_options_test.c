@@ -102,6 +102,17 @@ TEST(every_option_of_a_line_arrives) {
     end();
 }
 
+TEST(a_cluster_says_where_pusher_is) {
+    CHECK(read("{\"key\":\"k\",\"cluster\":\"eu\"}"));
+    CHECK_STR(ln_str(o.url), "pushers://ws-eu.pusher.com");
+    CHECK(read("{\"cluster\":\"eu\",\"url\":\"pusher://k@h\"}"));
+    CHECK_STR(ln_str(o.url), "pusher://k@h");
+    CHECK(read("{\"url\":\"pusher://k@h\",\"cluster\":\"eu\",\"leave_grace\":\"10s\"}"));
+    CHECK_STR(ln_str(o.url), "pusher://k@h");
+    CHECK_INT(o.leave_grace_ms, 10000);
+    end();
+}
+
 TEST(a_text_is_a_url) {
     CHECK(read("\"ws://h\""));
     CHECK_STR(ln_str(o.url), "ws://h");
@@ -160,6 +171,10 @@ TEST(what_is_wrong_is_said) {
         {"{\"subprotocols\":[1]}", "option 'subprotocols' must be a string or a list"},
         {"{\"auth_format\":\"xml\"}", "option 'auth_format' must be \"form\" or \"json\""},
         {"{\"pong_timeout\":0}", "option 'pong_timeout' must be a duration"},
+        {"{\"leave_grace\":-1}", "option 'leave_grace' must be a duration such as \"10s\""},
+        {"{\"cluster\":\"e.u\"}", "option 'cluster' must be a string such as \"eu\""},
+        {"{\"cluster\":\"\"}", "option 'cluster' must be a string such as \"eu\""},
+        {"{\"authorizer\":{}}", "option 'authorizer' must be a function, not a table"},
     };
     for (size_t i = 0; i < LN_COUNT(cases); i++) {
         CHECK(!read(cases[i].json));
@@ -192,6 +207,6 @@ TEST(what_may_be_a_secret_is_not_repeated) {
     end();
 }
 
-TEST_MAIN(T(every_option_arrives), T(every_option_of_a_line_arrives), T(a_text_is_a_url),
-          T(the_last_of_two_counts), T(what_is_wrong_is_said),
-          T(what_may_be_a_secret_is_not_repeated))
+TEST_MAIN(T(every_option_arrives), T(every_option_of_a_line_arrives),
+          T(a_cluster_says_where_pusher_is), T(a_text_is_a_url), T(the_last_of_two_counts),
+          T(what_is_wrong_is_said), T(what_may_be_a_secret_is_not_repeated))
