@@ -214,6 +214,20 @@ void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last
     if (!out_try(L, o, first, last, &err)) script_fail(L, "%s: %s", fn, err.text);
 }
 
+bool out_try_few(lua_State *L, struct out *o, int first, int last, struct ln_err *err) {
+    if (!out_try(L, o, first, last, err)) return false;
+    if (LN_LIKELY(o->bins.n <= SIO_MAX_ATTACHMENTS)) return true;
+    ln_fail(err, LN_INVALID, "%zu binary values in one event: peers take at most %d", o->bins.n,
+            SIO_MAX_ATTACHMENTS);
+    out_done(L, o);
+    return false;
+}
+
+void out_encode_few(lua_State *L, struct out *o, const char *fn, int first, int last) {
+    struct ln_err err;
+    if (!out_try_few(L, o, first, last, &err)) script_fail(L, "%s: %s", fn, err.text);
+}
+
 void out_done(lua_State *L, struct out *o) {
     api_of(L)->out_depth--;
     ln_free(o->bins.v);

@@ -103,6 +103,9 @@ struct out {
 void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last);
 /* The same; false with err instead of raising. */
 bool out_try(lua_State *L, struct out *o, int first, int last, struct ln_err *err);
+/* The same two; more binary values than peers take in one event are refused, too. */
+void out_encode_few(lua_State *L, struct out *o, const char *fn, int first, int last);
+bool out_try_few(lua_State *L, struct out *o, int first, int last, struct ln_err *err);
 void out_done(lua_State *L, struct out *o);
 /* One value as JSON in which secrets are plain: for what identifies us to a server (auth, query,
  * headers). In the buffer of api_out: valid until the next use of it. Raises. */

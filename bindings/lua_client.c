@@ -36,7 +36,7 @@ static int l_client_emit(lua_State *L) {
     struct ln_str name = arg_event(L, 2, "client:emit");
     struct out out;
     if (lua_call_held(L)) return lua_call_hold(L, l_client_emit);
-    out_encode(L, &out, "client:emit", 3, lua_gettop(L));
+    out_encode_few(L, &out, "client:emit", 3, lua_gettop(L));
     struct hub_client_info info;
     struct hub_target t = {.client = id};
     size_t n = 0;
@@ -100,7 +100,7 @@ static int l_client_emit_with_ack(lua_State *L) {
     struct out out;
     if (lua_call_held(L)) return lua_call_hold(L, l_client_emit_with_ack);
     lua_call_can_wait(L);
-    out_encode(L, &out, fn, 3, lua_gettop(L));
+    out_encode_few(L, &out, fn, 3, lua_gettop(L));
     struct client_wait *w = ln_new(struct client_wait);
     w->app = app_of(L);
     w->is_sending = true;
@@ -112,8 +112,7 @@ static int l_client_emit_with_ack(lua_State *L) {
         ln_free(w);
         if (s == LN_FULL)
             return lua_push_err(L, LN_FULL, "the client has too many questions to answer");
-        if (s == LN_REFUSED)
-            return lua_push_err(L, s, "the client's protocol has no answers, or no binary values");
+        if (s == LN_REFUSED) return lua_push_err(L, s, "the client's protocol has no answers");
         return gone(L);
     }
     w->wait = lua_call_wait_id(L, wait_cancel, w, "emit_with_ack");

@@ -26,16 +26,6 @@ struct answer { /* userdata, shared by the call and the function that answers */
     bool is_given;
 };
 
-static void answer_give(lua_State *L, struct answer *a, int first, int last) {
-    struct hub *h = app_of(L)->hub;
-    struct out out;
-    if (a->is_given || !h) return;
-    out_encode(L, &out, "the answer", first, last);
-    a->is_given = true;
-    hub_ack(h, a->client, a->ack, ln_buf_get(out.text), out.bins.v, out.bins.n);
-    out_done(L, &out);
-}
-
 /* The caller learns at once that nothing else will come. What failed is told by the log alone. */
 static void answer_failed(struct app *app, struct answer *a) {
     if (a->is_given || !app->hub) return;
@@ -46,8 +36,23 @@ static void answer_failed(struct app *app, struct answer *a) {
             NULL, 0);
 }
 
+/* is_last: nothing will answer after this. */
+static void answer_give(lua_State *L, struct answer *a, int first, int last, bool is_last) {
+    struct hub *h = app_of(L)->hub;
+    struct out out;
+    struct ln_err err;
+    if (a->is_given || !h) return;
+    if (!out_try_few(L, &out, first, last, &err)) {
+        if (is_last) answer_failed(app_of(L), a);
+        script_fail(L, "the answer: %s", err.text);
+    }
+    a->is_given = true;
+    hub_ack(h, a->client, a->ack, ln_buf_get(out.text), out.bins.v, out.bins.n);
+    out_done(L, &out);
+}
+
 static int answer_call(lua_State *L) {
-    answer_give(L, lua_touserdata(L, lua_upvalueindex(1)), 1, lua_gettop(L));
+    answer_give(L, lua_touserdata(L, lua_upvalueindex(1)), 1, lua_gettop(L), false);
     return 0;
 }
 
@@ -73,7 +78,7 @@ static void call_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
     if (err && hc->answer) answer_failed(hc->script->app, hc->answer);
     if (answers) lua_rawgeti(L, LUA_REGISTRYINDEX, hc->ref);
     seat_drop(&hc->item); /* before what may raise */
-    if (answers) answer_give(L, lua_touserdata(L, -1), last - n + 1, last);
+    if (answers) answer_give(L, lua_touserdata(L, -1), last - n + 1, last, true);
 }
 
 static int client_lead(lua_State *L, struct lua_listener *ll, struct event *ev) {
@@ -164,7 +169,7 @@ static const struct type_desc target_type;
 static int emit(lua_State *L, struct hub *h, const struct hub_target *t, const char *fn) {
     struct ln_str name = arg_event(L, 2, fn);
     struct out out;
-    out_encode(L, &out, fn, 3, lua_gettop(L));
+    out_encode_few(L, &out, fn, 3, lua_gettop(L));
     size_t n = hub_emit(h, t, name, ln_buf_get(out.text), out.bins.v, out.bins.n);
     out_done(L, &out);
     lua_pushinteger(L, (lua_Integer)n);

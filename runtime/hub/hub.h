@@ -140,15 +140,17 @@ struct hub_target {    /* empty strings and 0 mean: any */
     ln_id except;
     bool is_volatile;
 };
-/* Returns how many clients it went to. A room is a Pusher channel, too: with the dialect, rooms of
+/* Returns how many clients it went to. Bytes are attachments for Socket.IO's clients and stand in
+ * the arguments of all others, as {"_binary":"BASE64"}; at most 10 of them in an event, else it
+ * goes to nobody. A room is a Pusher channel, too: with the dialect, rooms of
  * "/" are the channels `presence-ROOM`; every other channel is the room of its name. */
 size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, struct ln_str args,
                 const struct ln_str *bin, size_t bin_count);
 typedef void (*hub_reply_fn)(void *ud, struct ln_str args, const struct ln_str *bin,
                              size_t bin_count, const struct ln_err *err);
 /* To one client, with an answer. LN_OK: exactly one call of reply follows (err: NULL, LN_TIMEOUT,
- * LN_DISCONNECTED), never before this returns. Else none: LN_DISCONNECTED, LN_FULL, LN_REFUSED
- * (Pusher's protocol has no answers; plain JSON no place for bytes). */
+ * LN_DISCONNECTED), never before this returns. Else none: LN_DISCONNECTED, LN_FULL, LN_INVALID
+ * (too many binary values), LN_REFUSED (Pusher's protocol has no answers). */
 ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct ln_str args,
                        const struct ln_str *bin, size_t bin_count, int64_t timeout_ms,
                        hub_reply_fn reply, void *ud);

@@ -294,7 +294,7 @@ ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct l
     struct hub_client *c = hub_get(h, client);
     if (!c || c->line->is_ended) return LN_DISCONNECTED;
     if (c->line->proto == HUB_PUSHER) return LN_REFUSED; /* it has no answers */
-    if (bin_count > (c->line->proto == HUB_SIO ? SIO_MAX_ATTACHMENTS : 0)) return LN_REFUSED;
+    if (bin_count > SIO_MAX_ATTACHMENTS) return LN_INVALID;
     if (c->wait_count >= HUB_MAX_WAITS) return LN_FULL;
     struct hub_wait *w = ln_new(struct hub_wait);
     *w = (struct hub_wait){.client = c, .ack = c->next_ack++, .reply = reply, .ud = ud};
@@ -302,17 +302,18 @@ ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct l
     ln_list_push(&c->waits, &w->node);
     c->wait_count++;
     w->timer = loop_timer(h->loop, timeout_ms, on_wait_timeout, w);
-    struct ln_buf out = {0};
-    if (c->line->proto == HUB_SIO) {
+    struct ln_buf out = {0}, plain = {0};
+    bool is_sio = c->line->proto == HUB_SIO;
+    if (is_sio)
         hub_sio_event(&out, ln_str(c->nsp), w->ack, bin_count, name, args);
-    } else {
-        hub_raw_event(&out, w->ack, name, args);
-    }
+    else
+        hub_raw_event(&out, w->ack, name, hub_raw_args(&plain, args, bin, bin_count));
     hub_trace_event(h, "out", c, name, (struct ln_str){NULL, 0}, args);
     hub_line_send(c->line, false, ln_buf_get(&out));
-    for (size_t i = 0; i < bin_count; i++)
+    for (size_t i = 0; is_sio && i < bin_count; i++)
         hub_line_send(c->line, true, bin[i]);
     ln_buf_free(&out);
+    ln_buf_free(&plain);
     return LN_OK;
 }
 
@@ -324,7 +325,9 @@ bool hub_ack(struct hub *h, ln_id client, int64_t ack, struct ln_str args, const
     if (c->line->proto == HUB_SIO) {
         hub_sio_ack(c, ack, args, bin, bin_count);
     } else {
-        hub_raw_ack(c, ack, args);
+        struct ln_buf plain = {0};
+        hub_raw_ack(c, ack, hub_raw_args(&plain, args, bin, bin_count));
+        ln_buf_free(&plain);
     }
     return true;
 }

@@ -24,6 +24,7 @@
 #define HUB_MAX_ROOM 100 /* bytes of a room's name */
 #define HUB_MAX_NAME 50  /* characters of a user's name */
 #define HUB_MAX_ID 100   /* bytes of a user's id */
+#define HUB_MAX_DEPTH 64 /* levels of JSON that others get inside of something else */
 
 enum hub_kind { HUB_CLIENT = 1, HUB_TICKET, HUB_AUTH };
 enum hub_proto { HUB_SIO, HUB_RAW, HUB_PUSHER, HUB_PROBE /* an upgrade: hub_poll.h */ };
@@ -239,9 +240,15 @@ void hub_raw_admitted(struct hub_line *line); /* what came too early is taken no
 void hub_raw_refuse(struct hub_line *line, const char *message, struct ln_str data);
 void hub_raw_event(struct ln_buf *out, int64_t ack, struct ln_str name, struct ln_str args);
 void hub_raw_ack(struct hub_client *c, int64_t ack, struct ln_str args);
+/* The arguments as protocols of text carry them: with their bytes in place, in out, when there are
+ * any. Once out has them they are not written again. */
+struct ln_str hub_raw_args(struct ln_buf *out, struct ln_str args, const struct ln_str *bin,
+                           size_t bin_count);
 
 /* --- hub_rooms.c --- */
 struct hub_room *hub_room_get(const struct hub *h, struct ln_str nsp, struct ln_str name);
+/* A client has that id, or will have it again: what is sent to it by its id is for it alone. */
+bool hub_room_is_client(const struct hub *h, struct ln_str name);
 struct hub_member *hub_member_get(const struct hub_client *c, const struct hub_room *r);
 /* The room is made when it is not there; the dialect's occupant too. Being in it already is fine.
  * NULL with err: full. */
@@ -282,6 +289,7 @@ void hub_vacate(struct hub_client *c, struct hub_room *r, enum hub_leave why, bo
 void hub_room_evict(struct hub_room *r); /* the room ends, and its occupants with it */
 void hub_user_update(const struct hub_client *from, struct hub_user *u); /* presence: update */
 void hub_user_rename(struct hub_user *u, struct ln_str name);
+bool hub_depth_ok(struct ln_str json); /* it has at most HUB_MAX_DEPTH levels */
 /* UTF-8 without control characters, not only blanks (unless min is 0). */
 bool hub_text_ok(struct ln_str s, size_t min, size_t max_chars, size_t max_bytes);
 void hub_json_time(struct ln_buf *out, int64_t wall_ms); /* seconds with three decimals */

@@ -17,6 +17,13 @@ void hub_raw_event(struct ln_buf *out, int64_t ack, struct ln_str name, struct l
     plain_write_event(out, NULL, name, args, ack);
 }
 
+struct ln_str hub_raw_args(struct ln_buf *out, struct ln_str args, const struct ln_str *bin,
+                           size_t bin_count) {
+    if (LN_LIKELY(bin_count == 0)) return args;
+    if (out->n == 0) plain_write_binary(out, args, bin, bin_count);
+    return ln_buf_get(out);
+}
+
 void hub_raw_ack(struct hub_client *c, int64_t ack, struct ln_str args) {
     struct ln_buf out = {0};
     plain_write_answer(&out, ack, args);

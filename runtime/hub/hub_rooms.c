@@ -89,6 +89,10 @@ static struct hub_room *room_new(struct hub *h, struct ln_str nsp, struct ln_str
     return r;
 }
 
+bool hub_room_is_client(const struct hub *h, struct ln_str name) {
+    return ln_map_get(&h->sids, name) || hub_session_is(h, name);
+}
+
 /* --- members --- */
 
 struct hub_member *hub_member_get(const struct hub_client *c, const struct hub_room *r) {
@@ -221,21 +225,25 @@ struct parcel { /* one event, encoded when the first line of a protocol needs it
     size_t bin_count;
     const struct hub_client *except;
     bool is_volatile;
-    struct ln_buf sio, raw;
+    struct ln_buf sio, raw, plain;
     struct pusher_parcel pusher;
     size_t sent;
 };
+
+/* The arguments for protocols of text. */
+static struct ln_str parcel_plain(struct parcel *p) {
+    return hub_raw_args(&p->plain, p->args, p->bin, p->bin_count);
+}
 
 /* m: where c is reached; NULL: it is meant without a room. */
 static void parcel_send(struct parcel *p, struct hub_client *c, const struct hub_member *m) {
     struct hub_line *line = c->line;
     if (c == p->except || c->is_dead || line->is_ended) return;
     if (p->is_volatile && hub_line_queued(line) > VOLATILE_QUEUE_BYTES) return;
-    if (line->proto != HUB_SIO && p->bin_count > 0) return; /* no place for bytes */
     if (line->proto == HUB_PUSHER) {
-        if (!hub_pusher_deliver(&p->pusher, p->name, p->args, c, m)) return;
+        if (!hub_pusher_deliver(&p->pusher, p->name, parcel_plain(p), c, m)) return;
     } else if (line->proto == HUB_RAW) {
-        if (p->raw.n == 0) hub_raw_event(&p->raw, SIO_NO_ACK, p->name, p->args);
+        if (p->raw.n == 0) hub_raw_event(&p->raw, SIO_NO_ACK, p->name, parcel_plain(p));
         hub_line_send(line, false, ln_buf_get(&p->raw));
     } else {
         if (p->sio.n == 0)
@@ -272,6 +280,7 @@ static void parcel_keep_room(struct parcel *p, struct hub *h, struct ln_str room
 static size_t parcel_done(struct parcel *p) {
     ln_buf_free(&p->sio);
     ln_buf_free(&p->raw);
+    ln_buf_free(&p->plain);
     hub_pusher_parcel_free(&p->pusher);
     return p->sent;
 }
@@ -303,8 +312,8 @@ size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, s
     if (bin_count > SIO_MAX_ATTACHMENTS || (t->client && !only)) return 0;
     struct ln_str name_of_room = hub_channel_room(h, p.nsp, t->room, &p.pusher.faces);
     struct hub_room *r = only || t->room.n == 0 ? NULL : hub_room_get(h, p.nsp, name_of_room);
-    if (!only && t->room.n > 0 && bin_count == 0)
-        hub_cache_keep(h, p.nsp, name_of_room, &p.pusher, name, args);
+    if (!only && pusher_is_cache(name_of_room))
+        hub_cache_keep(h, p.nsp, name_of_room, &p.pusher, name, parcel_plain(&p));
     if (!only && !r && t->room.n > 0) {
         /* Everybody is alone in a room that has the name of its sid. */
         only = ln_map_get(&h->sids, t->room);

@@ -36,5 +36,9 @@ enum plain_kind plain_parse(struct ln_str text, const char *field, struct plain 
 void plain_write_event(struct ln_buf *out, const char *field, struct ln_str name,
                        struct ln_str args, int64_t ack);
 void plain_write_answer(struct ln_buf *out, int64_t ack, struct ln_str args);
+/* Arguments with their binary values in place: {"_placeholder":true,"num":k} becomes
+ * {"_binary":"BASE64"}, which is how bytes travel where frames are text. */
+void plain_write_binary(struct ln_buf *out, struct ln_str args, const struct ln_str *bin,
+                        size_t bin_count);
 
 #endif

@@ -211,6 +211,34 @@ describe("the hub", function()
     assert.equal("true\ttrue\t2000", said[1])
   end)
 
+  it("sends no more binary values at once than clients take", function()
+    world.run [[
+      local hub = linnet.hub()
+      local many = {}
+      for i = 1, 11 do many[i] = linnet.binary("\0") end
+      hub:on("go", function(client)
+        for name, call in pairs {
+          ["hub:emit"] = function() return hub:emit("x", many) end,
+          ["target:emit"] = function() return hub:to("room"):emit("x", many) end,
+          ["client:emit"] = function() return client:emit("x", many) end,
+          ["client:emit_with_ack"] = function() return client:emit_with_ack("x", many) end,
+        } do
+          local ok, err = pcall(call)
+          local words = name .. ": 11 binary values in one event: peers take at most 10"
+          assert(not ok and tostring(err):find(words, 1, true), err)
+        end
+        return many
+      end)
+    ]]
+    client [[
+      local reply = chat:emit_with_ack("go")
+      print(reply.ok, reply.error.code)
+    ]]
+    rig.advance(1)
+    assert.same({ "false\trefused" }, world.said())
+    assert.matches("the answer: 11 binary values in one event", world.errors()[1])
+  end)
+
   it("asks with bytes, and gets some back", function()
     world.run [[
       linnet.hub():on("go", function(client)

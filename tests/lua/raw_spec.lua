@@ -247,6 +247,22 @@ describe("our hub by raw WebSocket", function()
     assert.same({ "ws\tkari\ttrue", "join\tola", "2", "ola\thei" }, world.said())
   end)
 
+  it("carries bytes as base64, one way", function()
+    run([[
+      linnet.hub():on("file", function(client, d)
+        print(d._binary)
+        client:emit("file", { data = linnet.binary("\0\255") })
+        return linnet.binary("")
+      end)
+      local hub = linnet.connect(url)
+      hub:on("file", function(d) print(linnet.base64.decode(d.data._binary) == "\0\255") end)
+      hub:ready()
+      print(hub:emit_with_ack("file", { _binary = "AA==" })._binary == "")
+    ]], address())
+    rig.settle()
+    assert.same({ "AA==", "true", "true" }, world.said())
+  end)
+
   it("answers acknowledgements both ways, and keeps arguments apart", function()
     run([[
       local server = linnet.hub()

@@ -350,12 +350,14 @@ TEST(an_event_to_one_or_to_all_has_no_channel) {
     CHECK_INT(hub_emit(hub, &t, LN_STR("a"), LN_STR("1"), NULL, 0), 1);
     t = (struct hub_target){0};
     CHECK_INT(hub_emit(hub, &t, LN_STR("b"), LN_STR("[]"), NULL, 0), 1);
-    CHECK_INT(hub_emit(hub, &t, LN_STR("c"), NOTHING, &bin, 1), 0); /* no place for bytes */
+    const char *args = "[{\"_placeholder\":true,\"num\":0}]";
+    CHECK_INT(hub_emit(hub, &t, LN_STR("c"), ln_str(args), &bin, 1), 1);
     t.room = ln_str(p.sid);
     CHECK_INT(hub_emit(hub, &t, LN_STR("d"), LN_STR("2"), NULL, 0), 1);
     web_turn(&p.w);
     CHECK_NEXT(&p.w, "{\"event\":\"a\",\"data\":\"1\"}");
     CHECK_NEXT(&p.w, "{\"event\":\"b\",\"data\":\"[]\"}");
+    CHECK_NEXT(&p.w, "{\"event\":\"c\",\"data\":\"[{\\\"_binary\\\":\\\"eA==\\\"}]\"}");
     CHECK_NEXT(&p.w, "{\"event\":\"d\",\"data\":\"2\"}");
     pusher_end(&p);
     hub_stop();
@@ -384,6 +386,11 @@ TEST(a_cache_channel_keeps_its_last_event) {
     emit("cache-a", "2");
     pusher_joined(&p, "cache-a", NULL);
     CHECK_NEXT(&p.w, "{\"event\":\"shipped\",\"channel\":\"cache-a\",\"data\":\"2\"}");
+    struct ln_str bin = LN_STR("x");
+    struct hub_target t = {.room = LN_STR("cache-b")};
+    hub_emit(hub, &t, LN_STR("file"), LN_STR("{\"_placeholder\":true,\"num\":0}"), &bin, 1);
+    pusher_joined(&p, "cache-b", NULL);
+    CHECK_FRAME(&p.w, "\"data\":\"{\\\"_binary\\\":\\\"eA==\\\"}\"}");
     emit("presence-cache-a", "3"); /* another channel */
     pusher_joined(&p, "cache-a", NULL);
     CHECK_FRAME(&p.w, "\"data\":\"2\"}");

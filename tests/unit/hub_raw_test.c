@@ -71,17 +71,40 @@ TEST(own_events_answers_and_arguments) {
                "event / own(1, [2] ) bin 0 ack 10\nevent / own() bin 0 ack 11\n"
                "event / ab(null) bin 0 ack -1\n");
     struct hub_target t = {.client = seen.client};
-    struct ln_str bin = LN_STR("x");
     CHECK_INT(hub_emit(hub, &t, LN_STR("a"), NOTHING, NULL, 0), 1);
     CHECK_INT(hub_emit(hub, &t, LN_STR("b"), LN_STR("{\"c\":1}"), NULL, 0), 1);
     CHECK_INT(hub_emit(hub, &t, LN_STR("c"), LN_STR("1,[2]"), NULL, 0), 1);
-    CHECK_INT(hub_emit(hub, &t, LN_STR("d"), NOTHING, &bin, 1), 0); /* no place for bytes */
     web_turn(&w);
     CHECK_NEXT(&w, "{\"event\":\"a\"}");
     CHECK_NEXT(&w, "{\"event\":\"b\",\"data\":{\"c\":1}}");
     CHECK_NEXT(&w, "{\"event\":\"c\",\"args\":[1,[2]]}");
     CHECK_NONE(&w);
     web_free(&w);
+    hub_stop();
+}
+
+/* Frames are text: bytes stand in the arguments. */
+TEST(bytes_come_as_base64) {
+    struct web raw, sio;
+    struct ln_str bin = LN_STR("\x01\x02");
+    struct hub_target t = {0};
+    start();
+    sio_client(&sio, "");
+    raw_client(&raw, "");
+    const char *args = "\"a\",{\"file\":{\"_placeholder\":true,\"num\":0}}";
+    CHECK_INT(hub_emit(hub, &t, LN_STR("up"), ln_str(args), &bin, 1), 2);
+    web_turn(&sio);
+    web_turn(&raw);
+    CHECK_NEXT(&raw, "{\"event\":\"up\",\"args\":[\"a\",{\"file\":{\"_binary\":\"AQI=\"}}]}");
+    CHECK_FRAME(&sio, "451-[\"up\",\"a\",{\"file\":{\"_placeholder\":true,\"num\":0}}]");
+    CHECK_NEXT(&sio, "\x01\x02");
+    say(&raw, "{\"event\":\"own\",\"data\":{\"_binary\":\"AQI=\"},\"ack\":1}");
+    CHECK_NEXT(&raw, "{\"ack\":1,\"data\":{\"_binary\":\"AQI=\"}}"); /* coming in it is data */
+    hub_ack(hub, seen.client, 2, LN_STR("{\"_placeholder\":true,\"num\":0}"), &bin, 1);
+    web_turn(&raw);
+    CHECK_NEXT(&raw, "{\"ack\":2,\"data\":{\"_binary\":\"AQI=\"}}");
+    web_free(&raw);
+    web_free(&sio);
     hub_stop();
 }
 
@@ -105,6 +128,11 @@ TEST(asking_a_client) {
     say(&w, "{\"ack\":0,\"data\":{\"yes\":true}}");
     say(&w, "{\"ack\":0,\"data\":1}");
     CHECK_STR(ln_buf_get(&answers), "{\"yes\":true}:ok\n");
+    struct ln_str bin = LN_STR("x");
+    hub_emit_ack(hub, seen.client, LN_STR("q"), LN_STR("{\"_placeholder\":true,\"num\":0}"), &bin,
+                 1, 1000, on_answer, NULL);
+    web_turn(&w);
+    CHECK_NEXT(&w, "{\"event\":\"q\",\"data\":{\"_binary\":\"eA==\"},\"ack\":1}");
     CHECK_NONE(&w);
     ln_buf_free(&answers);
     web_free(&w);
@@ -212,6 +240,6 @@ TEST(refused_lines_hear_why) {
 }
 
 TEST_MAIN(T(who_one_is_comes_from_the_query), T(both_protocols_meet_in_a_room),
-          T(own_events_answers_and_arguments), T(asking_a_client),
+          T(own_events_answers_and_arguments), T(bytes_come_as_base64), T(asking_a_client),
           T(what_is_no_frame_of_ours_is_told_so), T(heartbeat_by_pings),
           T(what_comes_before_the_session_is_kept), T(refused_lines_hear_why))
