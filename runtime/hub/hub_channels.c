@@ -67,6 +67,10 @@ void hub_user_info_json(struct ln_buf *out, const struct hub_user *u) {
     ln_buf_putc(out, '}');
 }
 
+bool hub_user_info_ok(struct ln_str info) {
+    return info.n <= PUSHER_MAX_INFO && hub_depth_ok(info);
+}
+
 void hub_pusher_rename(struct hub_user *u) {
     struct ln_str key, value, old = ln_str(u->info);
     struct ln_buf out = {0};
@@ -157,7 +161,7 @@ static bool check_name(struct ask *a) {
         return refuse(a, "InvalidChannel", 400,
                       "a channel's name has 1 to 200 letters, digits and _-=@,.; and a room's 100");
     /* What is sent to a client by its id must not come here; nor one channel into another. */
-    if (ln_map_get(&h->sids, a->name) || (is_own_name && hub_channel_is_guarded(a->room)) ||
+    if (hub_room_is_client(h, a->name) || (is_own_name && hub_channel_is_guarded(a->room)) ||
         ln_str_is(a->name, PRESENCE))
         return refuse(a, "InvalidChannel", 400, "that name is taken");
     return true;
@@ -202,8 +206,8 @@ static bool enter_presence(struct ask *a, struct ln_str doc, const char *id_key)
     if (!is_number && raw.p) (void)ln_json_text(raw, &id);
     if (!hub_text_ok(ln_buf_get(&id), 1, PUSHER_MAX_ID, PUSHER_MAX_ID))
         unauthorized(a, "\"user_id\" must be a text or a number of at most 128 bytes");
-    else if (info.n > PUSHER_MAX_INFO)
-        unauthorized(a, "\"user_info\" has more than 1024 bytes");
+    else if (!hub_user_info_ok(info))
+        unauthorized(a, "\"user_info\" has more than 1024 bytes, or more than 64 levels");
     else if (r && r->occupants.count >= PUSHER_MAX_MEMBERS &&
              !ln_map_get(&r->occupants, ln_buf_get(&id)))
         refuse(a, "LimitReached", 4100, "a presence channel has at most 100 members");

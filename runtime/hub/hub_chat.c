@@ -76,7 +76,12 @@ static bool do_join(struct ask *a) {
     struct ln_buf name = {0};
     bool created = false;
     struct hub_room *r = NULL;
-    if (get_room_name(a, &name)) r = hub_room_enter(a->c, ln_buf_get(&name), &created, a->err);
+    if (!get_room_name(a, &name))
+        r = NULL;
+    else if (hub_room_is_client(a->h, ln_buf_get(&name)))
+        fail(a, LN_FORBIDDEN, "that is a client's id, no room");
+    else
+        r = hub_room_enter(a->c, ln_buf_get(&name), &created, a->err);
     ln_buf_free(&name);
     if (!r) return false;
     ln_buf_putc(a->out, ',');
@@ -146,6 +151,7 @@ static bool do_message(struct ask *a) {
     struct ln_str type, text;
     struct hub_room *r = get_joined(a);
     if (!r || !check_message(a, &type, &text)) return false;
+    if (!hub_depth_ok(a->doc)) return fail(a, LN_INVALID, "a message has at most 64 levels");
     struct ln_buf m = {0};
     char id[40];
     int64_t now = ln_wall_ms();
@@ -279,7 +285,7 @@ static bool do_rooms(struct ask *a) {
     ln_buf_puts(a->out, ",\"rooms\":[");
     while (ln_map_next(&a->h->rooms, &i, NULL, &value)) {
         const struct hub_room *r = value;
-        if (r->occupants.count == 0) continue;
+        if (r->occupants.count == 0 || strcmp(r->nsp, a->c->nsp) != 0) continue;
         ln_buf_puts(a->out, first ? "{\"name\":" : ",{\"name\":");
         first = false;
         ln_json_quote(a->out, ln_str(r->name));

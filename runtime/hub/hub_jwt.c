@@ -165,13 +165,20 @@ bool hub_jwt_admit(struct hub_line *line, struct ln_str nsp, struct ln_str auth,
 
 /* --- staying --- */
 
+bool hub_jwt_is_late(struct hub_client *c) {
+    static const char words[] = "token expired";
+    if (LN_LIKELY(!c->grant || ln_wall_ms() < c->grant->until_ms)) return false;
+    if (c->line->proto == HUB_PUSHER)
+        hub_pusher_end(c->line, HUB_LEAVE_EXPIRED, 4009, words);
+    else
+        hub_line_drop(c->line, HUB_LEAVE_EXPIRED, 1008, words);
+    return true;
+}
+
 static void on_time(void *ud) {
     struct hub_client *c = ud;
     c->grant->timer = 0;
-    if (ln_wall_ms() < c->grant->until_ms)
-        hub_jwt_watch(c);
-    else
-        hub_line_drop(c->line, HUB_LEAVE_EXPIRED, 1008, "token expired");
+    if (!hub_jwt_is_late(c)) hub_jwt_watch(c);
 }
 
 void hub_jwt_watch(struct hub_client *c) {
@@ -215,7 +222,5 @@ bool hub_jwt_event(struct hub_client *c, const struct hub_event *ev) {
         renew(c, ev);
         return true;
     }
-    if (LN_LIKELY(ln_wall_ms() < c->grant->until_ms)) return false;
-    hub_line_drop(c->line, HUB_LEAVE_EXPIRED, 1008, "token expired");
-    return true;
+    return hub_jwt_is_late(c);
 }

@@ -33,6 +33,8 @@ bool hub_jwt_admit(struct hub_line *line, struct ln_str nsp, struct ln_str auth,
                    struct hub_grant **grant);
 /* c has its grant: its line ends with that. */
 void hub_jwt_watch(struct hub_client *c);
+/* True: its token has ended, and its line with it. */
+bool hub_jwt_is_late(struct hub_client *c);
 /* An event of a client with a grant. True: it was `authenticate`, or came too late. */
 bool hub_jwt_event(struct hub_client *c, const struct hub_event *ev);
 

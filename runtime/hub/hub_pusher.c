@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "hub/hub_jwt.h"
 
 #define PONG_TIMEOUT_MS 30000
 #define BAD_MESSAGE "Invalid message format"
@@ -208,7 +209,7 @@ void hub_pusher_input(struct hub_line *line, bool binary, char *bytes, size_t n)
         hub_pusher_error(line, 4200, BAD_MESSAGE);
     } else if (!c) {
         hub_pusher_error(line, 4200, "wait for pusher:connection_established");
-    } else {
+    } else if (!hub_jwt_is_late(c)) {
         dispatch(c, &m);
     }
     ln_buf_free(&scratch);

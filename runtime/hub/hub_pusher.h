@@ -40,7 +40,8 @@ struct pusher_hub {
     struct ln_list cached; /* oldest first */
     size_t cache_bytes;
     struct ln_list auths; /* hub_pusher_auth.c: requests that are being decided */
-    struct ln_buf reply;  /* the body of an HTTP reply */
+    size_t auth_count;
+    struct ln_buf reply; /* the body of an HTTP reply */
 };
 
 struct pusher_user { /* somebody who signed in, or is waited for */
@@ -126,6 +127,7 @@ bool hub_pusher_identify(struct hub_client *c, struct ln_str id, bool is_number,
 void hub_pusher_rename(struct hub_user *u); /* its name in info, too */
 void hub_user_id_json(struct ln_buf *out, const struct hub_user *u);
 void hub_user_info_json(struct ln_buf *out, const struct hub_user *u);
+bool hub_user_info_ok(struct ln_str info); /* not too much of it */
 
 /* --- hub_cache.c --- */
 void hub_cache_keep(struct hub *h, struct ln_str nsp, struct ln_str room,

@@ -36,6 +36,7 @@ static void auth_free(struct hub_auth *a) {
     loop_timer_cancel(h->loop, a->timer);
     ln_slot_drop(&h->slots, a->id);
     ln_list_remove(&a->node);
+    h->pusher->auth_count--;
     hub_grant_free(h, a->grant);
     ln_buf_free(&a->doc);
     ln_buf_free(&a->socket_id);
@@ -364,9 +365,12 @@ bool hub_pusher_auth(struct hub *h, const struct server_request *r, struct serve
     a->is_signin = memmem(r->path.p, r->path.n, "/user-auth", 10) != NULL;
     ln_list_init(&a->node);
     ln_list_push(&h->pusher->auths, &a->node);
+    bool is_full = h->pusher->auth_count++ >= (size_t)h->opts.max_clients;
     ln_buf_str(&a->origin, r->origin);
     if (h->pusher->app_count == 0)
         fail(a, 403, "this hub has no apps: see the option hub.apps");
+    else if (is_full) /* those who went away are still being decided */
+        fail(a, 503, "too many requests are being decided");
     else if ((why = read_fields(a, r)))
         fail(a, 400, why);
     else

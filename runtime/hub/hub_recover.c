@@ -217,6 +217,13 @@ void hub_session_replay(struct hub_session *s, struct hub_client *c, uint64_t fr
 
 /* --- sessions --- */
 
+bool hub_session_is(const struct hub *h, struct ln_str sid) {
+    if (!h->recovery || sid.n != HUB_SID_LEN) return false;
+    LN_LIST_EACH (&h->recovery->lost, it, tmp)
+        if (ln_str_is(sid, LN_CONTAINER(it, struct hub_session, lost)->sid)) return true;
+    return false;
+}
+
 void hub_session_new(struct hub_client *c) {
     struct hub_recovery *r = c->line->hub->recovery;
     if (!r) return;

@@ -40,6 +40,9 @@ void hub_recovery_close(struct hub *h);
  * nobody could come back for it. */
 bool hub_recovery_keep(struct hub *h, const struct hub_outgoing *ev, struct ln_buf *out);
 
+/* The id of a client that may come back. */
+bool hub_session_is(const struct hub *h, struct ln_str sid);
+
 /* A client that may come back from now on. */
 void hub_session_new(struct hub_client *c);
 /* It ended: is kept when it was lost, not when it left or was removed. */

@@ -130,7 +130,7 @@ static void signed_in(struct hub_client *c, struct ln_str doc, struct ln_str id)
     bool is_first = ln_list_empty(&u->lines);
     p->user = u;
     ln_list_push(&u->lines, &p->of_user);
-    if (!c->user && info.n <= PUSHER_MAX_INFO) (void)hub_pusher_identify(c, id, false, info);
+    if (!c->user && hub_user_info_ok(info)) (void)hub_pusher_identify(c, id, false, info);
     ln_buf_puts(&data, "{\"user_data\":");
     ln_json_quote(&data, doc);
     ln_buf_putc(&data, '}');

@@ -38,6 +38,13 @@ bool hub_text_ok(struct ln_str s, size_t min, size_t max_chars, size_t max_bytes
     return chars >= min && chars <= max_chars && (min == 0 || blanks < chars);
 }
 
+bool hub_depth_ok(struct ln_str json) {
+    struct ln_json j;
+    if (json.n < (size_t)2 * HUB_MAX_DEPTH) return true; /* two brackets a level */
+    ln_json_init(&j, json, HUB_MAX_DEPTH);
+    return ln_json_skip(&j, ln_json_next(&j));
+}
+
 void hub_json_time(struct ln_buf *out, int64_t wall_ms) {
     ln_buf_fmt(out, "%lld.%03d", (long long)(wall_ms / 1000), (int)(wall_ms % 1000));
 }
