@@ -25,7 +25,6 @@
 #define HUB_MAX_NAME 50  /* characters of a user's name */
 #define HUB_MAX_ID 100   /* bytes of a user's id */
 #define HUB_MAX_DEPTH 64 /* levels of JSON that others get inside of something else */
-#define HUB_MAX_DEPTH 64 /* levels of JSON that others get inside of something else */
 
 enum hub_kind { HUB_CLIENT = 1, HUB_TICKET, HUB_AUTH };
 enum hub_proto { HUB_SIO, HUB_RAW, HUB_PUSHER, HUB_PROBE /* an upgrade: hub_poll.h */ };
@@ -250,8 +249,6 @@ struct ln_str hub_raw_args(struct ln_buf *out, struct ln_str args, const struct 
 struct hub_room *hub_room_get(const struct hub *h, struct ln_str nsp, struct ln_str name);
 /* A client has that id, or will have it again: what is sent to it by its id is for it alone. */
 bool hub_room_is_client(const struct hub *h, struct ln_str name);
-/* A client has that id, or will have it again: what is sent to it by its id is for it alone. */
-bool hub_room_is_client(const struct hub *h, struct ln_str name);
 struct hub_member *hub_member_get(const struct hub_client *c, const struct hub_room *r);
 /* The room is made when it is not there; the dialect's occupant too. Being in it already is fine.
  * NULL with err: full. */
@@ -292,7 +289,6 @@ void hub_vacate(struct hub_client *c, struct hub_room *r, enum hub_leave why, bo
 void hub_room_evict(struct hub_room *r); /* the room ends, and its occupants with it */
 void hub_user_update(const struct hub_client *from, struct hub_user *u); /* presence: update */
 void hub_user_rename(struct hub_user *u, struct ln_str name);
-bool hub_depth_ok(struct ln_str json); /* it has at most HUB_MAX_DEPTH levels */
 bool hub_depth_ok(struct ln_str json); /* it has at most HUB_MAX_DEPTH levels */
 /* UTF-8 without control characters, not only blanks (unless min is 0). */
 bool hub_text_ok(struct ln_str s, size_t min, size_t max_chars, size_t max_bytes);
