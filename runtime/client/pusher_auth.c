@@ -6,22 +6,9 @@
  * functions for them is asked anew after a 401, once, before the refusal counts. A socket id is
  * good for one line only, so everything here ends with the line.
  */
-#include "base/text.h"
+#include "client/pusher_endpoint.h"
 #include "client/pusher_parts.h"
 #include "client/token.h"
-#include "client/where.h"
-#include "io/http.h"
-
-#define DEFAULT_ENDPOINT "/broadcasting/auth"
-
-enum { FOR_CHANNELS, FOR_USERS };
-
-struct asker { /* an endpoint */
-    struct line *line;
-    struct http *http;
-    struct url url;
-    const char *target; /* in the options or the URL */
-};
 
 struct ask {
     struct ln_list node; /* pusher.asks, or pusher.abroad */
@@ -120,187 +107,7 @@ static void sign_here(struct ask *a, struct ln_str key, struct ln_str secret, st
     ln_buf_free(&auth);
 }
 
-/* --- the endpoint --- */
-
-static const char *endpoint_of(const struct conn_opts *o, int which) {
-    if (which == FOR_USERS) return o->user_auth_endpoint;
-    return o->auth_endpoint ? o->auth_endpoint : DEFAULT_ENDPOINT;
-}
-
-static bool check_endpoint(const char *endpoint, const char *option, struct ln_err *err) {
-    struct url u;
-    struct ln_err why;
-    if (!endpoint || endpoint[0] == '/') return true;
-    if (!url_parse(&u, ln_str(endpoint), &why)) {
-        ln_fail(err, LN_INVALID, "%s: %s", option, why.text);
-        return false;
-    }
-    bool ok = strncmp(u.scheme, "http", 4) == 0;
-    url_free(&u);
-    if (!ok) ln_fail(err, LN_INVALID, "%s must begin with http://, https:// or '/'", option);
-    return ok;
-}
-
-bool pusher_check_endpoints(const struct conn_opts *o, struct ln_err *err) {
-    return check_endpoint(o->auth_endpoint, "auth_endpoint", err) &&
-           check_endpoint(o->user_auth_endpoint, "user_auth_endpoint", err);
-}
-
-static void where(void *ud, struct stream_opts *o) {
-    const struct asker *s = ud;
-    struct clients *cs = s->line->clients;
-    struct conn *c = s->line->root;
-    conn_where(c->opts, &s->url, cs->dial ? cs->dial(cs->dial_ud, c) : 0, o);
-}
-
-static struct asker *asker_of(struct line *ln, int which) {
-    struct pusher *p = ln->priv;
-    const char *endpoint = endpoint_of(line_opts(ln), which);
-    if (p->askers[which]) return p->askers[which];
-    struct asker *s = p->askers[which] = ln_new(struct asker);
-    bool is_path = endpoint[0] == '/';
-    struct ln_err err;
-    s->line = ln;
-    if (is_path)
-        conn_opts_url(line_opts(ln), &s->url);
-    else
-        url_parse(&s->url, ln_str(endpoint), &err); /* it was checked */
-    if (is_path && ln->use_tls && !s->url.tls) {
-        s->url.tls = true;
-        if (!s->url.has_port) s->url.port = 443;
-    }
-    struct http_opts o = {.where = where, .ud = s};
-    s->http = http_new(ln->clients->loop, &o);
-    return s;
-}
-
-static void asker_free(struct asker *s) {
-    if (!s) return;
-    http_free(s->http);
-    url_free(&s->url);
-    ln_free(s);
-}
-
-/* key=value, or "key":value; a value is raw JSON. */
-static void add_field(struct ln_buf *out, bool is_json, struct ln_str key, struct ln_str raw) {
-    struct ln_buf text = {0};
-    if (out->n) ln_buf_putc(out, is_json ? ',' : '&');
-    if (is_json) {
-        ln_json_quote(out, key);
-        ln_buf_putc(out, ':');
-        ln_buf_str(out, raw);
-    } else {
-        ln_percent_encode(out, key);
-        ln_buf_putc(out, '=');
-        line_json_text(raw, &text);
-        ln_percent_encode(out, ln_buf_get(&text));
-    }
-    ln_buf_free(&text);
-}
-
-static void write_body(const struct ask *a, bool is_json, struct ln_buf *out) {
-    struct ln_str auth = token_auth(a->line->root), key, value;
-    const struct pusher *p = a->line->priv;
-    struct ln_buf fields = {0}, quoted = {0}, name = {0};
-    ln_json_quote(&quoted, ln_str(p->socket_id));
-    add_field(&fields, is_json, LN_STR("socket_id"), ln_buf_get(&quoted));
-    ln_buf_clear(&quoted);
-    ln_json_quote(&quoted, channel_of(a));
-    if (a->what != ASK_USER)
-        add_field(&fields, is_json, LN_STR("channel_name"), ln_buf_get(&quoted));
-    for (size_t pos = 0; auth.n && ln_json_each(auth, &pos, &key, &value);) {
-        ln_buf_clear(&name);
-        if (!ln_json_unescape(key, &name)) continue;
-        struct ln_str plain = ln_buf_get(&name);
-        if (ln_str_is(plain, "socket_id") || ln_str_is(plain, "channel_name")) continue;
-        add_field(&fields, is_json, plain, value);
-    }
-    if (is_json) ln_buf_putc(out, '{');
-    ln_buf_str(out, ln_buf_get(&fields));
-    if (is_json) ln_buf_putc(out, '}');
-    ln_buf_free(&fields);
-    ln_buf_free(&quoted);
-    ln_buf_free(&name);
-}
-
-static void write_host(const struct url *u, struct ln_buf *out) {
-    ln_buf_fmt(out, u->is_ipv6 ? "[%s]" : "%s", u->host);
-    if (u->has_port) ln_buf_fmt(out, ":%d", u->port);
-}
-
-static void on_answer(void *ud, const struct http_answer *a, enum stream_phase phase,
-                      const struct ln_err *err);
-
-static void request(struct ask *a) {
-    struct line *ln = a->line;
-    int which = a->what == ASK_USER ? FOR_USERS : FOR_CHANNELS;
-    const struct conn_opts *o = line_opts(ln);
-    struct asker *s = asker_of(ln, which);
-    const char *endpoint = endpoint_of(o, which);
-    struct line_headers h = {0};
-    struct ln_buf body = {0}, host = {0}, target = {0};
-    line_add_header(&h, LN_STR("Content-Type"),
-                    o->auth_json ? LN_STR("application/json")
-                                 : LN_STR("application/x-www-form-urlencoded"));
-    line_add_header(&h, LN_STR("Accept"), LN_STR("application/json"));
-    line_option_headers(ln, NULL, &h);
-    write_body(a, o->auth_json, &body);
-    write_host(&s->url, &host);
-    if (endpoint[0] == '/')
-        ln_buf_puts(&target, endpoint);
-    else
-        ln_buf_fmt(&target, "%s%s%s", s->url.path[0] ? s->url.path : "/", s->url.query ? "?" : "",
-                   s->url.query ? s->url.query : "");
-    struct http_request r = {.method = "POST",
-                             .host_header = ln_buf_cstr(&host),
-                             .target = ln_buf_cstr(&target),
-                             .headers = h.v,
-                             .header_count = h.n,
-                             .body = ln_buf_get(&body),
-                             .timeout_ms = o->timeout_ms};
-    a->is_out = true;
-    http_send(s->http, &r, on_answer, a);
-    line_headers_free(&h);
-    ln_buf_free(&body);
-    ln_buf_free(&host);
-    ln_buf_free(&target);
-}
-
-/* --- its answer --- */
-
-/* {"message":"Unauthenticated."} and the like: what a server adds, for people. */
-static void words_of(const struct http_answer *a, struct ln_buf *out) {
-    static const char *const keys[] = {"message", "error"};
-    struct ln_str body = {a->body, a->n};
-    struct ln_buf text = {0};
-    for (size_t i = 0; i < LN_COUNT(keys) && !text.n; i++)
-        ln_json_text(ln_json_get(body, keys[i]), &text);
-    if (text.n) {
-        ln_buf_puts(out, ": ");
-        ln_printable(out, ln_buf_get(&text), 120);
-    }
-    ln_buf_free(&text);
-}
-
-static bool check_answer(const struct http_answer *a, struct ln_err *err) {
-    struct ln_str body = {a->body, a->n};
-    struct ln_buf words = {0};
-    bool is_good = a->status >= 200 && a->status < 300;
-    if (is_good && ln_json_peek(body) == LN_JSON_OBJECT && ln_json_valid(body, NULL)) return true;
-    words_of(a, &words);
-    if (is_good)
-        ln_fail(err, LN_PROTOCOL, "auth endpoint: HTTP %d, but the answer is no JSON object",
-                a->status);
-    else if (a->status >= 300 && a->status < 400)
-        ln_fail(err, LN_REFUSED,
-                "auth endpoint: HTTP %d, a redirect (to a login page?): redirects are not followed",
-                a->status);
-    else
-        ln_fail(err, pusher_status(a->status), "auth endpoint: HTTP %d%s", a->status,
-                ln_buf_cstr(&words));
-    ln_buf_free(&words);
-    return false;
-}
+/* --- what the endpoint says --- */
 
 /* A token may have ended: 401, 403 and Laravel's 419. True: everybody waits for a new one. */
 static bool renew(struct ask *a, int status) {
@@ -334,7 +141,7 @@ static void on_answer(void *ud, const struct http_answer *a, enum stream_phase p
     } else if (!a) {
         ln_fail(&why, err->code, "auth endpoint: %s", err->text);
         answer(ask, (struct ln_str){0}, &why, 0);
-    } else if (check_answer(a, &why)) {
+    } else if (endpoint_check(a, &why)) {
         answer(ask, (struct ln_str){a->body, a->n}, NULL, a->status);
     } else if (!renew(ask, a->status)) {
         answer(ask, (struct ln_str){0}, &why, a->status);
@@ -343,6 +150,10 @@ static void on_answer(void *ud, const struct http_answer *a, enum stream_phase p
 }
 
 /* --- in order --- */
+
+static enum endpoint_kind which_of(const struct ask *a) {
+    return a->what == ASK_USER ? FOR_USERS : FOR_CHANNELS;
+}
 
 static bool asks_function(const struct line *ln, const struct ask *a) {
     return line_opts(ln)->authorizer_asked && ln->clients->authorizer && a->what != ASK_USER &&
@@ -364,9 +175,8 @@ static struct ask *next(const struct line *ln, bool signs) {
     struct pusher *p = ln->priv;
     LN_LIST_EACH (&p->asks, it, tmp) {
         struct ask *a = LN_CONTAINER(it, struct ask, node);
-        const struct asker *s = p->askers[a->what == ASK_USER ? FOR_USERS : FOR_CHANNELS];
-        bool is_free = !s || !http_busy(s->http);
-        if (!a->is_out && (signs || is_free || asks_function(ln, a))) return a;
+        if (a->is_out) continue;
+        if (signs || asks_function(ln, a) || !endpoint_busy(p->endpoints[which_of(a)])) return a;
     }
     return NULL;
 }
@@ -387,7 +197,8 @@ static void serve(struct line *ln) {
             sign_here(a, key, secret, &json);
             answer(a, ln_buf_get(&json), NULL, 0);
         } else {
-            request(a);
+            a->is_out = true;
+            endpoint_post(ln, which_of(a), channel_of(a), on_answer, a);
         }
         ln_buf_free(&json);
     }
@@ -487,10 +298,7 @@ void pusher_asks_free(struct line *ln) {
     loop_timer_cancel(ln->clients->loop, p->serve_timer);
     p->serve_timer = 0;
     p->is_renewing = false;
-    for (size_t i = 0; i < LN_COUNT(p->askers); i++) {
-        asker_free(p->askers[i]);
-        p->askers[i] = NULL;
-    }
+    endpoints_free(ln);
     for (size_t i = 0; i < LN_COUNT(lists); i++)
         while (lists[i]->next && !ln_list_empty(lists[i])) {
             struct ask *a = LN_CONTAINER(lists[i]->next, struct ask, node);

@@ -3,10 +3,12 @@
  * What the files of Pusher's client share. A line carries one connection (ln->root, NULL once it
  * left). All of this is of one transport and is forgotten when that ends: whatever arrives later
  * finds nobody. What is wanted is kept by rooms.c.
- *   conn_pusher.c      handshake, liveness, events, what the end of a line means
+ *   conn_pusher.c      address, handshake, liveness, messages, what the end of a line means
+ *   pusher_events.c    events out and in
  *   pusher_channels.c  subscriptions
  *   pusher_members.c   who is in a presence channel
  *   pusher_auth.c      signatures for channels and users: made here, or asked for
+ *   pusher_endpoint.c  the requests to an application's endpoints
  *   pusher_user.c      signing in, events for the user, the watchlist
  *   pusher_box.c       encrypted channels
  */
@@ -43,7 +45,7 @@ struct channel {
     char name[];
 };
 
-struct asker;
+struct endpoint;
 struct pusher {       /* line.priv */
     bool is_open;     /* connection_established came */
     bool is_pinged;   /* a ping of ours is out */
@@ -56,15 +58,23 @@ struct pusher {       /* line.priv */
     struct ln_map channels;
     struct channel *last; /* found last */
     struct ln_list pending;
-    struct asker *askers[2];     /* the endpoints: channels', users' */
-    struct ln_list asks, abroad; /* pusher_auth.c: in order; answered by functions of scripts */
-    bool is_renewing;            /* the token */
+    struct endpoint *endpoints[2]; /* channels', users' */
+    struct ln_list asks, abroad;   /* pusher_auth.c: in order; answered by functions of scripts */
+    bool is_renewing;              /* the token */
     ln_id serve_timer, signin_timer;
 };
 
 /* --- conn_pusher.c --- */
+ln_status pusher_status(int code); /* of a Pusher code or an HTTP status */
+/* The app's key and secret, lent from both; the secret may be empty. */
+void pusher_place(const struct conn_opts *o, const struct url *u, struct ln_str *key,
+                  struct ln_str *secret);
+
+/* --- pusher_events.c --- */
 /* data: raw JSON, {NULL,0}: none. */
 void pusher_send(struct line *ln, const char *event, struct ln_str channel, struct ln_str data);
+size_t pusher_send_event(struct conn *c, const struct conn_emit *e, int64_t ack);
+const char *pusher_refuses(const struct conn *c, const struct conn_emit *e);
 /* Tells an event of the server: data as it came (single or double encoded). */
 void pusher_tell(struct line *ln, struct ln_str name, struct ln_str channel, struct ln_str user_id,
                  struct ln_str data);
@@ -72,9 +82,6 @@ void pusher_tell(struct line *ln, struct ln_str name, struct ln_str channel, str
 void pusher_tell_error(struct conn *c, const struct ln_err *err, struct ln_str data);
 /* The event `session`: who we are here. info: raw JSON or {NULL,0}. Once for a line. */
 void pusher_tell_session(struct line *ln, struct ln_str user_id, struct ln_str info);
-/* A member of a JSON object as text: a string's contents, or a number. False: neither. */
-bool pusher_id_text(struct ln_str raw, struct ln_buf *out);
-ln_status pusher_status(int code); /* of a Pusher code or an HTTP status */
 
 /* --- pusher_channels.c --- */
 void pusher_room_join(struct conn *c, struct ln_str room);
@@ -94,6 +101,8 @@ bool channels_blame(struct line *ln, int code, struct ln_str message);
 void channels_free(struct line *ln);
 
 /* --- pusher_members.c --- */
+/* A string's contents, or a number as text. False: neither, or empty. */
+bool pusher_id_text(struct ln_str raw, struct ln_buf *out);
 void members_set(struct channel *ch, struct ln_str data); /* all of subscription_succeeded */
 /* False: that is no member, or none that was known (removed). */
 bool members_add(struct channel *ch, struct ln_str data);
@@ -109,9 +118,7 @@ void pusher_ask_drop(struct line *ln, struct ln_str channel);
 void pusher_auth_answer(struct conn *c, ln_id ticket, struct ln_str json, const struct ln_err *err);
 void pusher_auth_renewed(struct conn *c);
 void pusher_asks_free(struct line *ln);
-bool pusher_check_endpoints(const struct conn_opts *o, struct ln_err *err);
-void pusher_place(const struct conn_opts *o, const struct url *u, struct ln_str *key,
-                  struct ln_str *secret); /* lent from both; secret may be empty */
+bool pusher_check_endpoints(const struct conn_opts *o, struct ln_err *err); /* pusher_endpoint.c */
 
 /* --- pusher_user.c --- */
 bool user_signs_in(const struct line *ln);

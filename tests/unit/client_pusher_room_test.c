@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Pusher's channels as rooms: every sequence of joining and leaving, with the server's answers in
- * between and without; losses of the line in every state; refusals; clients' events.
+ * between and without; losses of the line in every state; refusals.
  */
 #include "pusher_peer.h"
 
@@ -551,111 +551,6 @@ TEST(a_refused_rejoin_lets_the_outbox_go) {
     end_pusher();
 }
 
-/* --- events of clients --- */
-
-TEST(clients_events) {
-    begin_pusher();
-    struct conn_opts o = options("pusher://k:s@ws.example");
-    o.channel_prefix = ln_strdup("private-");
-    o.retries = 3; /* needs acks: not here */
-    struct conn *c = pusher_with(o);
-    joined(c, "a");
-    joined(c, "presence-b");
-    CHECK_INT(emit_in(c, "a", "client-typing", "{\"who\":1}", NULL), LN_OK);
-    CHECK_INT(emit_in(c, "presence-b", "client-x", "", NULL), LN_OK);
-    turn();
-    GOT(last(), "{\"event\":\"client-typing\",\"channel\":\"private-a\",\"data\":{\"who\":1}}|"
-                "{\"event\":\"client-x\",\"channel\":\"presence-b\",\"data\":{}}|");
-    TRAIL(">client-typing({\"who\":1}) >client-x() ");
-    CHECK_INT(conn_outbox_size(c), 0);
-    end_pusher();
-}
-
-TEST(clients_events_that_cannot_go) {
-    static const struct {
-        const char *room, *name, *args, *says;
-    } cases[] = {
-        {NULL, "client-x", "{}", "Pusher has no events outside of channels: room:emit("},
-        {"private-a", "typing", "{}", "begin with \"client-\""},
-        {"private-a", "xclient-y", "{}", "begin with \"client-\""},
-        {"pub", "client-x", "{}", "need a private or presence channel"},
-        {"private-encrypted-e", "client-x", "{}", "no clients' events on encrypted channels"},
-        {"private-b", "client-x", "{}", "the room is not joined"},
-        {"private-a", "client-x", "1,2", "carries one value"},
-    };
-    begin_pusher();
-    struct conn *c = pusher_with(options("pusher://k:s@ws.example"));
-    joined(c, "pub");
-    joined(c, "private-a");
-    for (size_t i = 0; i < LN_COUNT(cases); i++) {
-        struct ln_err err = {0};
-        struct conn_emit e = {.name = ln_str(cases[i].name),
-                              .args = ln_str(cases[i].args),
-                              .room = ln_str(cases[i].room),
-                              .retries = -1};
-        CHECK_INT(conn_emit(c, &e, NULL, &err), LN_INVALID);
-        CHECK_HAS(err.text, cases[i].says);
-    }
-    struct ln_err err = {0};
-    struct ln_str bin = LN_STR("x");
-    struct conn_emit asks = {
-        .name = LN_STR("client-x"), .room = LN_STR("private-a"), .reply = on_reply, .retries = -1};
-    struct conn_emit binary = {.name = LN_STR("client-x"),
-                               .room = LN_STR("private-a"),
-                               .bin = &bin,
-                               .bin_count = 1,
-                               .retries = -1};
-    CHECK_INT(conn_emit(c, &asks, NULL, &err), LN_INVALID);
-    CHECK_STR(ln_str(err.text), "Pusher has no acknowledgements");
-    CHECK_INT(conn_emit(c, &binary, NULL, &err), LN_INVALID);
-    CHECK_STR(ln_str(err.text), "Pusher carries no binary values");
-    char long_name[202];
-    memset(long_name, 'x', sizeof long_name);
-    memcpy(long_name, "client-", 7);
-    long_name[201] = 0;
-    CHECK_INT(emit_in(c, "private-a", long_name, "{}", &err), LN_INVALID);
-    CHECK_HAS(err.text, "at most 200 bytes");
-    turn();
-    GOT(last(), "");
-    end_pusher();
-}
-
-TEST(clients_events_wait_for_the_line_and_the_room) {
-    begin_pusher();
-    struct conn *c = pusher_with(options("pusher://k:s@ws.example"));
-    struct ln_err err = {0};
-    joined(c, "private-a");
-    hang_up(last());
-    turn();
-    CHECK_INT(emit_in(c, "private-a", "client-x", "{}", &err), LN_OK);
-    CHECK_INT(emit_in(c, "private-b", "client-x", "{}", &err), LN_INVALID);
-    CHECK_STR(ln_str(err.text), "the room is not joined");
-    CHECK_INT(conn_outbox_size(c), 1);
-    leave(c, "private-a"); /* then it cannot go any more */
-    advance(1000);
-    CHECK_INT(conn_outbox_size(c), 0);
-    GOT(last(), "");
-    LOG_HAS("emit 'client-x' is dropped: the room is not joined");
-    end_pusher();
-}
-
-/* --- cache channels and counts --- */
-
-TEST(cache_channels_give_their_last_event) {
-    begin_pusher();
-    struct conn *c = pusher_connected();
-    joined(c, "cache-a");
-    say_event(last(), "v", "cache-a", "\"{\\\"n\\\":1}\"");
-    say_event(last(), "pusher:cache_miss", "cache-a", NULL);
-    say_event(last(), "pusher:cache_miss", "cache-b", NULL);
-    say_event(last(), "pusher_internal:subscription_count", "cache-a",
-              "\"{\\\"subscription_count\\\":3}\"");
-    turn();
-    TRAIL("v({\"n\":1},{\"channel\":\"cache-a\"}) pusher:cache_miss(null,{\"channel\":\"cache-a\"})"
-          " pusher:subscription_count({\"subscription_count\":3},{\"channel\":\"cache-a\"}) ");
-    end_pusher();
-}
-
 TEST_MAIN(T(a_join_is_answered), T(soketi_answers_without_data), T(joining_twice_asks_once),
           T(leaving_while_pending), T(sequences), T(events_of_a_channel_that_was_left_are_not_told),
           T(leaving_inside_of_an_event), T(going_inside_of_an_event), T(names_that_are_none),
@@ -666,6 +561,4 @@ TEST_MAIN(T(a_join_is_answered), T(soketi_answers_without_data), T(joining_twice
           T(soketi_refuses_with_the_channel_s_name), T(a_second_join_after_a_refusal_asks_again),
           T(other_kinds_of_refusal), T(an_error_without_a_channel_is_of_the_oldest_subscription),
           T(a_server_that_does_not_answer), T(nobody_tries_again_what_nobody_wants),
-          T(an_answer_that_comes_late_counts), T(a_refused_rejoin_lets_the_outbox_go),
-          T(clients_events), T(clients_events_that_cannot_go),
-          T(clients_events_wait_for_the_line_and_the_room), T(cache_channels_give_their_last_event))
+          T(an_answer_that_comes_late_counts), T(a_refused_rejoin_lets_the_outbox_go))
