@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "wire/socketio.h"
+#include "client/conn.h"
 
 /* --- raising --- */
 
@@ -61,7 +61,7 @@ struct ln_str arg_name(lua_State *L, int idx, const char *fn, const char *arg) {
 
 struct ln_str arg_event(lua_State *L, int idx, const char *fn) {
     struct ln_str s = arg_str(L, idx, fn, "the event");
-    if (sio_name_reserved(s))
+    if (conn_name_reserved(s))
         script_fail(L, "%s: \"%.*s\" is a reserved event name: it is the connection's own", fn,
                     LN_FMT(s));
     return s;
@@ -216,9 +216,9 @@ void out_encode(lua_State *L, struct out *o, const char *fn, int first, int last
 
 bool out_try_few(lua_State *L, struct out *o, int first, int last, struct ln_err *err) {
     if (!out_try(L, o, first, last, err)) return false;
-    if (LN_LIKELY(o->bins.n <= SIO_MAX_ATTACHMENTS)) return true;
+    if (LN_LIKELY(o->bins.n <= CONN_MAX_BINARY)) return true;
     ln_fail(err, LN_INVALID, "%zu binary values in one event: peers take at most %d", o->bins.n,
-            SIO_MAX_ATTACHMENTS);
+            CONN_MAX_BINARY);
     out_done(L, o);
     return false;
 }

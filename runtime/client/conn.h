@@ -218,6 +218,9 @@ struct conn_emit {
     int64_t timeout_ms; /* 0: the connection's ack_timeout; < 0: none */
     int retries;        /* < 0: the connection's */
 };
+enum { CONN_MAX_BINARY = 10 }; /* values in one event or answer: peers take no more */
+/* connect, disconnect and their kin: a peer's library keeps these names for itself. */
+bool conn_name_reserved(struct ln_str name);
 /* LN_OK: accepted (sent, or in the outbox). LN_DROPPED (volatile, offline drop), LN_DISCONNECTED
  * (offline fail, closed), LN_FULL, LN_INVALID (reserved name, too many attachments, more bytes than
  * the server takes); reply is not called then.

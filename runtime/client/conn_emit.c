@@ -313,6 +313,12 @@ void conn_emit_cancel(struct conn *c, ln_id id) {
 
 /* --- conn_emit --- */
 
+_Static_assert(CONN_MAX_BINARY == SIO_MAX_ATTACHMENTS, "as the protocol has it");
+
+bool conn_name_reserved(struct ln_str name) {
+    return sio_name_reserved(name);
+}
+
 static ln_status check(const struct conn *c, const struct conn_emit *e, struct ln_err *err) {
     if (c->is_closed) return ln_fail(err, LN_DISCONNECTED, "the connection is closed");
     if (sio_name_reserved(e->name))
