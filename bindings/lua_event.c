@@ -132,7 +132,7 @@ static bool passes(lua_State *L, struct lua_listener *ll, int base, int n) {
 
 /* Does another listener of this script get the same arguments after this one? */
 static bool is_shared(const struct lua_listener *ll, const struct event *ev) {
-    return !ll->l.name || bus_count_of(ll->l.bus, ev->name, ll->l.item.seat) > 1;
+    return !ll->l.name || bus_has_of(ll->l.bus, ev->name, ll->l.item.seat, 2);
 }
 
 int dispatch_push(lua_State *L, void *ud) {

@@ -111,7 +111,7 @@ static struct array *array_own(struct topic *t, uint32_t room) {
 
 static void array_remove(struct topic *t, struct listener *l) {
     struct array *a = array_own(t, 0);
-    for (size_t i = 0; i < a->n; i++) {
+    for (size_t i = a->n; i-- > 0;) { /* a script's end drops the newest first */
         if (a->v[i] != l) continue;
         memmove(a->v + i, a->v + i + 1, (a->n - i - 1) * sizeof(struct listener *));
         a->n--;
@@ -168,11 +168,11 @@ static bool topic_wants(const struct topic *t) {
     return false;
 }
 
-static size_t topic_count_of(const struct topic *t, const struct seat *seat) {
-    size_t n = 0;
-    for (size_t i = 0; t && t->array && i < t->array->n; i++)
-        n += t->array->v[i]->item.seat == seat;
-    return n;
+static bool topic_has_of(const struct topic *t, const struct seat *seat, size_t n) {
+    size_t found = 0;
+    for (size_t i = 0; t && t->array && i < t->array->n && found < n; i++)
+        found += t->array->v[i]->item.seat == seat;
+    return found == n;
 }
 
 /* --- the bus --- */
@@ -244,7 +244,7 @@ static void warn_habits(struct bus *b, struct topic *t, struct seat *seat, struc
                "a listener for '%s' is added inside a handler of '%.*s': there will be one more "
                "after every reconnect; add it outside of the handler",
                name, LN_FMT(b->current->name));
-    if (!t->crowd_told && t->array->n >= CROWD && topic_count_of(t, seat) >= CROWD) {
+    if (!t->crowd_told && t->array->n >= CROWD && topic_has_of(t, seat, CROWD)) {
         t->crowd_told = true;
         ln_log(LN_WARN, tag,
                "%d listeners for '%s': is one added again and again? Cancel what is no longer used",
@@ -292,8 +292,8 @@ size_t bus_count(const struct bus *b) {
     return b->count;
 }
 
-size_t bus_count_of(const struct bus *b, struct ln_str name, const struct seat *seat) {
-    return topic_count_of(topic_find(b, name), seat);
+bool bus_has_of(const struct bus *b, struct ln_str name, const struct seat *seat, size_t n) {
+    return topic_has_of(topic_find(b, name), seat, n);
 }
 
 void bus_trace(struct bus *b, bus_trace_fn fn, void *ud) {

@@ -53,9 +53,10 @@ size_t bus_count(const struct bus *b);
 /* Any-listeners first, then the named ones, each in order of registration. The worst status;
  * LN_FULL when 32 events are nested. */
 ln_status bus_emit(struct bus *b, struct event *ev);
-/* How often one seat listens to one name. bus_on logs a warning at the 50th, and when a listener is
- * added inside a lifecycle handler (it would be one more after every reconnect). */
-size_t bus_count_of(const struct bus *b, struct ln_str name, const struct seat *seat);
+/* Has one seat that many listeners of one name? Looks no further than the nth. bus_on logs a
+ * warning at the 50th, and when a listener is added inside a lifecycle handler (it would be one
+ * more after every reconnect). */
+bool bus_has_of(const struct bus *b, struct ln_str name, const struct seat *seat, size_t n);
 /* connect disconnect connect_error reconnect_attempt state gap auth_expiring: a peer's event of
  * such a name reaches any-listeners only. */
 bool event_is_lifecycle(struct ln_str name);
