@@ -75,7 +75,7 @@ int event_bare_push(lua_State *L, struct script *s, const struct event *ev) {
 /* The closure that answers: its first call counts, conn_ack ignores the others. */
 static int ack_call(lua_State *L) {
     struct out out;
-    out_encode(L, &out, "the answer", 1, lua_gettop(L));
+    out_encode_few(L, &out, "the answer", 1, lua_gettop(L));
     struct conn *c =
         conn_of_handle(app_of(L)->clients, (ln_id)lua_tointeger(L, lua_upvalueindex(1)));
     if (c)

@@ -261,10 +261,14 @@ static size_t raw_send_event(struct conn *c, const struct conn_emit *e, int64_t 
 
 static size_t raw_send_ack(struct conn *c, int64_t ack, struct ln_str args,
                            const struct ln_str *bin, size_t bin_count) {
-    struct ln_buf *b = &c->clients->scratch;
-    (void)bin, (void)bin_count; /* their places stay: plain JSON has no binary values */
+    struct ln_buf *b = &c->clients->scratch, plain = {0};
+    if (bin_count > 0) {
+        plain_write_binary(&plain, args, bin, bin_count);
+        args = ln_buf_get(&plain);
+    }
     ln_buf_clear(b);
     plain_write_answer(b, ack, args);
+    ln_buf_free(&plain);
     struct ln_str text = ln_buf_get(b);
     return line_send(c->line, false, &text, 1);
 }

@@ -389,6 +389,22 @@ describe("events", function()
       assert.matches("^place%.lua:3: conn:emit: ", err)
     end)
 
+    it("are answered with no more binary values than peers take", function()
+      world.run(chat .. [[
+        local many = {}
+        for i = 1, 11 do many[i] = linnet.binary("\0") end
+        chat:on("q", function(answer)
+          print(select(2, pcall(answer, many)))
+          answer("after all")
+        end)
+        chat:emit("ask", "q")
+      ]])
+      rig.advance(1)
+      local said = world.said()
+      assert.matches("the answer: 11 binary values in one event: peers take at most 10$", said[1])
+      assert.equal('answer\t"after all"', said[2])
+    end)
+
     it("carry binary both ways", function()
       world.run(chat .. [[
         chat:on("file", function(d) print(#d.data, d.data == "\0\1\2\255") end)

@@ -137,8 +137,11 @@ TEST(json_events_come_in) {
     CHECK(conn_stats(c)->bytes_in > 150);
     conn_ack(c, conn_epoch(c), 4, LN_STR("{\"ok\":true}"), NULL, 0);
     conn_ack(c, conn_epoch(c), 5, LN_STR("1,2"), NULL, 0);
+    struct ln_str bytes = LN_STR("\1\2");
+    conn_ack(c, conn_epoch(c), 6, LN_STR("{\"_placeholder\":true,\"num\":0}"), &bytes, 1);
     turn();
-    GOT(last(), "{\"ack\":4,\"data\":{\"ok\":true}}|{\"ack\":5,\"args\":[1,2]}|");
+    GOT(last(), "{\"ack\":4,\"data\":{\"ok\":true}}|{\"ack\":5,\"args\":[1,2]}|"
+                "{\"ack\":6,\"data\":{\"_binary\":\"AQI=\"}}|");
     end();
 }
 
