@@ -20,8 +20,9 @@ const char *conn_state_name(enum conn_state s) {
     return names[s];
 }
 
+/* A line that is lost tells those on it one by one: who has not heard yet is down as well. */
 bool conn_is_up(const struct conn *c) {
-    return c->step >= STEP_HANDLERS && !c->line->is_lost;
+    return c->step >= STEP_HANDLERS && c->line->state == LINE_UP && !c->line->is_lost;
 }
 
 /* --- telling --- */

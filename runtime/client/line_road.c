@@ -127,6 +127,6 @@ const char *conn_subprotocol(const struct conn *c) {
 }
 
 enum conn_transport conn_transport(const struct conn *c) {
-    if (c->step < STEP_HANDLERS) return TRANSPORT_NONE;
+    if (!conn_is_up(c)) return TRANSPORT_NONE;
     return c->line->poll ? TRANSPORT_POLLING : TRANSPORT_WEBSOCKET;
 }

@@ -242,6 +242,34 @@ TEST(losses_and_their_reasons) {
     }
 }
 
+static void use_the_other(struct conn *c, struct ln_str name) {
+    if (!ln_str_is(name, "disconnect")) return;
+    struct conn *other =
+        conn_find(w.cs, strcmp(conn_name(c), "a") == 0 ? LN_STR("b") : LN_STR("a"));
+    CHECK_INT(emit(other, "m", "1"), LN_OK); /* it keeps it, whether it has heard yet or not */
+    emit_flags(other, "v", "1", CONN_EMIT_VOLATILE);
+    CHECK_INT(conn_outbox_size(other), 1);
+    CHECK_INT(conn_transport(other), TRANSPORT_NONE);
+}
+
+TEST(who_has_not_heard_yet_that_the_line_is_lost) {
+    begin();
+    open_url("a", "ws://chat.example");
+    open_url("b", "ws://chat.example/admin");
+    turn();
+    CHECK_INT(w.lines, 1);
+    ln_buf_clear(&w.trail);
+    w.act = use_the_other;
+    hang_up(last());
+    turn();
+    TRAIL("disconnect(\"transport close\") disconnect(\"transport close\") ");
+    w.act = NULL;
+    advance(1000);
+    CHECK_HAS(ln_buf_cstr(&last()->got), "42[\"m\",1]|");
+    CHECK_HAS(ln_buf_cstr(&last()->got), "42/admin,[\"m\",1]|");
+    end();
+}
+
 TEST(frames_that_break_rfc_6455) {
     begin();
     connected();
@@ -370,7 +398,8 @@ TEST_MAIN(T(refused_by_http), T(a_fault_of_the_upgrade), T(nobody_listens), T(ne
           T(no_open_packet), T(never_answers_connect), T(defects_of_the_open_packet),
           T(missing_members_get_defaults), T(closed_before_the_open_packet),
           T(closed_before_the_answer_to_connect), T(a_second_open_packet_changes_nothing),
-          T(losses_and_their_reasons), T(frames_that_break_rfc_6455), T(a_write_that_fails),
-          T(pings_keep_a_line_alive), T(a_sleep_is_noticed_at_the_next_emit),
-          T(path_query_and_headers), T(headers_that_would_break_the_request),
-          T(ipv6_hosts_stand_in_brackets), T(insecure_tls_is_said_at_every_attempt))
+          T(losses_and_their_reasons), T(who_has_not_heard_yet_that_the_line_is_lost),
+          T(frames_that_break_rfc_6455), T(a_write_that_fails), T(pings_keep_a_line_alive),
+          T(a_sleep_is_noticed_at_the_next_emit), T(path_query_and_headers),
+          T(headers_that_would_break_the_request), T(ipv6_hosts_stand_in_brackets),
+          T(insecure_tls_is_said_at_every_attempt))
