@@ -221,7 +221,7 @@ ln_id lua_call_run(const struct lua_call *c) {
         if (c->done) call_done(s, c, &err);
         return 0;
     }
-    s->calls++;
+    if (LN_UNLIKELY(++s->calls % TUNE_CALLS == 0)) script_tune(s);
     t->c = c;
     t->was_done = t->dropped = t->is_cancelled = false;
     lua_pushcfunction(t->co, enter);

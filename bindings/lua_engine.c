@@ -112,6 +112,13 @@ static void script_free(struct script *s) {
     seat_free(seat);
 }
 
+/* A round of the collector looks at all that lives, the API too: for a small heap every few dozen
+ * events. So that one may grow to four times its size, a big one to twice. */
+void script_tune(struct script *s) {
+    enum { SMALL_HEAP = 4 << 20, RELAXED = 400, USUAL = 200 };
+    lua_gc(s->L, LUA_GCINC, s->mem_used < SMALL_HEAP ? RELAXED : USUAL, 0, 0);
+}
+
 static struct script *script_new(struct app *app, const char *path, struct ln_err *err) {
     char *name = name_of(path);
     struct script *s = ln_new(struct script);
@@ -136,6 +143,7 @@ static struct script *script_new(struct app *app, const char *path, struct ln_er
     }
     *(struct script **)lua_getextraspace(s->L) = s;
     lua_atpanic(s->L, panic);
+    script_tune(s);
     if (lua_call_c(s, path, open_world, NULL, err)) return s;
 fail:
     script_free(s);

@@ -76,6 +76,9 @@ static inline bool script_is_ending(const struct script *s) {
  * `linnet` is on top of the stack and stays there. lua_engine.c calls all of them, in the order of
  * lua_modules.h. */
 
+#define TUNE_CALLS 1024 /* every so many calls the collector's pace is chosen anew */
+void script_tune(struct script *s);
+
 /* Raises with "file:line: " of the innermost frame of the script's own (the Lua half and C are
  * skipped). Never returns. */
 int script_fail(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

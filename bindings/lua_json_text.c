@@ -9,16 +9,41 @@
 
 #include "bindings/lua_json_inside.h"
 
+#if defined(__SSE2__)
+/* Bytes that end a run: " \ and controls. */
+static inline __m128i stops_of(__m128i v) {
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    return _mm_or_si128(_mm_or_si128(quote, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))), low);
+}
+
+static inline __m128i load(const char *p) {
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* Long texts by 64 bytes, while nothing ends them. */
+static const char *skip_plain(const char *p, const char *end, bool *high) {
+    __m128i seen = _mm_setzero_si128();
+    while (end - p >= 64) {
+        __m128i a = load(p), b = load(p + 16), c = load(p + 32), d = load(p + 48);
+        __m128i ab = _mm_or_si128(stops_of(a), stops_of(b));
+        __m128i cd = _mm_or_si128(stops_of(c), stops_of(d));
+        if (_mm_movemask_epi8(_mm_or_si128(ab, cd))) break;
+        seen = _mm_or_si128(seen, _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)));
+        p += 64;
+    }
+    if (_mm_movemask_epi8(seen)) *high = true;
+    return p;
+}
+#endif
+
 const char *json_plain(const char *p, const char *end, bool *high) {
 #if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
-    const __m128i control = _mm_set1_epi8(0x1f);
+    const char *begin = p;
     while (end - p >= 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, control), v);
-        __m128i stop =
-            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)), low);
-        unsigned stops = (unsigned)_mm_movemask_epi8(stop), highs = (unsigned)_mm_movemask_epi8(v);
+        __m128i v = load(p);
+        unsigned stops = (unsigned)_mm_movemask_epi8(stops_of(v));
+        unsigned highs = (unsigned)_mm_movemask_epi8(v);
         if (stops) {
             unsigned at = (unsigned)__builtin_ctz(stops);
             if (highs & ((1u << at) - 1)) *high = true;
@@ -26,6 +51,7 @@ const char *json_plain(const char *p, const char *end, bool *high) {
         }
         if (highs) *high = true;
         p += 16;
+        if (LN_UNLIKELY(p - begin == 64)) p = skip_plain(p, end, high);
     }
 #endif
     for (; p < end; p++) {

@@ -11,8 +11,6 @@
 #endif
 
 #include "base/json.h"
-#include "base/text.h"
-#include "wire/socketio.h"
 
 #define ACK_DIGITS 15 /* stays exact in a JavaScript peer */
 
@@ -28,16 +26,37 @@ static const char *skip_blanks(const char *p, const char *end) {
 
 /* --- passing over values: each returns what is behind, or NULL at the end of the text --- */
 
+#ifdef __SSE2__
+static __m128i load(const char *p) {
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+static __m128i quotes_of(__m128i v) {
+    return _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                        _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+}
+
+/* Long texts by 64 bytes, while there is neither. */
+static const char *skip_plain(const char *p, const char *end) {
+    while (end - p >= 64) {
+        __m128i ab = _mm_or_si128(quotes_of(load(p)), quotes_of(load(p + 16)));
+        __m128i cd = _mm_or_si128(quotes_of(load(p + 32)), quotes_of(load(p + 48)));
+        if (_mm_movemask_epi8(_mm_or_si128(ab, cd))) break;
+        p += 64;
+    }
+    return p;
+}
+#endif
+
 /* The first quote or backslash. */
 static const char *find_quote(const char *p, const char *end) {
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+    const char *begin = p;
     while (end - p >= 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash));
-        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+        unsigned mask = (unsigned)_mm_movemask_epi8(quotes_of(load(p)));
         if (mask) return p + __builtin_ctz(mask);
         p += 16;
+        if (LN_UNLIKELY(p - begin == 64)) p = skip_plain(p, end);
     }
 #endif
     while (p < end && *p != '"' && *p != '\\')
@@ -99,7 +118,7 @@ static const char *skip_nested(const char *p, const char *end) {
     unsigned in = 0; /* all bits: a string began before p */
     bool escaped;
     while (end - p >= 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i v = load(p);
         unsigned slashes = where(v, '\\'), quotes = where(v, '"'), used = 16;
         /* Brackets, and nothing else that JSON has outside of strings. */
         unsigned marks = where(_mm_or_si128(v, _mm_set1_epi8(0x26)), 0x7f);
@@ -314,49 +333,4 @@ void plain_write_answer(struct ln_buf *out, int64_t ack, struct ln_str args) {
     ln_buf_int(out, ack);
     write_args(out, args);
     ln_buf_putc(out, '}');
-}
-
-/* --- bytes --- */
-
-/* Which attachment the object stands for; NULL: it is another object. */
-static const struct ln_str *attachment(struct ln_str object, const struct ln_str *bin, size_t n) {
-    bool is_one = false;
-    int64_t num = -1;
-    if (!ln_json_bool(ln_json_get(object, "_placeholder"), &is_one) || !is_one) return NULL;
-    if (!ln_json_int(ln_json_get(object, "num"), &num) || num < 0) return NULL;
-    return (uint64_t)num < n ? &bin[num] : NULL;
-}
-
-static void write_value(struct ln_buf *out, struct ln_str value, const struct ln_str *bin,
-                        size_t n) {
-    enum ln_json_type type = ln_json_peek(value);
-    bool is_object = type == LN_JSON_OBJECT;
-    const struct ln_str *bytes = is_object ? attachment(value, bin, n) : NULL;
-    if (bytes) {
-        ln_buf_puts(out, "{\"_binary\":\"");
-        ln_base64_encode(out, bytes->p, bytes->n);
-        ln_buf_puts(out, "\"}");
-        return;
-    }
-    if (!is_object && type != LN_JSON_ARRAY) {
-        ln_buf_str(out, value);
-        return;
-    }
-    struct ln_str key, item;
-    ln_buf_putc(out, is_object ? '{' : '[');
-    for (size_t pos = 0, i = 0; ln_json_each(value, &pos, is_object ? &key : NULL, &item); i++) {
-        if (i > 0) ln_buf_putc(out, ',');
-        if (is_object) ln_buf_fmt(out, "\"%.*s\":", LN_FMT(key));
-        write_value(out, item, bin, n);
-    }
-    ln_buf_putc(out, is_object ? '}' : ']');
-}
-
-void plain_write_binary(struct ln_buf *out, struct ln_str args, const struct ln_str *bin,
-                        size_t bin_count) {
-    struct ln_str value;
-    for (size_t pos = 0, i = 0; sio_args_each(args, &pos, &value); i++) {
-        if (i > 0) ln_buf_putc(out, ',');
-        write_value(out, value, bin, bin_count);
-    }
 }

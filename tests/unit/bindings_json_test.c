@@ -143,13 +143,13 @@ TEST(strings_and_escapes) {
     AGAIN("\"\xed\xa0\x80\"", "line 1, column 1: a string is not UTF-8");
     AGAIN("\"\xc0\xaf\"", "line 1, column 1: a string is not UTF-8");
     AGAIN("[\"\\n\xff\"]", "line 1, column 2: a string is not UTF-8");
-    for (int n = 0; n < 40; n++) { /* every place of a special byte in a block */
-        char text[64];
+    for (int n = 0; n < 240; n++) { /* every place of a special byte in a block */
+        char text[256];
         memset(text, 'x', sizeof text);
         text[0] = '"';
-        memcpy(text + 1 + n, "\\n", 2);
-        text[45] = '"';
-        text[46] = '\0';
+        memcpy(text + 1 + n, n % 3 == 0 ? "\\n" : "\xc3\xa9", 2);
+        text[245] = '"';
+        text[246] = '\0';
         SAME(text);
     }
     close_all();

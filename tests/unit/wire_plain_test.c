@@ -132,6 +132,25 @@ TEST(broken_ones) {
     }
 }
 
+/* Quotes, brackets and escapes at every place of the blocks that are looked at together. */
+TEST(texts_of_every_length) {
+    static const char *const ends[] = {"", "]}", "\\\"", "\\\\", "{\\\"[", "\xc3\xa9"};
+    for (size_t e = 0; e < LN_COUNT(ends); e++)
+        for (int n = 0; n < 200; n++) {
+            struct ln_buf text = {0}, want = {0};
+            struct plain m;
+            ln_buf_fmt(&want, "{\"t\":\"%*s%s\",\"u\":[\"%*s\"]}", n, "", ends[e], n / 3, "}");
+            ln_buf_fmt(&text, "{\"event\":\"%*s%s\",\"data\":%.*s,\"z\":\"%*s%s\"}", n, "", ends[e],
+                       LN_FMT(ln_buf_get(&want)), n, "", ends[e]);
+            CHECK_INT(plain_parse(ln_buf_get(&text), NULL, &m), PLAIN_EVENT);
+            CHECK(ln_str_eq(m.args, ln_buf_get(&want)));
+            CHECK_INT(m.name.n, (size_t)n + strlen(ends[e]));
+            CHECK(m.name_escaped == (strchr(ends[e], '\\') != NULL));
+            ln_buf_free(&text);
+            ln_buf_free(&want);
+        }
+}
+
 static void writes(const char *field, const char *name, const char *args, int64_t ack,
                    const char *want) {
     struct ln_buf out = {0};
@@ -158,33 +177,6 @@ TEST(writing_answers) {
     ln_buf_free(&out);
 }
 
-TEST(bytes_in_text) {
-    static const struct {
-        const char *args, *want;
-    } table[] = {
-#define FIRST "{\"_placeholder\":true,\"num\":0}"
-        {"", ""},
-        {FIRST, "{\"_binary\":\"AP8=\"}"},
-        {"1, " FIRST ",{\"_placeholder\":true,\"num\":1}",
-         "1,{\"_binary\":\"AP8=\"},{\"_binary\":\"\"}"},
-        {"[{\"a\\\"\":[" FIRST "," FIRST "],\"b\":\""
-         "{\"}, [] ]",
-         "[{\"a\\\"\":[{\"_binary\":\"AP8=\"},{\"_binary\":\"AP8=\"}],\"b\":\"{\"},[]]"},
-        {"{\"num\" : 0, \"_placeholder\" : true}", "{\"_binary\":\"AP8=\"}"},
-        {"{\"_placeholder\":true,\"num\":2}", "{\"_placeholder\":true,\"num\":2}"}, /* none such */
-        {"{\"_placeholder\":true,\"num\":-1}", "{\"_placeholder\":true,\"num\":-1}"},
-        {"{\"_placeholder\":\"true\",\"num\":0}", "{\"_placeholder\":\"true\",\"num\":0}"},
-        {"{\"num\":0}", "{\"num\":0}"},
-    };
-    struct ln_str bin[] = {{"\0\xff", 2}, {"", 0}};
-    for (size_t i = 0; i < LN_COUNT(table); i++) {
-        struct ln_buf out = {0};
-        plain_write_binary(&out, ln_str(table[i].args), bin, 2);
-        CHECK_STR(ln_buf_get(&out), table[i].want);
-        ln_buf_free(&out);
-    }
-}
-
 TEST_MAIN(T(events), T(the_rest_of_an_object_is_its_argument), T(a_field_of_ones_own),
-          T(numbers_to_answer_with), T(answers), T(values), T(broken_ones), T(writing_events),
-          T(writing_answers), T(bytes_in_text))
+          T(numbers_to_answer_with), T(answers), T(values), T(broken_ones),
+          T(texts_of_every_length), T(writing_events), T(writing_answers))
