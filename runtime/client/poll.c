@@ -161,7 +161,9 @@ static void send_request(struct poll *p, struct http *h, struct http_request *r,
 }
 
 static void get(struct poll *p) {
-    struct http_request r = {.method = "GET", .timeout_ms = p->get_timeout_ms};
+    /* An answer that was lost has taken its packets along: asked again they would be missed. */
+    struct http_request r = {
+        .method = "GET", .timeout_ms = p->get_timeout_ms, .once = p->sid != NULL};
     send_request(p, p->get, &r, on_get);
 }
 

@@ -337,7 +337,7 @@ void http_send(struct http *h, const struct http_request *r, http_fn fn, void *u
     a->fn = fn;
     a->ud = ud;
     a->is_head = strcmp(r->method, "HEAD") == 0;
-    a->may_repeat = is_one_of(r->method, repeatable);
+    a->may_repeat = !r->once && is_one_of(r->method, repeatable);
     a->deadline = loop_now_ms(h->loop) + (uint64_t)timeout;
     loop_timer_cancel(h->loop, h->timer); /* of the kept connection */
     if (!http_check_request(r->host_header, r->target, r->headers, r->header_count, &err)) {

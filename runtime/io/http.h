@@ -28,6 +28,7 @@ struct http_request { /* all lent for the time of http_send */
     size_t header_count;
     struct ln_str body; /* p NULL: none; the Content-Type is the caller's header */
     int64_t timeout_ms; /* from the call to the whole answer; 0 = 20 s */
+    bool once;          /* never repeated, whatever its method: the answer takes something away */
 };
 
 struct http_answer { /* all lent for the time of the call */
