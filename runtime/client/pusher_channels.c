@@ -135,6 +135,7 @@ static void on_timeout(void *ud) {
     struct ln_err err;
     char text[32];
     ch->timer = 0;
+    if (!conn_of(ch)) return; /* the line is being closed */
     bool is_asked = ch->state == CHANNEL_ASKED;
     ln_fail(&err, LN_TIMEOUT, "%s '%s' within %s",
             is_asked ? "the server did not answer the subscription of" : "no signature came for",

@@ -496,6 +496,24 @@ TEST(a_server_that_does_not_answer) {
     end_pusher();
 }
 
+/* The peer takes its time with the close: what was asked before still has its timers. */
+TEST(a_line_that_is_being_closed) {
+    begin_pusher();
+    struct conn *c = pusher_connected();
+    s.silent = true;
+    join(c, "pub");
+    join(c, "a b");
+    advance(19000);
+    ln_buf_clear(&w.trail);
+    conn_disconnect(c, NULL);
+    loop_advance(w.loop, 1500);
+    TRAIL("disconnect(\"io client disconnect\") ");
+    leave(c, "pub");
+    turn();
+    TRAIL("pub=cancelled:the room was left before it was joined ");
+    end_pusher();
+}
+
 TEST(nobody_tries_again_what_nobody_wants) {
     begin_pusher();
     struct conn *c = pusher_connected();
@@ -560,5 +578,6 @@ TEST_MAIN(T(a_join_is_answered), T(soketi_answers_without_data), T(joining_twice
           T(a_wait_may_be_cancelled), T(waits_end_with_the_connection),
           T(soketi_refuses_with_the_channel_s_name), T(a_second_join_after_a_refusal_asks_again),
           T(other_kinds_of_refusal), T(an_error_without_a_channel_is_of_the_oldest_subscription),
-          T(a_server_that_does_not_answer), T(nobody_tries_again_what_nobody_wants),
-          T(an_answer_that_comes_late_counts), T(a_refused_rejoin_lets_the_outbox_go))
+          T(a_server_that_does_not_answer), T(a_line_that_is_being_closed),
+          T(nobody_tries_again_what_nobody_wants), T(an_answer_that_comes_late_counts),
+          T(a_refused_rejoin_lets_the_outbox_go))
