@@ -299,18 +299,19 @@ static void store_pairs(lua_State *L, int base, int n, bool is_first, bool in_or
     lua_settop(L, base);
 }
 
-/* {"_placeholder":true,"num":k}, which stands for an attachment: k, else -1. */
-static lua_Integer placeholder(struct reader *r, int base, int n) {
+/* {"_placeholder":true,"num":k}, which stands for an attachment. *num is -1 when it is no number.
+ */
+static bool is_placeholder(struct reader *r, int base, int n, lua_Integer *num) {
     lua_State *L = r->L;
-    lua_Integer num = -1;
     bool is_one = false;
-    if (!r->bin || n != 2) return -1;
-    for (int i = base + 1; i <= base + 3; i += 2) {
+    *num = -1;
+    for (int i = base + 1; i < base + 2 * n; i += 2) {
         const char *key = lua_tostring(L, i);
-        if (strcmp(key, "_placeholder") == 0) is_one = lua_toboolean(L, i + 1);
-        if (strcmp(key, "num") == 0 && lua_isinteger(L, i + 1)) num = lua_tointeger(L, i + 1);
+        if (strcmp(key, "_placeholder") == 0)
+            is_one = lua_isboolean(L, i + 1) && lua_toboolean(L, i + 1);
+        if (strcmp(key, "num") == 0 && lua_isinteger(L, i + 1)) *num = lua_tointeger(L, i + 1);
     }
-    return is_one ? num : -1;
+    return is_one;
 }
 
 static bool read_members(struct reader *r, int base) {
@@ -336,12 +337,12 @@ static bool read_members(struct reader *r, int base) {
         n = 0;
     } while (more(r, '}', "expected ',' or '}'"));
     if (r->error) return false;
-    lua_Integer num = is_first ? placeholder(r, base, n) : -1;
-    if (num < 0) {
+    lua_Integer num;
+    if (LN_LIKELY(!r->bin) || !is_first || !is_placeholder(r, base, n, &num)) {
         store_pairs(L, base, n, is_first, twice);
         return true;
     }
-    if ((size_t)num >= r->bin_count)
+    if (num < 0 || (size_t)num >= r->bin_count)
         return fail(r, r->p, "a placeholder for an attachment that is missing");
     lua_settop(L, base - 1);
     lua_pushlstring(L, r->bin[num].p, r->bin[num].n);
