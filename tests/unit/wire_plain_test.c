@@ -205,10 +205,5 @@ TEST(bytes_in_text) {
 }
 
 TEST_MAIN(T(events), T(the_rest_of_an_object_is_its_argument), T(a_field_of_ones_own),
-<<<<<<< /tmp/g/mine.x
           T(numbers_to_answer_with), T(answers), T(values), T(broken_ones),
-          T(texts_of_every_length), T(writing_events), T(writing_answers))
-=======
-          T(numbers_to_answer_with), T(answers), T(values), T(broken_ones), T(writing_events),
-          T(writing_answers), T(bytes_in_text))
->>>>>>> /tmp/g/theirs.x
+          T(texts_of_every_length), T(writing_events), T(writing_answers), T(bytes_in_text))
