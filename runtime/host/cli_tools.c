@@ -23,6 +23,7 @@ struct tool {
     struct listener own[4]; /* the connection's: see own_names */
     bool json, no_retry, wants_answer, is_listen, was_up;
     int64_t left; /* events still to show; -1: no end */
+    int joining;  /* channels whose answer is awaited */
 };
 
 /* --- running --- */
@@ -51,6 +52,7 @@ static void add_word(struct ln_buf *args, const char *word) {
 static void emit_text(struct tool *t, struct ln_str name, struct ln_str args) {
     struct conn_emit e = {.name = name, .args = args, .flags = CONN_EMIT_NOW, .retries = -1};
     struct ln_err err;
+    if (conn_has_rooms(t->conn)) e.room = ln_str(cli_value_at(t->cli, "join", 0));
     if (conn_emit(t->conn, &e, NULL, &err) == LN_OK) return;
     fprintf(stderr, "linnet: %s\n", err.text);
     finish(t, EXIT_FAILED);
@@ -119,6 +121,39 @@ static void emit_given(struct tool *t) {
     }
 }
 
+/* Up, and joined: what the command line says. */
+static void go_on(struct tool *t) {
+    if (t->is_listen)
+        emit_given(t);
+    else
+        send_words(t);
+}
+
+static void on_channel(void *ud, struct ln_str reply, const struct ln_err *err) {
+    struct tool *t = ud;
+    (void)reply;
+    if (t->app->stopping) return;
+    if (err) {
+        bool is_refused = err->code == LN_UNAUTHORIZED || err->code == LN_FORBIDDEN;
+        fprintf(stderr, "linnet: the room is not joined: %s\n", err->text);
+        finish(t, is_refused ? EXIT_REFUSED : EXIT_FAILED);
+    } else if (--t->joining == 0) {
+        go_on(t);
+    }
+}
+
+/* Where rooms are the protocol's own (Pusher) the connection joins them, again after a loss, too.
+ */
+static void join_channels(struct tool *t) {
+    const char *name;
+    for (t->joining = 0; (name = cli_value_at(t->cli, "join", t->joining)); t->joining++) {
+        if (!conn_room_wanted(t->conn, ln_str(name)))
+            conn_room_want(t->conn, ln_str(name), (struct ln_str){0}, (struct ln_str){0});
+        conn_room_wait(t->conn, ln_str(name), 0, on_channel, t);
+    }
+    if (t->joining == 0) go_on(t);
+}
+
 static int code_of_error(struct ln_str error) {
     struct ln_str code = ln_json_get(error, "code");
     return ln_str_is(code, "\"unauthorized\"") || ln_str_is(code, "\"forbidden\"")
@@ -137,11 +172,12 @@ static void tell_no_hub(const struct tool *t, struct ln_str error) {
 static void on_lifecycle(struct tool *t, struct event *ev) {
     if (ln_str_is(ev->name, "connect")) {
         t->was_up = true;
-        join_rooms(t);
-        if (t->is_listen)
-            emit_given(t);
-        else
-            send_words(t);
+        if (conn_has_rooms(t->conn)) {
+            join_channels(t);
+        } else {
+            join_rooms(t);
+            go_on(t);
+        }
         return;
     }
     /* The server put us out, or the attempts are used up: nothing will come any more. */
@@ -182,6 +218,7 @@ static ln_status on_any(struct listener *l, struct event *ev) {
     /* NDJSON must stay JSON whatever the peer sent. */
     ln_buf_fmt(&list, "[%.*s]", LN_FMT(ev->args));
     bool valid = ln_json_valid(ln_buf_get(&list), NULL);
+    if (ev->meta_at) valid = valid && ln_json_valid((struct ln_str){ev->args.p, ev->meta_at}, NULL);
     ln_buf_free(&list);
     if (!valid) return LN_PROTOCOL;
     if (is_shown(t, ev) && t->left != 0) {
