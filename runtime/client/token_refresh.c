@@ -126,11 +126,26 @@ static void keep(struct conn *c) {
     t->kept_until_ms = t->expires_ms ? t->expires_ms : ln_wall_ms() + every_ms;
 }
 
+/* It will end (by our clock, which may be wrong), and nobody is to be surprised by that. */
+static void not_newer(struct conn *c) {
+    struct token *t = c->token;
+    int64_t left = t->expires_ms - ln_wall_ms();
+    char text[32];
+    t->renewals_failed = 1;
+    ln_log(LN_WARN, c->tag, "the auth function gave no newer token: this one %s%s",
+           left > 0 ? "ends in " : "has ended",
+           left > 0 ? ln_duration_text(left, text, sizeof text) : "");
+}
+
 void token_renewed(struct conn *c) {
+    int64_t before_ms = c->token->expires_ms;
     loop_timer_cancel(c->clients->loop, c->token->timer);
     token_read(c);
     plan(c);
-    ln_log(LN_DEBUG, c->tag, "the token was renewed");
+    if (c->token->expires_ms && c->token->expires_ms <= before_ms)
+        not_newer(c);
+    else
+        ln_log(LN_DEBUG, c->tag, "the token was renewed");
     arm(c);
     keep(c);
     if (c->proto->auth_renewed)

@@ -193,6 +193,30 @@ TEST(a_renewal_that_fails_is_tried_again_and_the_end_is_told) {
     end();
 }
 
+/* A cache that gives the same again, say: it ends, and that must not pass in silence. */
+TEST(a_renewal_that_gives_the_old_token) {
+    begin();
+    w.on_auth = give;
+    give_jwt("{\"token\":\"@\"}", 120);
+    struct conn *c = connected_with("chat", refreshed(0, 40 * SECOND, NULL));
+    pass_quietly(80 * SECOND);
+    TRAIL("auth?(expiring,0) ");
+    LOG_HAS("the auth function gave no newer token: this one ends in 40 s");
+    pass_quietly(20 * SECOND);
+    CHECK_HAS(ln_buf_cstr(&w.trail), "auth_expiring({\"expires_at\":1700000120.0,");
+    CHECK_HAS(ln_buf_cstr(&w.trail), "auth?(expiring,0)");
+    pass_quietly(40 * SECOND);
+    LOG_HAS("the auth function gave no newer token: this one has ended");
+    ln_buf_clear(&w.trail);
+    ln_buf_clear(&w.logs);
+    give_jwt("{\"token\":\"@\"}", 120);
+    pass_quietly(MINUTE);
+    TRAIL("auth?(expiring,0) ");
+    LOGS("");
+    CHECK_INT(conn_state(c), CONN_CONNECTED);
+    end();
+}
+
 TEST(a_renewal_that_is_never_answered) {
     begin();
     w.on_auth = give;
@@ -452,7 +476,8 @@ TEST_MAIN(T(a_new_token_is_handed_over_in_time), T(a_new_token_now_and_then),
           T(a_server_that_says_nothing_to_a_new_token), T(a_new_token_is_kept_for_the_next_attempt),
           T(what_is_kept_too_long_is_not_used),
           T(a_renewal_that_fails_is_tried_again_and_the_end_is_told),
-          T(a_renewal_that_is_never_answered), T(a_line_that_is_lost_while_a_token_is_renewed),
+          T(a_renewal_that_gives_the_old_token), T(a_renewal_that_is_never_answered),
+          T(a_line_that_is_lost_while_a_token_is_renewed),
           T(tokens_that_live_shorter_than_the_margin),
           T(a_margin_without_an_end_does_nothing_and_says_so), T(renewing_needs_a_function),
           T(http_401_for_a_day), T(http_403_asks_for_headers_anew), T(http_401_on_either_transport),
