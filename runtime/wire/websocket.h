@@ -99,7 +99,7 @@ enum http_parse http_parse_head(struct http_head *h, bool is_response, struct ln
                                 size_t *used);
 struct ln_str http_header_get(const struct http_head *h, const char *name); /* {NULL,0}: absent */
 bool http_header_twice(const struct http_head *h, const char *name); /* in two lines or more */
-bool http_header_has_token(struct ln_str value, const char *token); /* comma list, no case */
+bool http_header_has_token(struct ln_str value, const char *token);  /* comma list, no case */
 
 #define WS_KEY_LEN 24
 struct ws_deflate;
