@@ -154,9 +154,12 @@ static void join_channels(struct tool *t) {
     if (t->joining == 0) go_on(t);
 }
 
+/* What a server says in words of its own when it lets nobody in is a refusal as well. */
 static int code_of_error(struct ln_str error) {
     struct ln_str code = ln_json_get(error, "code");
-    return ln_str_is(code, "\"unauthorized\"") || ln_str_is(code, "\"forbidden\"")
+    bool is_words =
+        ln_str_is(code, "\"refused\"") && ln_str_is(ln_json_get(error, "detail"), "\"namespace\"");
+    return is_words || ln_str_is(code, "\"unauthorized\"") || ln_str_is(code, "\"forbidden\"")
                ? EXIT_REFUSED
                : EXIT_NO_CONNECTION;
 }

@@ -68,7 +68,9 @@ static void on_refused(struct doctor *d, struct ln_str error) {
     }
     doctor_detail_raw(d, "code", code.p ? code : LN_STR("null"));
     blame(d, error, ln_buf_get(&message));
-    doctor_fail(d, is_about_auth(code) ? EXIT_REFUSED : EXIT_NO_CONNECTION, "%.*s",
+    bool is_words =
+        ln_str_is(code, "\"refused\"") && ln_str_is(ln_json_get(error, "detail"), "\"namespace\"");
+    doctor_fail(d, is_words || is_about_auth(code) ? EXIT_REFUSED : EXIT_NO_CONNECTION, "%.*s",
                 LN_FMT(ln_buf_get(&shown)));
     ln_buf_free(&message);
     ln_buf_free(&shown);

@@ -271,13 +271,22 @@ test("exit codes of lines that give up by themselves", async () => {
   says(gone, /TCP: connection refused/i);
   const dir = folder({ "door.lua": `local linnet = require "linnet"
 local h = linnet.hub { port = 0 }
-h:use(function(client, auth) if auth.token == "no" then return nil, "unauthorized" end return true end)
+h:use(function(client, auth)
+  if auth.token == "no" then return nil, "unauthorized" end
+  if auth.token == "who" then return nil, "who are you?" end
+  return true
+end)
 h:on("connect", function(client) if client.user and client.user.name == "bad" then linnet.after(0.05, function() client:disconnect() end) end end)
 print("port " .. h.port)` });
   const door = await start(linnet, ["run", "door.lua"], /port (\d+)/, { cwd: dir, env });
   const url = `ws://127.0.0.1:${door.match[1]}`;
   const refused = run(["listen", url, "--auth", '{"token":"no"}']);
   equal(refused.code, 77, refused.all);
+  for (const verb of [["listen", url], ["call", url, "rooms"], ["doctor", url]]) {
+    const words = run([...verb, "--auth", '{"token":"who"}']);
+    equal(words.code, 77, `in words of its own: ${words.all}`);
+    says(words, /who are you\?/);
+  }
   const out = run(["listen", url, "--name", "bad"]);
   equal(out.code, 75, `put out by the server: ${out.all}`);
   equal(await door.end(), 0);
