@@ -82,9 +82,10 @@ bool cli_open_hub(struct cli *cli, struct app *a, bool trace, struct ln_err *err
 static void print_hub(struct cli *cli, struct app *a) {
     const char *bold = cli->color ? "\x1b[1m" : "", *plain = cli->color ? "\x1b[0m" : "";
     char *url = app_hub_url(a);
-    bool has_page = strncmp(url, "http", 4) == 0; /* no browser opens a Unix socket */
-    printf("  hub     %s%s%s      Socket.IO, WebSocket%s\n", bold, url, plain,
-           has_page ? " - open this page to chat" : "");
+    bool has_page = strncmp(url, "http", 4) == 0 && /* no browser opens a Unix socket */
+                    config_bool(a->config, "hub.page", true);
+    printf("  hub     %s%s%s      Socket.IO, %sWebSocket%s\n", bold, url, plain,
+           hub_has_apps(a->hub) ? "Pusher, " : "", has_page ? " - open this page to chat" : "");
     ln_free(url);
     fflush(stdout);
 }

@@ -119,6 +119,7 @@ struct hub *hub_open(struct loop *l, const struct hub_opts *o, const struct hub_
                      void *ud, struct ln_err *err);
 void hub_close(struct hub *h, loop_fn done, void *ud); /* the struct is gone when done is called */
 int hub_port(const struct hub *h);
+bool hub_has_apps(const struct hub *h); /* of Pusher's protocol, be it the own one */
 int hub_pair(struct hub *h); /* tests: the client's end of a socket pair; see io/server.h */
 
 /* "/school-*" fits "/school-7"; without a star: the same name. */

@@ -98,6 +98,10 @@ bool hub_apps_open(struct hub *h, const struct hub_opts *o, struct ln_err *err) 
     return true;
 }
 
+bool hub_has_apps(const struct hub *h) {
+    return h->pusher->app_count > 0;
+}
+
 void hub_apps_free(struct hub *h) {
     struct pusher_hub *ph = h->pusher;
     if (!ph) return;

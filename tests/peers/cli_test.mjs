@@ -371,6 +371,15 @@ test("the hub: an IPv6 address stands in brackets", async () => {
   equal(await p.end(), 0);
 });
 
+test("the hub says what it speaks", async () => {
+  for (const [args, what] of [[[], /Socket\.IO, Pusher, WebSocket - open this page to chat/], [["--set", "hub.page=false"], /Socket\.IO, Pusher, WebSocket$/m],
+    [["--host", "0.0.0.0"], / {6}Socket\.IO, WebSocket - open/]]) {
+    const p = await start(linnet, ["hub", "--port", "0", ...args], what, { env });
+    p.child.kill("SIGTERM");
+    await within(p.exited, "the hub to end");
+  }
+});
+
 test("the hub: a taken port is said in words", async () => {
   const h = await hub(linnet);
   const second = run(["hub", "--port", String(h.port)]);
