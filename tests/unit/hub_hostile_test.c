@@ -167,6 +167,90 @@ TEST(a_proxy_on_this_machine_does_not_make_its_clients_local) {
     hub_stop();
 }
 
+/* --- the end, from wherever it is called --- */
+
+enum place { AT_ADMIT, AT_CONNECT, AT_EVENT, AT_DISCONNECT, AT_REPLY, PLACES };
+static enum place place;
+
+static void end_at(enum place here) {
+    if (here == place) hub_close(hub, on_hub_done, NULL);
+}
+
+static void at_admit(void *ud, ln_id id, struct ln_str nsp, struct ln_str auth,
+                     struct ln_str headers) {
+    (void)ud, (void)nsp, (void)auth, (void)headers;
+    end_at(AT_ADMIT);
+    hub_admit(hub, id, true, NULL, NOTHING);
+}
+
+static void at_client(void *ud, ln_id id, struct ln_str nsp, bool connected, struct ln_str reason) {
+    (void)ud, (void)nsp, (void)reason;
+    seen.client = id;
+    end_at(connected ? AT_CONNECT : AT_DISCONNECT);
+    emit("", "x", "1");
+}
+
+static void at_reply(void *ud, struct ln_str args, const struct ln_str *bin, size_t bin_count,
+                     const struct ln_err *err) {
+    (void)ud, (void)args, (void)bin, (void)bin_count, (void)err;
+    end_at(AT_REPLY);
+    hub_disconnect(hub, seen.client, true);
+}
+
+static void at_event(void *ud, const struct hub_event *ev) {
+    (void)ud;
+    end_at(AT_EVENT);
+    hub_emit_ack(hub, ev->client, LN_STR("q"), NOTHING, NULL, 0, 1000, at_reply, NULL);
+    hub_disconnect(hub, ev->client, false);
+}
+
+static void packets(struct poller *p, struct web *w, const char *const *list) {
+    for (; *list && !hub_done; list++) {
+        if (w)
+            say(w, *list);
+        else
+            poll_post(p, *list);
+        if (!w) poll_ask(p);
+    }
+}
+
+TEST(the_hub_is_closed_inside_of_its_hooks) {
+    static const struct hub_hooks hooks = {
+        .admit = at_admit, .client = at_client, .event = at_event};
+    static const char *const said[] = {"40",
+                                       "42[\"a\"]\x1e"
+                                       "42[\"b\"]",
+                                       "430[]", "1", NULL};
+    static const char *const as_frames[] = {"40", "42[\"a\"]", "430[]", "1", NULL};
+    for (int way = 0; way < 3; way++) { /* polling, upgraded, WebSocket */
+        for (place = 0; place < PLACES; place++) {
+            struct hub_opts o = plain();
+            struct poller p;
+            struct web w;
+            char target[200];
+            o.recovery_ms = 20000;
+            hub_start(&o, &hooks);
+            poll_open(&p);
+            poll_ask(&p);
+            snprintf(target, sizeof target, way == 1 ? SIO "&sid=%s" : SIO "%.0s", p.sid);
+            web_init(&w, loop, hub_pair(hub));
+            if (way > 0) web_upgrade(&w, target, "");
+            if (way == 1) say(&w, "2probe");
+            if (way == 1) say(&w, "5");
+            packets(&p, way ? &w : NULL, way ? as_frames : said);
+            loop_advance(loop, 5000);
+            CHECK(hub_done);
+            CHECK_INT(loop_timer_count(loop), 0);
+            web_free(&w);
+            poll_free(&p);
+            loop_free(loop);
+            ln_clock_real();
+            ln_buf_free(&seen.log);
+        }
+    }
+}
+
 TEST_MAIN(T(a_get_in_the_turn_in_which_another_is_refused), T(nobody_gets_what_was_before_him),
           T(an_answer_is_for_the_page_that_asked),
-          T(a_proxy_on_this_machine_does_not_make_its_clients_local))
+          T(a_proxy_on_this_machine_does_not_make_its_clients_local),
+          T(the_hub_is_closed_inside_of_its_hooks))
