@@ -216,13 +216,14 @@ static void on_authorize(void *ud, ln_id ticket, struct ln_str request) {
     if (asked++ == 0) first_ticket = ticket;
 }
 
-static void post_auth(struct web *w) {
+/* headers: with their line ends, or "". */
+static void post_auth(struct web *w, const char *headers) {
     static const char body[] = "socket_id=1.2&channel_name=private-a";
     char text[300];
     web_init(w, loop, hub_pair(hub));
     snprintf(text, sizeof text,
-             "POST /pusher/auth HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s",
-             strlen(body), body);
+             "POST /pusher/auth HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n%s",
+             headers, strlen(body), body);
     web_write(w, text, strlen(text));
     web_turn(w);
 }
@@ -235,20 +236,50 @@ TEST(requests_that_are_left_do_not_pile_up) {
     pusher_start(&o, &hooks);
     asked = 0;
     for (int i = 0; i < 20; i++) {
-        post_auth(&w);
+        post_auth(&w, "");
         CHECK_STR(ln_str(web_answer(&w)), "");
         web_free(&w); /* it does not wait for the answer, which is long in coming */
         loop_settle(loop, 0);
     }
-    post_auth(&w);
+    post_auth(&w, "");
     CHECK_INT(web_status(&w), 503);
     web_free(&w);
     CHECK_INT(asked, 20);
     hub_authorize(hub, first_ticket, HUB_YES, NULL, NOTHING);
-    post_auth(&w);
+    post_auth(&w, "");
     CHECK_STR(ln_str(web_answer(&w)), "");
     CHECK_INT(asked, 21);
     web_free(&w);
+    loop_settle(loop, 0);
+    hub_stop();
+}
+
+/* The second one's decision sets the first one free, too. */
+static void on_authorize_both(void *ud, ln_id ticket, struct ln_str request) {
+    on_authorize(ud, ticket, request);
+    if (asked < 2) return;
+    hub_authorize(hub, first_ticket, HUB_YES, NULL, NOTHING);
+    hub_authorize(hub, ticket, HUB_YES, NULL, NOTHING);
+}
+
+TEST(an_answer_has_the_headers_of_its_own_request) {
+    static const struct hub_hooks hooks = {.authorize = on_authorize_both};
+    static const char *const origins[] = {"http://a.example", "http://b.example", NULL};
+    struct web a, b;
+    struct hub_opts o = pusher_opts();
+    o.origins = origins;
+    pusher_start(&o, &hooks);
+    asked = 0;
+    post_auth(&a, "Origin: http://a.example\r\n");
+    post_auth(&b, "Origin: http://b.example\r\n");
+    web_turn(&a);
+    CHECK_INT(web_status(&a), 200);
+    CHECK_INT(web_status(&b), 200);
+    CHECK(strstr(web_answer(&a), "Access-Control-Allow-Origin: http://a.example\r\n") != NULL);
+    CHECK(strstr(web_answer(&b), "Access-Control-Allow-Origin: http://b.example\r\n") != NULL);
+    CHECK(strstr(web_answer(&b), "a.example") == NULL);
+    web_free(&a);
+    web_free(&b);
     loop_settle(loop, 0);
     hub_stop();
 }
@@ -257,4 +288,4 @@ TEST_MAIN(T(nobody_joins_the_room_that_another_one_is), T(rooms_of_other_apps_ar
           T(a_deep_message_stops_nobody_from_joining),
           T(a_deep_user_info_stops_nobody_from_subscribing),
           T(an_expired_token_says_nothing_more_over_pusher),
-          T(requests_that_are_left_do_not_pile_up))
+          T(requests_that_are_left_do_not_pile_up), T(an_answer_has_the_headers_of_its_own_request))
