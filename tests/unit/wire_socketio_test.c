@@ -240,6 +240,19 @@ TEST(malformed) {
         {"511-[\"a\"]", "too many attachments"},
         {"5100-[\"a\"]", "too many attachments"},
         {"599999999999999999999999-[\"a\"]", "too many attachments"},
+        /* those of the reference's own suite */
+        {"442[\"some\",\"data\"", "invalid payload"},
+        {"0/admin,\"invalid\"", "invalid payload"},
+        {"1/admin,{}", "invalid payload"},
+        {"2/admin,\"invalid", "invalid payload"},
+        {"2/admin,{}", "invalid payload"},
+        {"2[{\"toString\":\"foo\"}]", "invalid payload"},
+        {"2[true,\"foo\"]", "invalid payload"},
+        {"2[null,\"bar\"]", "invalid payload"},
+        {"2[\"disconnect\",\"123\"]", "invalid payload"},
+        {"5a-", "Illegal attachments"},
+        {"51.23-", "Illegal attachments"},
+        {"999", "unknown packet type 9"},
     };
     for (size_t i = 0; i < LN_COUNT(cases); i++) {
         struct sio_packet p;
