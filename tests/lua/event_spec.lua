@@ -415,6 +415,39 @@ describe("events", function()
       assert.same({ "mute\t2", "4\ttrue" }, world.said())
     end)
 
+    it("leave what is sent as it was", function()
+      world.run(chat .. [[
+        local bytes = linnet.binary("\1\2")
+        local data = { a = { bytes, { b = bytes, none = linnet.null } }, list = linnet.array(), n = 1 << 60 }
+        local before = linnet.inspect(data)
+        local back = chat:emit_with_ack("echo", data)
+        print(linnet.inspect(data) == before, data.a[1] == bytes, data.a[2].none == linnet.null)
+        print(back.a[1] == "\1\2", back.a[2].b == "\1\2", back.a[2].none == linnet.null, #back.list, back.n == 1 << 60)
+      ]])
+      rig.settle()
+      assert.same({ "true\ttrue\ttrue", "true\ttrue\ttrue\t0\ttrue" }, world.said())
+    end)
+
+    it("carry every text, by either transport", function()
+      for _, transport in ipairs { "websocket", "polling" } do
+        world.run(([[
+          local chat = linnet.connect("ws://127.0.0.1:%d/", { transports = { %q } })
+          chat:ready()
+          local texts = { "てすと", "Я Б Г Д Ж Й", "Ä ä Ü ü ß", "utf8 — string", "😀 👩‍👩‍👧",
+            "\0\30\31\127", "\u{FFFF}\u{10FFFF}", "" }
+          local good = 0
+          for _, text in ipairs(texts) do
+            if chat:emit_with_ack("echo", text) == text then good = good + 1 end
+            local bytes = chat:emit_with_ack("echo", linnet.binary(text))
+            if bytes == text then good = good + 1 end
+          end
+          print(chat.transport, good)
+        ]]):format(rig.port(), transport), transport .. ".lua")
+        rig.advance(1)
+        assert.same({ transport .. "\t16" }, world.said())
+      end
+    end)
+
     it("send one message", function()
       world.run(chat .. [[
         chat:on_any_outgoing(function(name, d) print(name, d) end)

@@ -51,6 +51,34 @@ TEST(what_a_post_is_answered) {
     end_web();
 }
 
+/* Bytes count as the base64 that they travel as. */
+TEST(bodies_with_bytes_keep_to_max_payload) {
+    char bytes[30] = {0};
+    struct ln_str bin = {bytes, sizeof bytes}; /* 41 in a body */
+    begin_web();
+    struct conn *c = joined_with(poll_options(), "0{\"sid\":\"engine\",\"maxPayload\":100}");
+    struct conn_emit e = {.name = LN_STR("b"),
+                          .args = LN_STR("{\"_placeholder\":true,\"num\":0}"),
+                          .bin = &bin,
+                          .bin_count = 1,
+                          .retries = -1};
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(conn_emit(c, &e, NULL, NULL), LN_OK);
+    int packets = 0;
+    for (int posts = 0; packets < 6 && posts < 6; posts++) {
+        take("POST");
+        CHECK(req.body.n <= 100);
+        packets++;
+        for (size_t i = 0; i < req.body.n; i++)
+            packets += req.body.p[i] == SEP[0];
+        web_answer(200, "ok");
+        web_turn(w.loop);
+    }
+    CHECK_INT(packets, 6);
+    CHECK(is_silent());
+    end_web();
+}
+
 TEST(binary_events_for_others) {
     begin();
     struct conn *c = connected();
@@ -313,8 +341,9 @@ TEST(frames_that_are_no_answer_to_a_probe) {
 }
 
 TEST_MAIN(T(packets_that_mean_nothing_to_a_client), T(the_same_over_polling),
-          T(what_a_post_is_answered), T(binary_events_for_others),
-          T(malformed_while_connect_is_answered), T(answers_to_connect_without_a_sid),
-          T(one_malformed_packet_takes_all_namespaces_along), T(close_codes_have_words),
-          T(frames_of_every_wrong_kind), T(a_message_that_is_too_big), T(probes_that_are_refused),
-          T(a_probe_whose_request_is_not_answered), T(frames_that_are_no_answer_to_a_probe))
+          T(what_a_post_is_answered), T(bodies_with_bytes_keep_to_max_payload),
+          T(binary_events_for_others), T(malformed_while_connect_is_answered),
+          T(answers_to_connect_without_a_sid), T(one_malformed_packet_takes_all_namespaces_along),
+          T(close_codes_have_words), T(frames_of_every_wrong_kind), T(a_message_that_is_too_big),
+          T(probes_that_are_refused), T(a_probe_whose_request_is_not_answered),
+          T(frames_that_are_no_answer_to_a_probe))
