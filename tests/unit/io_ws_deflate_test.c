@@ -151,6 +151,35 @@ TEST(a_bomb_ends_the_line_with_1009) {
     end_deflate(&l);
 }
 
+TEST(damage_ends_the_line_with_1007) {
+    static const struct {
+        const char *bytes;
+        size_t n;
+    } table[] = {
+        {"\xc1\x01\x06", 3},                 /* a block of a kind that there is not */
+        {"\xc1\x05\x00\x05\x00\x05\x00", 7}, /* a length that is not its own opposite */
+        {"\xc1\x04\xcb\x48\xff\xff", 6},
+    };
+    struct line l;
+    begin_deflate();
+    for (size_t i = 0; i < LN_COUNT(table); i++) {
+        struct ln_buf out = {0};
+        if (i > 0) reset(&l);
+        open_deflated(&l, offering(), NULL);
+        ln_buf_add(&out, table[i].bytes, table[i].n);
+        serve(&out);
+        CHECK_INT(l.messages, 0);
+        peer_pump(loop, &peer);
+        CHECK(peer.in.n > 4 && (unsigned char)peer.in.p[0] == (0x80 | WS_CLOSE));
+        peer_close(&peer);
+        loop_settle(loop, 0);
+        CHECK_INT(l.closed, 1);
+        CHECK_INT(l.err.code, LN_PROTOCOL);
+        CHECK_HAS(l.err.text, "(RFC 7692 ");
+    }
+    end_deflate(&l);
+}
+
 /* One begins a message, the other has whole ones meanwhile: each has its own state. */
 TEST(lines_share_the_stock_and_not_the_message) {
     struct line a, b;
@@ -176,4 +205,5 @@ TEST(lines_share_the_stock_and_not_the_message) {
 
 TEST_MAIN(T(messages_are_compressed_both_ways), T(a_message_in_fragments_across_reads),
           T(a_server_that_declines_has_a_plain_line), T(what_was_not_offered_is_refused),
-          T(a_bomb_ends_the_line_with_1009), T(lines_share_the_stock_and_not_the_message))
+          T(a_bomb_ends_the_line_with_1009), T(damage_ends_the_line_with_1007),
+          T(lines_share_the_stock_and_not_the_message))
