@@ -3,7 +3,8 @@
  * The endpoints that sign for clients: a private or presence channel, or a sign-in. Requests come
  * as a form or as JSON; who may have what is decided by hooks.authorize, now or later. Where nobody
  * decides, the built-in app signs for everybody, who is whom they say (as everywhere in the
- * dialect), and a configured one for nobody.
+ * dialect), and a configured one for nobody: but who has a token may sign in, and be present in
+ * rooms of the dialect.
  */
 #include "base/crypt.h"
 #include "base/crypt_box.h"
@@ -224,10 +225,19 @@ static void sign_somebody(struct hub_auth *a, struct ln_str user) {
 
 /* --- the decision --- */
 
+/* Is there more to know than who asks? Whoever has a token may be in the dialect's rooms; any other
+ * channel may be somebody's secret. */
+static bool needs_script(const struct hub_auth *a) {
+    struct ln_str nsp = ln_str(a->app->nsp), channel = ln_buf_get(&a->channel);
+    if (a->app->is_builtin) return false;
+    if (!a->grant) return true;
+    return !a->is_signin && hub_channel_room(a->hub, nsp, channel, NULL).n == channel.n;
+}
+
 static void decide(struct hub_auth *a, enum hub_consent consent, const char *message,
                    struct ln_str user) {
     enum pusher_kind kind = pusher_kind(ln_buf_get(&a->channel));
-    if (consent == HUB_NOBODY && !a->app->is_builtin && !a->grant) {
+    if (consent == HUB_NOBODY && needs_script(a)) {
         ln_log(LN_WARN, "hub",
                "a channel was refused: with the option hub.apps a script must say who may have "
                "it, with hub:on_auth");

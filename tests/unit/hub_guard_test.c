@@ -104,6 +104,49 @@ TEST(rooms_of_other_apps_are_not_told) {
     hub_stop();
 }
 
+/* 200 or 403: is that signed for who has a token, when no script decides? */
+static int signs(const char *path, const char *channel, bool dialect) {
+    struct hub_jwt_opts jwt = {.alg = "HS256", .key = LN_STR(SECRET), .leeway_ms = -1};
+    struct web w;
+    struct ln_buf text = {0}, token = {0};
+    char body[100];
+    struct hub_opts o = pusher_opts();
+    test_app.master_key = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+    o.dialect = dialect;
+    o.jwt = &jwt;
+    pusher_start(&o, &no_admit);
+    ln_log_setup(LN_OFF, LN_LOG_TEXT, false);
+    jwt_hs256(&token, "{\"sub\":\"u7\"}", SECRET);
+    snprintf(body, sizeof body, "socket_id=1.2&channel_name=%s", channel);
+    ln_buf_fmt(&text,
+               "POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
+               "Content-Length: %zu\r\n\r\n%s",
+               path, ln_buf_cstr(&token), strlen(body), body);
+    web_init(&w, loop, hub_pair(hub));
+    web_write(&w, text.p, text.n);
+    web_turn(&w);
+    int status = web_status(&w);
+    CHECK(strstr(web_answer(&w),
+                 status == 200 ? "{\"auth\":\"key:" : "this hub has no hub:on_auth that decides") !=
+          NULL);
+    ln_buf_free(&text);
+    ln_buf_free(&token);
+    web_free(&w);
+    loop_settle(loop, 0);
+    hub_stop();
+    return status;
+}
+
+/* Who has a token is somebody, and may not have everything for that: what the dialect's rooms are
+ * to him they are over Pusher, too. */
+TEST(a_token_alone_opens_no_private_channel) {
+    CHECK_INT(signs("/pusher/auth", "private-user.8", true), 403);
+    CHECK_INT(signs("/pusher/auth", "private-encrypted-x", true), 403);
+    CHECK_INT(signs("/pusher/auth", "presence-room", true), 200);
+    CHECK_INT(signs("/pusher/auth", "presence-room", false), 403);
+    CHECK_INT(signs("/pusher/user-auth", "", true), 200);
+}
+
 /* --- what others cannot read --- */
 
 /* The frame's JSON from `from` on is such that every reader of ours takes it. */
@@ -285,7 +328,7 @@ TEST(an_answer_has_the_headers_of_its_own_request) {
 }
 
 TEST_MAIN(T(nobody_joins_the_room_that_another_one_is), T(rooms_of_other_apps_are_not_told),
-          T(a_deep_message_stops_nobody_from_joining),
+          T(a_token_alone_opens_no_private_channel), T(a_deep_message_stops_nobody_from_joining),
           T(a_deep_user_info_stops_nobody_from_subscribing),
           T(an_expired_token_says_nothing_more_over_pusher),
           T(requests_that_are_left_do_not_pile_up), T(an_answer_has_the_headers_of_its_own_request))
