@@ -198,7 +198,7 @@ static int l_exit(lua_State *L) {
     struct script *s = script_of(L);
     struct ln_err err;
     int code = lua_isnoneornil(L, 1) ? 0 : (int)arg_int(L, 1, "linnet.exit", "the code", 0, 255);
-    if (s->app->scripts && scripts_count(s->app->scripts) > 1 &&
+    if (s->app->scripts && !scripts_are_only(s->app->scripts, s->seat) &&
         !script_granted(s, "exit", (struct ln_str){NULL, 0}, &err))
         return script_fail(L, "linnet.exit: other scripts run here as well; %s", err.text);
     if (lua_call_held(L)) return lua_call_hold(L, l_exit);

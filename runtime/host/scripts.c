@@ -528,6 +528,14 @@ bool scripts_each(struct scripts *ss, size_t *i, struct seat **seat, const char 
     return false;
 }
 
+bool scripts_are_only(const struct scripts *ss, const struct seat *seat) {
+    LN_LIST_EACH (&ss->entries, node, next) {
+        const struct entry *e = LN_CONTAINER(node, struct entry, node);
+        if (e->seat && e->seat != seat && !e->is_plugin) return false;
+    }
+    return true;
+}
+
 size_t scripts_count(const struct scripts *ss) {
     size_t n = 0;
     LN_LIST_EACH (&ss->entries, node, next)

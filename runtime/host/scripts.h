@@ -41,6 +41,8 @@ void scripts_stop(struct scripts *ss);
 void scripts_on_empty(struct scripts *ss, void (*fn)(void *ud), void *ud);
 bool scripts_each(struct scripts *ss, size_t *i, struct seat **seat, const char **path);
 size_t scripts_count(const struct scripts *ss);
+/* Nobody else runs but plugins, which are there because they are used. */
+bool scripts_are_only(const struct scripts *ss, const struct seat *seat);
 /* A file that script `seat` is about to read (require): reload when it changes. */
 void scripts_depends(struct scripts *ss, struct seat *seat, const char *file);
 /* For engines: script `user` (loading or loaded) uses the script at path, which is loaded when

@@ -37,6 +37,11 @@ describe("seen", function()
     assert.same({ "true\tfalse\tfalse" }, world.said())
   end)
 
+  it("is no reason for its user not to end the program", function()
+    world.run [[ linnet.use("seen") linnet.exit(3) ]]
+    assert.equal(3, rig.exit_code())
+  end)
+
   it("remembers through its own reload", function()
     local text = [[
       local seen = linnet.use("seen", { keep = 60 })

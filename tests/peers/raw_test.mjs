@@ -19,7 +19,7 @@ async function serve(open) {
 }
 
 async function ends(script, url) {
-  const s = await start(linnet, ["run", "--allow=exit", `tests/peers/${script}`, "--", url]);
+  const s = await start(linnet, ["run", `tests/peers/${script}`, "--", url]);
   equal(await within(s.exited, "the script to end", 30000), 0, s.out() + s.err());
 }
 
