@@ -59,6 +59,8 @@ describe("transports", function()
       world.raises [[ linnet.connect("hub", { transports = { "carrier pigeon" } }) ]])
     assert.matches("names one transport twice",
       world.raises [[ linnet.connect("hub", { transports = { "polling", "polling" } }) ]])
+    assert.equal('linnet.connect: option \'transports\' must be a list such as {"websocket", "polling"}, not {}',
+      world.raises [[ linnet.connect("hub", { transports = {} }) ]])
   end)
 end)
 

@@ -178,6 +178,28 @@ TEST(what_is_no_answer_to_a_sign_in) {
     }
 }
 
+/* What is wanted is asked for again, and ever more slowly. */
+TEST(an_endpoint_that_is_down_for_hours) {
+    begin_pusher();
+    struct conn *c = pusher_connected();
+    w.on_post = says;
+    said = "HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n";
+    join(c, "private-a");
+    int posts = 0;
+    for (int minute = 0; minute < 6 * 60; minute++) {
+        say(line_now(), "{\"event\":\"pusher:ping\"}");
+        advance(60000);
+        posts += s.posts.n > 0;
+        ln_buf_clear(&s.posts);
+        ln_buf_clear(&w.trail);
+    }
+    CHECK(posts > 340 && w.lines < 370);
+    w.on_post = endpoint;
+    advance(60000);
+    CHECK(conn_room_joined(c, LN_STR("private-a")));
+    end_pusher();
+}
+
 /* --- answers to subscriptions --- */
 
 TEST(answers_that_are_for_nobody) {
@@ -211,4 +233,4 @@ TEST(answers_that_are_for_nobody) {
 
 TEST_MAIN(T(closed_instead_of_a_handshake), T(first_messages_that_are_no_text),
           T(what_is_no_answer_of_an_endpoint), T(what_is_no_answer_to_a_sign_in),
-          T(answers_that_are_for_nobody))
+          T(an_endpoint_that_is_down_for_hours), T(answers_that_are_for_nobody))
