@@ -187,7 +187,7 @@ static int client_field(lua_State *L, const char *name) {
     struct hub_client_info info;
     bool is_there = h && hub_client(h, id, &info);
     if (strcmp(name, "connected") == 0) {
-        lua_pushboolean(L, is_there);
+        lua_pushboolean(L, is_there && !info.gone);
     } else if (!is_there) {
         lua_pushnil(L);
     } else if (strcmp(name, "user") == 0) {

@@ -168,6 +168,7 @@ struct hub_client_info {
     struct ln_str nsp, sid, user_id, user_name, ip, protocol; /* "socketio" "ws" "pusher" */
     uint64_t connected_at_ms;
     bool recovered; /* it came back, with its rooms (opts.recovery_ms) */
+    bool gone;      /* who it was: while hooks.client tells of its end, and no longer */
 };
 bool hub_client(const struct hub *h, ln_id client, struct hub_client_info *out);
 bool hub_each_client(const struct hub *h, size_t *i, struct hub_client_info *out);

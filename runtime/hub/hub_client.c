@@ -220,10 +220,32 @@ static void client_free(void *ud) {
     ln_free(c);
 }
 
+static void fill_info(const struct hub_client *c, struct hub_client_info *out);
+
+/* who: what is known of it, while it can still be asked for. */
+static void tell_end(struct hub_client *c, const struct hub_client_info *who, enum hub_leave why) {
+    struct hub *h = c->line->hub;
+    const struct hub_client_info *outer = h->gone;
+    h->gone = who;
+    h->hooks.client(h->ud, c->id, ln_str(c->nsp), false, ln_str(hub_leave_name(why)));
+    h->gone = outer;
+}
+
+static struct ln_str keep(struct ln_buf *buf, struct ln_str s) {
+    ln_buf_str(buf, s);
+    return ln_buf_get(buf);
+}
+
 void hub_client_end(struct hub_client *c, enum hub_leave why) {
     struct hub *h = c->line->hub;
+    struct hub_client_info who;
+    struct ln_buf user_id = {0}, user_name = {0};
     struct ln_err gone = {LN_DISCONNECTED, "the client disconnected"};
     if (c->is_dead) return;
+    fill_info(c, &who); /* its user may end with it */
+    who.gone = true;
+    who.user_id = keep(&user_id, who.user_id);
+    who.user_name = keep(&user_name, who.user_name);
     c->is_dead = true;
     if (c->grant) loop_timer_cancel(h->loop, c->grant->timer);
     ln_slot_drop(&h->slots, c->id);
@@ -240,8 +262,9 @@ void hub_client_end(struct hub_client *c, enum hub_leave why) {
     while (!ln_list_empty(&c->waits))
         wait_end(LN_CONTAINER(c->waits.next, struct hub_wait, node), (struct ln_str){NULL, 0}, NULL,
                  0, &gone);
-    if (h->hooks.client)
-        h->hooks.client(h->ud, c->id, ln_str(c->nsp), false, ln_str(hub_leave_name(why)));
+    if (h->hooks.client) tell_end(c, &who, why);
+    ln_buf_free(&user_id);
+    ln_buf_free(&user_name);
     loop_defer(h->loop, client_free, c); /* somebody above may still look at it */
 }
 
@@ -372,8 +395,10 @@ static void fill_info(const struct hub_client *c, struct hub_client_info *out) {
 
 bool hub_client(const struct hub *h, ln_id client, struct hub_client_info *out) {
     const struct hub_client *c = hub_get(h, client);
+    bool has_gone = !c && h->gone && h->gone->id == client;
     if (c) fill_info(c, out);
-    return c != NULL;
+    if (has_gone) *out = *h->gone;
+    return c || has_gone;
 }
 
 bool hub_each_client(const struct hub *h, size_t *i, struct hub_client_info *out) {

@@ -167,7 +167,8 @@ struct hub {
     size_t client_count, tracers, history_bytes;
     uint64_t mark, messages;
     unsigned guests;
-    struct hub_jwt *jwt; /* hub_jwt.c; NULL: no token is wanted */
+    struct hub_jwt *jwt;                /* hub_jwt.c; NULL: no token is wanted */
+    const struct hub_client_info *gone; /* of whose end hooks.client is told just now; or NULL */
     bool is_closing;
     uint64_t opened_ms;
     struct ln_buf text; /* scratch for a reply's body */

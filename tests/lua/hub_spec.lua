@@ -111,6 +111,24 @@ describe("the hub", function()
     assert.same({ "refused" }, world.said())
   end)
 
+  it("knows who has gone", function()
+    world.run [[
+      local hub = linnet.hub()
+      local id
+      hub:on("connect", function(client) id = client.id end)
+      hub:on("disconnect", function(client)
+        print(client.user.name, client.user.id, client.id == id, client.protocol, client.connected, #client.rooms)
+        print(client:emit("x"))
+        linnet.sleep(1)
+        print(client.user, client.id)
+      end)
+    ]]
+    client [[ assert(chat:join("lobby")) chat:disconnect() ]]
+    rig.advance(1)
+    assert.same({ "kari\tu2\ttrue\tsocketio\tfalse\t0", "nil\tthe client is gone", "nil\tnil" },
+      world.said())
+  end)
+
   it("lets in who may come", function()
     world.run [[
       local hub = linnet.hub()
