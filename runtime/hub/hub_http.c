@@ -73,7 +73,7 @@ static struct ln_str split_port(struct ln_str host, struct ln_str *port) {
         n--;
     bool has = n > 0 && n < host.n && host.p[n - 1] == ':' &&
                (host.p[0] != '[' || (n > 1 && host.p[n - 2] == ']'));
-    *port = (struct ln_str){host.p + host.n, 0};
+    *port = (struct ln_str){"", 0};
     if (!has) return host;
     *port = (struct ln_str){host.p + n - 1, host.n - n + 1};
     return (struct ln_str){host.p, n - 1};
