@@ -299,6 +299,12 @@ static void parcel_to_all(struct parcel *p, struct hub *h) {
     }
 }
 
+/* Everybody is in a room that has the name of its sid, alone but for whom a script put there. */
+static struct hub_client *of_sid(const struct hub *h, struct ln_str nsp, struct ln_str sid) {
+    struct hub_client *c = sid.n > 0 && sid.n <= HUB_SID_LEN ? ln_map_get(&h->sids, sid) : NULL;
+    return c && ln_str_is(nsp, c->nsp) ? c : NULL;
+}
+
 size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, struct ln_str args,
                 const struct ln_str *bin, size_t bin_count) {
     struct parcel p = {.nsp = t->nsp.n > 0 ? t->nsp : LN_STR("/"),
@@ -314,17 +320,15 @@ size_t hub_emit(struct hub *h, const struct hub_target *t, struct ln_str name, s
     struct hub_room *r = only || t->room.n == 0 ? NULL : hub_room_get(h, p.nsp, name_of_room);
     if (!only && pusher_is_cache(name_of_room))
         hub_cache_keep(h, p.nsp, name_of_room, &p.pusher, name, parcel_plain(&p));
-    if (!only && !r && t->room.n > 0) {
-        /* Everybody is alone in a room that has the name of its sid. */
-        only = ln_map_get(&h->sids, t->room);
-        if (only && !ln_str_is(p.nsp, only->nsp)) only = NULL;
-    }
+    struct hub_client *self = only ? NULL : of_sid(h, p.nsp, t->room);
+    if (self && !r) only = self;
     if (only) p.nsp = ln_str(only->nsp);
     parcel_keep_room(&p, h, only ? ln_str(only->sid) : name_of_room);
     if (only) {
         parcel_send(&p, only, NULL);
     } else if (r) {
         parcel_to_room(&p, r);
+        if (self && !hub_member_get(self, r)) parcel_send(&p, self, NULL);
     } else if (t->room.n == 0) {
         parcel_to_all(&p, h);
     }

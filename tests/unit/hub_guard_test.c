@@ -69,6 +69,25 @@ TEST(nobody_joins_the_room_that_another_one_is) {
     hub_stop();
 }
 
+TEST(who_is_put_there_by_a_script_hears_too_but_not_instead) {
+    struct web one, other;
+    char sid[24] = "";
+    struct hub_opts o = test_opts();
+    hub_start(&o, &no_admit);
+    sio_open(&one, sid);
+    sio_client(&other, "");
+    CHECK(hub_join(hub, seen.client, ln_str(sid)));
+    emit_to(sid);
+    web_turn(&one);
+    web_turn(&other);
+    CHECK_NEXT(&one, "42[\"secret\",1]");
+    CHECK_NEXT(&other, "42[\"secret\",1]");
+    CHECK_NONE(&one);
+    web_free(&one);
+    web_free(&other);
+    hub_stop();
+}
+
 /* --- apps --- */
 
 TEST(rooms_of_other_apps_are_not_told) {
@@ -327,8 +346,10 @@ TEST(an_answer_has_the_headers_of_its_own_request) {
     hub_stop();
 }
 
-TEST_MAIN(T(nobody_joins_the_room_that_another_one_is), T(rooms_of_other_apps_are_not_told),
-          T(a_token_alone_opens_no_private_channel), T(a_deep_message_stops_nobody_from_joining),
+TEST_MAIN(T(nobody_joins_the_room_that_another_one_is),
+          T(who_is_put_there_by_a_script_hears_too_but_not_instead),
+          T(rooms_of_other_apps_are_not_told), T(a_token_alone_opens_no_private_channel),
+          T(a_deep_message_stops_nobody_from_joining),
           T(a_deep_user_info_stops_nobody_from_subscribing),
           T(an_expired_token_says_nothing_more_over_pusher),
           T(requests_that_are_left_do_not_pile_up), T(an_answer_has_the_headers_of_its_own_request))
