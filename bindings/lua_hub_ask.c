@@ -163,20 +163,28 @@ static char *object_or_empty(struct ln_str json) {
 
 /* --- the two kinds --- */
 
+/* Who decides sees all of it or is not called, which is a no: half a question is another one. */
+static void push_all(lua_State *L, const char *json) {
+    struct ln_err err;
+    if (!lua_json_decode(L, ln_str(json), &err)) luaL_error(L, "the request: %s", err.text);
+}
+
 static int admit_push(lua_State *L, char *const *texts) {
     static const char *const flags[][2] = {{":protocol", "protocol"}, {":signin", "signin"}};
     lua_createtable(L, 0, 4);
     lua_pushstring(L, *texts[0] ? texts[0] : "/");
     lua_setfield(L, -2, "namespace");
-    if (lua_json_decode(L, ln_str(texts[2]), NULL)) {
-        for (size_t i = 0; i < LN_COUNT(flags); i++) {
-            lua_getfield(L, -1, flags[i][0]);
-            lua_setfield(L, -3, flags[i][1]);
-        }
-        lua_setfield(L, -2, "headers");
+    push_all(L, texts[2]);
+    for (size_t i = 0; i < LN_COUNT(flags); i++) {
+        lua_getfield(L, -1, flags[i][0]);
+        lua_setfield(L, -3, flags[i][1]);
     }
-    if (texts[3] && lua_json_decode(L, ln_str(texts[3]), NULL)) lua_setfield(L, -2, "claims");
-    if (!lua_json_decode(L, ln_str(texts[1]), NULL)) lua_newtable(L);
+    lua_setfield(L, -2, "headers");
+    if (texts[3]) {
+        push_all(L, texts[3]);
+        lua_setfield(L, -2, "claims");
+    }
+    push_all(L, texts[1]);
     return 2;
 }
 
@@ -188,7 +196,7 @@ static void admit_answer(struct hub *h, ln_id ticket, bool is_asked, bool ok, co
 }
 
 static int authorize_push(lua_State *L, char *const *texts) {
-    if (!lua_json_decode(L, ln_str(texts[0]), NULL)) lua_newtable(L);
+    push_all(L, texts[0]);
     return 1;
 }
 

@@ -313,7 +313,8 @@ static void ask(struct hub_auth *a, const struct server_request *r, struct serve
 
 /* --- requests --- */
 
-/* The fields as a JSON object; false: the body is neither form nor JSON. */
+/* The fields as a JSON object; false: the body is neither form nor JSON, or a deep one, which who
+ * decides would not get. */
 static bool read_body(const struct server_request *r, struct ln_buf *doc) {
     struct ln_str type = r->header(r, "content-type");
     bool is_json = ln_str_starts(type, "application/json");
@@ -322,7 +323,8 @@ static bool read_body(const struct server_request *r, struct ln_buf *doc) {
         return true;
     }
     ln_buf_str(doc, r->body);
-    return ln_json_peek(r->body) == LN_JSON_OBJECT && ln_json_valid(r->body, NULL);
+    return ln_json_peek(r->body) == LN_JSON_OBJECT && hub_depth_ok(r->body) &&
+           ln_json_valid(r->body, NULL);
 }
 
 bool hub_socket_id_ok(struct ln_str id) {

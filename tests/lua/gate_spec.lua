@@ -29,11 +29,11 @@ describe("the hub's door", function()
     return rig.say(line, head:format(query)), line
   end
 
-  local function ask(fields)
+  local function ask(fields, kind)
     local line = dial()
-    local body = "socket_id=1.2&channel_name=private-a" .. fields
-    return rig.say(line, ("POST /pusher/auth HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s")
-      :format(#body, body)), line
+    local body = kind and '{"a":1' .. fields or "socket_id=1.2&channel_name=private-a" .. fields
+    local head = "POST /pusher/auth HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s"
+    return rig.say(line, head:format(kind or "application/x-www-form-urlencoded", #body, body)), line
   end
 
   local GATE = [[
@@ -85,5 +85,30 @@ describe("the hub's door", function()
     rig.reload("gate.lua", 'local linnet = require "linnet" ' .. GATE)
     rig.advance(1)
     assert.matches("the script that decides was stopped", rig.say(line))
+  end)
+
+  it("shows all of a question, or does not ask", function()
+    world.run [[
+      linnet.hub():on_auth(function(r) -- forgets that a channel may not be there
+        if r.kind == "private" then return nil, "not you" end
+        return true
+      end)
+      linnet.hub():use(function(_, auth)
+        if auth.role == "guest" then return nil, "no guests" end
+        return true
+      end)
+    ]]
+    for depth = 60, 100 do
+      local more = ("["):rep(depth) .. ("]"):rep(depth)
+      local answer = ask(', "socket_id":"1.2","channel_name":"private-a","more":' .. more .. "}", "application/json")
+      assert.matches("HTTP/1.1 40[03]", answer)
+      local line = dial()
+      local head = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        .. "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+      rig.say(line, head)
+      local text = '40{"role":"guest","more":' .. more .. "}"
+      local size = #text < 126 and string.char(128 + #text) or string.pack(">BI2", 254, #text)
+      assert.not_matches('40{"sid"', rig.say(line, "\x81" .. size .. "\0\0\0\0" .. text))
+    end
   end)
 end)
