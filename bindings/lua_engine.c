@@ -115,7 +115,7 @@ static void script_free(struct script *s) {
 /* A round of the collector looks at all that lives, the API too: for a small heap every few dozen
  * events. So that one may grow to four times its size, a big one to twice. */
 void script_tune(struct script *s) {
-    enum { SMALL_HEAP = 4 << 20, RELAXED = 400, USUAL = 200 };
+    enum { SMALL_HEAP = 1 << 20, RELAXED = 400, USUAL = 200 };
     lua_gc(s->L, LUA_GCINC, s->mem_used < SMALL_HEAP ? RELAXED : USUAL, 0, 0);
 }
 
