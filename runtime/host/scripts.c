@@ -529,11 +529,13 @@ bool scripts_each(struct scripts *ss, size_t *i, struct seat **seat, const char 
 }
 
 bool scripts_are_only(const struct scripts *ss, const struct seat *seat) {
+    size_t n = 0;
     LN_LIST_EACH (&ss->entries, node, next) {
         const struct entry *e = LN_CONTAINER(node, struct entry, node);
-        if (e->seat && e->seat != seat && !e->is_plugin) return false;
+        if (e->is_plugin && e->seat == seat) return false;
+        n += e->seat && !e->is_plugin;
     }
-    return true;
+    return n <= 1; /* a new version on trial and the old one are one script */
 }
 
 size_t scripts_count(const struct scripts *ss) {
