@@ -44,12 +44,17 @@ void server_set_timer(struct server_peer *p, int64_t ms, loop_fn fn) {
 /* Ends the socket at once. Only from the flush or a timer, never inside libwebsockets' callbacks
  * for the same connection. */
 static void kill_socket(struct server_peer *p) {
-    /* `return -1` works only inside a callback; this closes from outside (platform.md 5). */
+    /* `return -1` works only inside a callback; this closes from outside. */
     if (p->wsi) lws_set_timeout(p->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
 }
 
 static void on_linger(void *ud) {
-    kill_socket(ud);
+    struct server_peer *p = ud;
+    p->timer = 0;
+    if (!p->s->is_closing && server_http_goes_on(p))
+        server_set_timer(p, p->s->opts.idle_ms, on_linger);
+    else
+        kill_socket(p);
 }
 
 /* Sends what the kernel takes. libwebsockets copies what it could not send, so it is never given
@@ -65,6 +70,7 @@ static void send_queue(struct server_peer *p) {
         ln_buf_consume(&p->out, n);
         p->is_choked = lws_partial_buffered(p->wsi);
     }
+    if (p->http && p->http->unsent == SIZE_MAX) p->http->unsent = p->out.n;
     /* While libwebsockets holds bytes it ignores input, but polls for it: a full core (read in
      * ops-raw-skt.c of both versions). So input waits until they are gone. */
     if (p->is_choked) {

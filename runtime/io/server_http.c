@@ -53,10 +53,20 @@ static void fill(struct request *r, const struct server_peer *p, const struct ht
 
 /* --- time --- */
 
+bool server_http_goes_on(struct server_peer *p) {
+    struct server_http *x = p->http;
+    if (!x || p->out.n >= x->unsent) return false;
+    x->unsent = p->out.n;
+    return true;
+}
+
 void server_http_on_rest(void *ud) {
     struct server_peer *p = ud;
     p->timer = 0;
-    server_finish(p);
+    if (server_http_goes_on(p))
+        server_set_timer(p, p->s->opts.keep_ms, server_http_on_rest);
+    else
+        server_finish(p);
 }
 
 static void on_request_timeout(void *ud) {

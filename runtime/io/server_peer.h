@@ -27,6 +27,7 @@ struct server_http {          /* a connection while it speaks HTTP; gone with th
     struct ln_buf head, body; /* of the request whose body is coming in */
     struct http_body framing;
     size_t slice;        /* bytes of the body since the timer was set */
+    size_t unsent;       /* of the answer, when that was looked at last; SIZE_MAX: not yet */
     unsigned served;     /* requests that were answered */
     ln_id id;            /* of the request: server.requests */
     void *later;         /* its answer comes later; `aborted` is owed */
@@ -95,6 +96,8 @@ void server_http_close(struct server_peer *p);
 /* Was answered, and waits for a next request of which nothing came. */
 bool server_http_is_idle(const struct server_peer *p);
 void server_http_on_rest(void *peer); /* … for too long */
+/* Some of the answer has gone since this was asked last, and there is more: a slow reader. */
+bool server_http_goes_on(struct server_peer *p);
 
 /* --- server_reply.c --- */
 /* Writes it; then the connection waits for the next request, or ends. */

@@ -48,6 +48,7 @@ static void settle(struct server_peer *p) {
         x->id = 0;
     }
     x->served++;
+    x->unsent = SIZE_MAX;
     if (!x->keeps || p->s->is_closing) {
         server_finish(p);
         return;

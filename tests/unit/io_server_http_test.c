@@ -139,6 +139,48 @@ TEST(large_answers_reach_slow_readers_whole) {
     stop();
 }
 
+/* Reads n bytes of what waits; how many came. */
+static size_t sip(struct web *w, size_t n) {
+    size_t before = w->in.n;
+    ssize_t got = 1;
+    while (w->in.n - before < n && got > 0) {
+        got = recv(w->fd, ln_buf_room(&w->in, 4096), 4096, MSG_DONTWAIT);
+        if (got > 0) w->in.n += (size_t)got;
+    }
+    return w->in.n - before;
+}
+
+TEST(who_reads_slowly_but_steadily_gets_everything) {
+    static const char *const requests[] = {"GET /big HTTP/1.1\r\nHost: x\r\n\r\n",
+                                           "GET /big HTTP/1.0\r\nHost: x\r\n\r\n"};
+    size_t n = 3000000;
+    char *big = ln_alloc(n);
+    memset(big, 'x', n);
+    start(PAIR_ONLY);
+    f.big = (struct ln_str){big, n};
+    for (size_t i = 0; i < LN_COUNT(requests); i++) {
+        struct web w;
+        client(&w);
+        w.is_slow = true;
+        web_say(&w, requests[i]);
+        for (size_t got = 1; got > 0 && w.in.n <= n; got = sip(&w, 250000))
+            loop_advance(l, 4000);
+        CHECK(w.in.n > n);
+        web_free(&w);
+        client(&w); /* but not by drops */
+        w.is_slow = true;
+        web_say(&w, requests[i]);
+        for (int k = 0; k < 20; k++, sip(&w, 1))
+            loop_advance(l, 9000);
+        while (sip(&w, n) > 0)
+            loop_settle(l, 0);
+        CHECK(w.in.n < n);
+        web_free(&w);
+    }
+    ln_free(big);
+    stop();
+}
+
 TEST(bodies_in_any_pieces) {
     static const char request[] =
         POST("/x", CHUNKED) "5;ext=1\r\nhello\r\n1\r\n \r\n00A\r\nwide world\r\n0\r\nTrail: "
@@ -468,7 +510,8 @@ TEST(places_where_no_socket_can_be) {
 
 TEST_MAIN(T(requests_follow_each_other_on_a_connection),
           T(pipelined_requests_are_answered_in_order), T(answers_do_not_pile_up_for_who_reads_none),
-          T(large_answers_reach_slow_readers_whole), T(bodies_in_any_pieces),
+          T(large_answers_reach_slow_readers_whole),
+          T(who_reads_slowly_but_steadily_gets_everything), T(bodies_in_any_pieces),
           T(large_bodies_have_a_limit), T(a_body_may_be_refused_before_it_comes),
           T(bad_requests_are_told_so), T(an_answer_may_come_later),
           T(a_held_request_dies_with_its_client), T(a_body_whose_client_goes_is_forgotten),
