@@ -138,12 +138,21 @@ static bool origin_ok(const struct hub *h, const struct server_request *r) {
            is_local_name(split_port(host, &port));
 }
 
+/* An image or a script of another site's page: no Origin comes with it. (Routes for such pages
+ * only: everybody may have a link to the chat page.) */
+static bool is_embedded(const struct hub *h, const struct server_request *r) {
+    struct ln_str site = r->header(r, "sec-fetch-site");
+    bool is_other = ln_str_is(site, "cross-site") || ln_str_is(site, "same-site");
+    return is_other && !r->origin.p && !any_origin(h);
+}
+
 static bool guard(const struct hub *h, const struct hub_route *route,
                   const struct server_request *r, struct server_reply *reply) {
     const char *text = NULL;
     if (!host_ok(h, r->host)) {
         text = "this hub is not known under that name; add its origin to the option hub.origins\n";
-    } else if (!(route && route->any_origin) && !origin_ok(h, r)) {
+    } else if ((!(route && route->any_origin) && !origin_ok(h, r)) ||
+               (route && route->is_cors && is_embedded(h, r))) {
         text = "pages of that origin may not connect; add it to the option hub.origins\n";
     }
     reply->status = text ? 403 : 404;

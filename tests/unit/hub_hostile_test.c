@@ -167,6 +167,52 @@ TEST(a_proxy_on_this_machine_does_not_make_its_clients_local) {
     hub_stop();
 }
 
+/* --- pages --- */
+
+static int status_of(const char *method, const char *target, const char *headers) {
+    struct web w;
+    struct ln_buf b = {0};
+    web_init(&w, loop, hub_pair(hub));
+    ln_buf_fmt(&b, "%s %s HTTP/1.1\r\n%s\r\n", method, target, headers);
+    web_write(&w, b.p, b.n);
+    web_turn(&w);
+    int status = web_status(&w);
+    ln_buf_free(&b);
+    web_free(&w);
+    return status;
+}
+
+TEST(pages_that_have_no_business_here) {
+    struct hub_opts o = plain();
+    struct poller p;
+    char target[200];
+    hub_start(&o, &no_admit);
+    poll_client(&p);
+    poll_target(&p, target);
+    /* a name that was made to lead here */
+    CHECK_INT(status_of("GET", ENGINE, "Host: evil.example:4321\r\n"), 403);
+    CHECK_INT(status_of("GET", ENGINE, ""), 403);
+    CHECK_INT(status_of("POST", target, "Host: evil.example\r\nContent-Length: 2\r\n"), 403);
+    CHECK_INT(status_of("POST", target,
+                        "Host: evil.example\r\nOrigin: http://evil.example\r\n"
+                        "Content-Length: 2\r\n"),
+              403);
+    /* a file, a sandbox */
+    CHECK_INT(status_of("GET", ENGINE, "Host: localhost\r\nOrigin: null\r\n"), 403);
+    CHECK_INT(status_of("POST", target, "Host: localhost\r\nOrigin: null\r\nContent-Length: 2\r\n"),
+              403);
+    /* an image, a script: a browser sends no Origin with those, and would open sessions */
+    CHECK_INT(status_of("GET", ENGINE, "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n"), 403);
+    CHECK_INT(status_of("GET", ENGINE, "Host: localhost\r\nSec-Fetch-Site: same-site\r\n"), 403);
+    CHECK_INT(status_of("GET", ENGINE, "Host: localhost\r\nSec-Fetch-Site: same-origin\r\n"), 200);
+    CHECK_INT(status_of("GET", ENGINE, "Host: localhost\r\nSec-Fetch-Site: none\r\n"), 200);
+    /* a link to the page is one of other sites */
+    CHECK_INT(status_of("GET", "/", "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n"), 200);
+    CHECK_INT(poll_post(&p, "42[\"x\"]"), 200);
+    poll_free(&p);
+    hub_stop();
+}
+
 /* --- the end, from wherever it is called --- */
 
 enum place { AT_ADMIT, AT_CONNECT, AT_EVENT, AT_DISCONNECT, AT_REPLY, PLACES };
@@ -253,4 +299,4 @@ TEST(the_hub_is_closed_inside_of_its_hooks) {
 TEST_MAIN(T(a_get_in_the_turn_in_which_another_is_refused), T(nobody_gets_what_was_before_him),
           T(an_answer_is_for_the_page_that_asked),
           T(a_proxy_on_this_machine_does_not_make_its_clients_local),
-          T(the_hub_is_closed_inside_of_its_hooks))
+          T(pages_that_have_no_business_here), T(the_hub_is_closed_inside_of_its_hooks))
