@@ -80,10 +80,6 @@ bool clients_each(struct clients *cs, size_t *i, struct conn **c) {
     return true;
 }
 
-struct loop *clients_loop(const struct clients *cs) {
-    return cs->loop;
-}
-
 void clients_codecs(struct clients *cs, const struct conn_codecs *codecs, void *ud) {
     cs->codecs = codecs;
     cs->codecs_ud = ud;
@@ -210,18 +206,7 @@ struct conn *conn_open(struct clients *cs, const char *name, const struct conn_o
     return c;
 }
 
-void conn_close(struct conn *c) {
-    if (c->is_closed) return;
-    c->is_closed = true;
-    ln_map_remove(&c->clients->names, ln_str(c->name));
-    ln_slot_drop(&c->clients->slots, c->handle);
-    conn_leave(c);
-    c->epoch++;
-    c->state = CONN_CLOSED;
-    loop_defer(c->clients->loop, conn_free, c);
-}
-
-void conn_free(void *conn) {
+static void conn_free(void *conn) {
     struct conn *c = conn;
     struct clients *cs = c->clients;
     emit_close(c);
@@ -248,6 +233,17 @@ void conn_free(void *conn) {
     clients_release(cs);
 }
 
+void conn_close(struct conn *c) {
+    if (c->is_closed) return;
+    c->is_closed = true;
+    ln_map_remove(&c->clients->names, ln_str(c->name));
+    ln_slot_drop(&c->clients->slots, c->handle);
+    conn_leave(c);
+    c->epoch++;
+    c->state = CONN_CLOSED;
+    loop_defer(c->clients->loop, conn_free, c);
+}
+
 /* --- finding --- */
 
 struct conn *conn_find(struct clients *cs, struct ln_str name) {
@@ -262,9 +258,6 @@ struct conn *conn_of_handle(struct clients *cs, ln_id id) {
 
 ln_id conn_handle(const struct conn *c) {
     return c->handle;
-}
-struct clients *conn_clients(const struct conn *c) {
-    return c->clients;
 }
 const char *conn_name(const struct conn *c) {
     return c->name;

@@ -309,8 +309,6 @@ struct conn *conn_of_handle(struct clients *cs, ln_id id); /* NULL: closed */
 const struct conn_opts *conn_options(const struct conn *c);
 void *conn_user(const struct conn *c); /* the host's own: its bus, found without a look-up */
 void conn_user_set(struct conn *c, void *user);
-struct clients *conn_clients(const struct conn *c);
-struct loop *clients_loop(const struct clients *cs);
 
 /* Last events (name, args, wall ms), oldest first; *i begins at 0. Recording starts with the first
  * call of conn_history_on: nobody pays for what nobody reads. */

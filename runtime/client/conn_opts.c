@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Options of a connection: defaults, copies, comparison. One table tells which fields are owned
- * strings, so that nothing is forgotten in one of the four functions.
+ * Options of a connection: defaults, copies, comparison, and what conn_open refuses. One table
+ * tells which fields are owned strings, so that nothing is forgotten in one of the functions.
  */
 #include "client/inside.h"
 
@@ -190,6 +190,47 @@ static bool check_nsp(const struct url *url, char **nsp, struct ln_err *err) {
     return true;
 }
 
+/* Options that mean something to one protocol only, given to another: nobody shall wonder why they
+ * change nothing. A value that is the default says nothing either way. */
+static bool check_used(const struct conn_opts *given, const struct proto *proto,
+                       struct ln_err *err) {
+    struct conn_opts d, settled = *given; /* the strings stay theirs */
+    const struct conn_opts *o = &settled;
+    conn_opts_init(&d);
+    conn_opts_settle(&settled);
+    const struct {
+        const char *option;
+        const struct proto *only;
+        bool is_set;
+    } rows[] = {
+        {"upgrade", &proto_sio, o->upgrade != d.upgrade},
+        {"codec", &proto_raw, o->codec != d.codec || o->codec_event},
+        {"heartbeat", &proto_raw, o->heartbeat_ms != d.heartbeat_ms || o->heartbeat_text},
+        {"subprotocols", &proto_raw, o->subprotocols},
+        {"key", &proto_pusher, o->key},
+        {"cluster", &proto_pusher, o->cluster},
+        {"secret", &proto_pusher, o->secret},
+        {"auth_endpoint", &proto_pusher, o->auth_endpoint},
+        {"auth_format", &proto_pusher, o->auth_json},
+        {"user_auth_endpoint", &proto_pusher, o->user_auth_endpoint},
+        {"authorizer", &proto_pusher, o->authorizer_asked},
+        {"channel_prefix", &proto_pusher, o->channel_prefix},
+        {"signin", &proto_pusher, o->signin},
+        {"activity_timeout", &proto_pusher, o->activity_timeout_ms != d.activity_timeout_ms},
+        {"pong_timeout", &proto_pusher, o->pong_timeout_ms != d.pong_timeout_ms},
+    };
+    for (size_t i = 0; i < LN_COUNT(rows); i++) {
+        if (!rows[i].is_set || rows[i].only == proto) continue;
+        ln_fail(err, LN_INVALID, "protocol %s has no use for %s: it is an option of %s",
+                proto->name, rows[i].option, rows[i].only->name);
+        return false;
+    }
+    if (proto->has_polling || o->transports[0] != TRANSPORT_POLLING) return true;
+    ln_fail(err, LN_INVALID, "protocol %s goes over a WebSocket only: transports cannot be polling",
+            proto->name);
+    return false;
+}
+
 bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto **proto,
                      struct ln_err *err) {
     struct url url;
@@ -211,8 +252,9 @@ bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto *
     if (!url_parse(&url, ln_str(o->url), err)) return false;
     *proto = proto_find(o->protocol, &url, err);
     *nsp = conn_root;
-    bool ok = *proto && (!(*proto)->carries_many || check_nsp(&url, nsp, err)) &&
-              (!(*proto)->check || (*proto)->check(o, &url, err));
+    bool ok = *proto && check_used(o, *proto, err) &&
+              (!(*proto)->check || (*proto)->check(o, &url, err)) &&
+              (!(*proto)->carries_many || check_nsp(&url, nsp, err));
     url_free(&url);
     return ok;
 }

@@ -175,6 +175,44 @@ TEST(what_conn_open_refuses) {
     end();
 }
 
+#define FOREIGN(url, set, words)                                                                   \
+    do {                                                                                           \
+        struct conn_opts o_ = options(url);                                                        \
+        o_.set;                                                                                    \
+        check_refused(o_, words);                                                                  \
+    } while (0)
+
+TEST(options_of_another_protocol_are_refused) {
+    begin();
+    const char *sio = "ws://chat.example", *raw = "ws://chat.example/ws", *pusher = "pusher://k@x";
+    FOREIGN(raw, upgrade = false,
+            "protocol ws has no use for upgrade: it is an option of socketio");
+    FOREIGN(sio, codec = CODEC_TEXT,
+            "protocol socketio has no use for codec: it is an option of ws");
+    FOREIGN(sio, codec_event = ln_strdup("op"), "no use for codec");
+    FOREIGN(pusher, heartbeat_ms = -1, "protocol pusher has no use for heartbeat");
+    FOREIGN(sio, heartbeat_text = ln_strdup("hi"), "no use for heartbeat");
+    FOREIGN(sio, subprotocols = ln_strdup("a"), "no use for subprotocols");
+    FOREIGN(sio, key = ln_strdup("k"), "no use for key: it is an option of pusher");
+    FOREIGN(sio, cluster = ln_strdup("eu"), "no use for cluster");
+    FOREIGN(raw, secret = ln_strdup("s"), "no use for secret");
+    FOREIGN(sio, auth_endpoint = ln_strdup("/a"), "no use for auth_endpoint");
+    FOREIGN(sio, auth_json = true, "no use for auth_format");
+    FOREIGN(sio, user_auth_endpoint = ln_strdup("/a"), "no use for user_auth_endpoint");
+    FOREIGN(sio, authorizer_asked = true, "no use for authorizer");
+    FOREIGN(sio, channel_prefix = ln_strdup("x-"), "no use for channel_prefix");
+    FOREIGN(raw, signin = true, "no use for signin");
+    FOREIGN(sio, activity_timeout_ms = 1, "no use for activity_timeout");
+    FOREIGN(sio, pong_timeout_ms = 1, "no use for pong_timeout");
+    FOREIGN(raw, transports[0] = TRANSPORT_POLLING, "protocol ws goes over a WebSocket only");
+    FOREIGN(pusher, transports[0] = TRANSPORT_POLLING, "pusher goes over a WebSocket only");
+    struct conn_opts o = options("ws://chat.example/ws"); /* what means no more than the default */
+    o.transports[1] = TRANSPORT_NONE;
+    o.activity_timeout_ms = o.heartbeat_ms = 0;
+    open_with("raw", o);
+    end();
+}
+
 TEST(states_have_names) {
     CHECK_STR(ln_str(conn_state_name(CONN_IDLE)), "idle");
     CHECK_STR(ln_str(conn_state_name(CONN_CONNECTING)), "connecting");
@@ -255,13 +293,12 @@ TEST(the_host_keeps_its_own_with_a_connection) {
     CHECK(conn_user(c) == NULL);
     conn_user_set(c, &mine);
     CHECK(conn_user(c) == &mine);
-    CHECK(conn_clients(c) == w.cs);
-    CHECK(clients_loop(w.cs) == w.loop);
     CHECK_INT(conn_options(c)->history, 100);
     CHECK_STR(ln_str(conn_name(c)), "chat");
     end();
 }
 
 TEST_MAIN(T(defaults), T(zeros_are_defaults), T(copies_are_equal_and_each_field_counts),
-          T(what_conn_open_refuses), T(states_have_names), T(events_are_counted_by_name),
-          T(history_is_kept_once_asked_for), T(the_host_keeps_its_own_with_a_connection))
+          T(what_conn_open_refuses), T(options_of_another_protocol_are_refused),
+          T(states_have_names), T(events_are_counted_by_name), T(history_is_kept_once_asked_for),
+          T(the_host_keeps_its_own_with_a_connection))
