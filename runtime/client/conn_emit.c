@@ -90,8 +90,9 @@ static struct op *op_new(struct conn *c, const struct conn_emit *e, int retries)
     return op;
 }
 
-void op_finish(struct op *op, struct ln_str args, const struct ln_str *bin, size_t bin_count,
-               const struct ln_err *err) {
+/* Ends op: out of everywhere, freed; then its reply, if any. */
+static void op_finish(struct op *op, struct ln_str args, const struct ln_str *bin, size_t bin_count,
+                      const struct ln_err *err) {
     struct clients *cs = op->conn->clients;
     conn_reply_fn reply = op->reply;
     void *ud = op->ud;

@@ -2,8 +2,8 @@
  *
  * Raw WebSocket: a connection is up as soon as the upgrade is done, and every message is what the
  * codec makes of it: plain JSON (wire/plain.h; what our own hub speaks at /ws), text, or functions
- * of a script (conn_sink.decode and .encode). An implementation of client/proto.h. What is no JSON
- * is told as an event `error`; the line stays.
+ * of a script (struct conn_codecs). An implementation of client/proto.h. What is no JSON is told as
+ * an event `error`; the line stays.
  */
 #include "base/clock.h"
 #include "base/text.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Socket.IO v4 over one WebSocket: Engine.IO packets, the handshake, namespaces, binary packets
- * that arrive in parts. An implementation of client/proto.h. Whatever the server gets wrong ends
- * the line at once with words (line_fail); nothing is waited for that cannot come any more.
+ * Socket.IO v4 over one line, by WebSocket or polling: Engine.IO packets, the handshake,
+ * namespaces, binary packets that arrive in parts. An implementation of client/proto.h. Whatever
+ * the server gets wrong ends the line at once with words (line_fail); nothing is waited for that
+ * cannot come any more.
  */
 #include "base/text.h"
 #include "client/line.h"

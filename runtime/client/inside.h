@@ -11,6 +11,9 @@
  *   conn_in.c     events that come in; those that come too early
  *   recovery.c    what was missed while the line was down
  *   conn_stats.c  counts and history
+ *   conn_opts.c   options: defaults, copies, what is refused
+ * clients.c opens, finds and closes them. line.h lists what carries them; conn_sio.c, conn_raw.c
+ * and conn_pusher.c (pusher_parts.h) are the protocols of proto.h.
  */
 #ifndef LN_CLIENT_INSIDE_H
 #define LN_CLIENT_INSIDE_H
@@ -186,7 +189,6 @@ void clients_release(struct clients *cs); /* … or less: the last one frees a c
 void clients_hold_opts(const struct conn_opts *o);
 const char *clients_room_prefix(const struct conn_opts *o); /* of these; never NULL */
 void clients_release_opts(struct clients *cs, const struct conn_opts *o);
-void conn_free(void *conn);
 
 /* --- conn.c --- */
 bool conn_is_up(const struct conn *c); /* the namespace is connected and the line not lost */
@@ -209,7 +211,6 @@ void conn_tell_error(struct conn *c, const struct ln_err *err, const char *detai
 /* From the line. */
 struct line_loss;
 void conn_line_trying(struct conn *c);
-void conn_line_up(struct conn *c);
 void conn_line_lost(struct conn *c, const struct line_loss *why);
 
 /* --- for protocols --- */
@@ -249,8 +250,6 @@ void emit_close(struct conn *c); /* all emits end */
 /* The kept message of op leaves now; op may be gone afterwards. */
 void emit_kept(struct op *op);
 /* Ends op: out of everywhere, freed; then its reply, if any. */
-void op_finish(struct op *op, struct ln_str args, const struct ln_str *bin, size_t bin_count,
-               const struct ln_err *err);
 void op_fail(struct op *op, ln_status code, const char *text);
 
 /* --- outbox.c --- */

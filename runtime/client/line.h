@@ -4,6 +4,11 @@
  * connections (namespaces) whose transport options are equal. A line exists as long as it carries
  * somebody; connections come and go by line_attach and line_detach. It has no options of its own:
  * those of any connection it carries will do, because equal ones are what brought them together.
+ *   line.c        who rides on which, attempts, heartbeat, reconnection
+ *   line_dial.c   one attempt: where to (where.c), with which headers and cookies (cookies.c)
+ *   line_road.c   which transport: a WebSocket (io/ws.h), polling (poll.c), one after the other
+ *                 (upgrade.c)
+ *   plan.c        what an attempt would ask for: for linnet doctor
  */
 #ifndef LN_LINE_H
 #define LN_LINE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a protocol is to a connection and its line: a table of functions. conn_sio.c is one; Pusher
- * and raw WebSocket are others. Included by client/ only.
+ * What a protocol is to a connection and its line: a table of functions. There are three:
+ * conn_sio.c, conn_pusher.c and conn_raw.c. Included by client/ only.
  */
 #ifndef LN_PROTO_H
 #define LN_PROTO_H

@@ -15,7 +15,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "host/cli.h"
-#include "host/hub_link.h"
 #include "host/scripts.h"
 
 /* --- signals --- */

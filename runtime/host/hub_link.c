@@ -3,12 +3,11 @@
  * Opens the hub from the settings and leads its hooks to the bus that scripts listen on; and feeds
  * the Events tab with what connections receive, and which listener took it.
  */
-#include "host/hub_link.h"
-
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "host/app.h"
 #include "host/hub_apps_opt.h"
 #include "host/hub_jwt_opt.h"
 
@@ -214,10 +213,6 @@ static void record(struct app *a, const char *dir, struct conn *c, struct ln_str
     ln_buf_putc(&json, '}');
     hub_trace(a->hub, ln_buf_get(&json));
     ln_buf_free(&json);
-}
-
-void trace_out(struct app *a, struct conn *c, struct ln_str name, struct ln_str args) {
-    record(a, "out", c, name, args, NULL);
 }
 
 /* Each call of a listener is one row: an event that three handlers took is seen three times, with

@@ -7,9 +7,9 @@
  *
  * Files: hub (opening, closing) hub_http (what is served where, guards) hub_page hub_query hub_line
  * (a connection, its limits) hub_engine hub_poll hub_upgrade (Engine.IO over HTTP) hub_client (a
- * line in a namespace) hub_sio (Engine.IO and Socket.IO packets) hub_raw (plain JSON)
- * hub_rooms (rooms, broadcast) hub_users (who is who) hub_chat (the dialect) hub_trace (the Events
- * tab); hub_pusher.h lists Pusher's.
+ * line in a namespace) hub_jwt (their tokens) hub_sio (Engine.IO and Socket.IO packets) hub_recover
+ * (what was missed) hub_raw (plain JSON) hub_rooms (rooms, broadcast) hub_users (who is who)
+ * hub_chat (the dialect) hub_trace (the Events tab); hub_pusher.h lists Pusher's.
  */
 #ifndef LN_HUB_H
 #define LN_HUB_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Engine.IO's requests: the handshake, GET and POST of polling sessions, and who may upgrade. What
- * is wrong is told by the rows of the protocol's error table (protocols.md 3.1).
+ * is wrong is told by the rows of the protocol's error table.
  */
 #include "hub/hub_poll.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the hub's files share. A line is one WebSocket; a client is a line in one namespace (plain
- * JSON has one, "/"); a room is a name in a namespace with members (clients). The dialect adds
- * users (who may have several lines) and occupants (a user in a room).
+ * What the hub's files share. A line is a WebSocket or a polling session; a client is a line in one
+ * namespace (plain JSON has one, "/"); a room is a name in a namespace with members (clients). The
+ * dialect adds users (who may have several lines) and occupants (a user in a room).
  *
  * Nothing is freed below a caller: a client that ends goes out of every table at once and its
  * memory as the turn ends; a line lives until its socket is gone.

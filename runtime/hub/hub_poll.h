@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Engine.IO over HTTP, and its upgrade (protocols.md 3.1 and 3.2). A session is a line that has no
+ * Engine.IO over HTTP, and its upgrade. A session is a line that has no
  * socket of its own: what is sent waits in a queue for a GET, what is posted goes to the line. With
  * the upgrade the line gets a WebSocket; the session only remembers that its id is used up. What is
  * to be done for a session (answer its GET, end it) is done once, as the turn ends.

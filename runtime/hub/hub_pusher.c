@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lines of Pusher's protocol 7 (protocols.md 3.6): the handshake, the heartbeat, and which message
+ * Lines of Pusher's protocol 7: the handshake, the heartbeat, and which message
  * goes where. What is malformed is answered with 4200 and the line stays; what ends a line is told
  * twice, by pusher:error and by the close code, because clients look at either.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connection state recovery (protocols.md 1.13 and 3.5): with it on, a Socket.IO client that lost
+ * Connection state recovery (Socket.IO 4.6 and later): with it on, a Socket.IO client that lost
  * its line comes back to its sid and its rooms and gets what it missed. Each namespace keeps its
  * last events in a ring, bounded in count, bytes and time; each event carries its place there (the
  * offset) as its last argument, and the client names the last one that it saw.

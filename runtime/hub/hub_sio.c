@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Engine.IO 4 and Socket.IO 5 packets for one line (protocols.md 3.2 and 3.3). What breaks
+ * Engine.IO 4 and Socket.IO 5 packets for one line. What breaks
  * the protocol closes the whole line; what is refused is answered and the line stays. Events are
  * not decoded: names and raw arguments go to hub.c.
  */

@@ -292,10 +292,6 @@ struct ln_str ws_peer(const struct ws *w) {
     return w->stream ? stream_peer(w->stream) : (struct ln_str){0};
 }
 
-bool ws_tls_info(const struct ws *w, struct tls_info *info) {
-    return w->stream && stream_tls_info(w->stream, info);
-}
-
 bool ws_is_deflated(const struct ws *w) {
     return w->zip != NULL;
 }

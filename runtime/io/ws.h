@@ -56,9 +56,8 @@ size_t ws_queued(const struct ws *w); /* bytes not yet taken by the kernel */
 /* Sends a close frame (code 1005: without a code) and ends; closed() comes later, never from here.
  */
 void ws_close(struct ws *w, int code, struct ln_str reason);
-struct ln_str ws_peer(const struct ws *w);                   /* as stream_peer */
-bool ws_tls_info(const struct ws *w, struct tls_info *info); /* as stream_tls_info */
-bool ws_is_deflated(const struct ws *w);                     /* compression was agreed */
+struct ln_str ws_peer(const struct ws *w); /* as stream_peer */
+bool ws_is_deflated(const struct ws *w);   /* compression was agreed */
 void ws_abort(struct ws *w); /* no close frame; closed() with err NULL at the end of the turn */
 
 #endif

@@ -64,7 +64,7 @@ bool pusher_verify(struct ln_str auth, struct ln_str key, struct ln_str secret,
 void pusher_api_sign(struct ln_str secret, struct ln_str method, struct ln_str path,
                      struct ln_str query, char out[65]);
 
-/* What an established or refused connection does next (protocols.md 2.8). */
+/* What an established or refused connection does next, by the close code. */
 enum pusher_action {
     PUSHER_BACKOFF, /* reconnect with back-off: 41xx, codes below 4000, none */
     PUSHER_AT_ONCE, /* 42xx: the first time at once, then with a floor */
