@@ -63,6 +63,9 @@ static bool check_signature(struct call *k) {
         return fail(k, 401, "auth_key is not that of the app");
     if (!ln_str_is(hub_query_get(r->query, "auth_version"), "1.0"))
         return fail(k, 401, "auth_version must be 1.0");
+    /* Signed are decoded values: with this in one of them it could be read as two parameters. */
+    if (r->query.n > 0 && memmem(r->query.p, r->query.n, "%26", 3))
+        return fail(k, 401, "no parameter may hold an '&'");
     if (!check_time(k) || !check_body(k)) return false;
     pusher_api_sign(ln_str(k->app->secret), r->method, r->path, r->query, want);
     if (ln_equal_secret(hub_query_get(r->query, "auth_signature"), ln_str(want))) return true;
