@@ -5,17 +5,7 @@
  * every other line a message. What is heard makes the connection join, leave, emit, come back and
  * close. Whatever comes in, everything comes to rest, nothing is left, and who waits hears once.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "base/clock.h"
-#include "base/crypt.h"
-#include "base/log.h"
-#include "base/mem.h"
-#include "client/conn.h"
-#include "wire/websocket.h"
+#include "client_rig.h"
 
 #define FIRST                                                                                      \
     "{\"event\":\"pusher:connection_established\",\"data\":{\"socket_id\":\"1.1\","                \
@@ -24,18 +14,7 @@
     "{\"auth\":\"k:s\",\"channel_data\":\"{\\\"user_id\\\":1}\",\"shared_secret\":"                \
     "\"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\"}"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct loop *loop;
-static struct clients *clients;
 static ln_id handle;
-static int server = -1; /* our end of the last transport */
-static bool is_up;
-static int dials, asked, answered;
-
-static void require(bool ok) {
-    if (!ok) abort();
-}
 
 /* --- rooms --- */
 
@@ -59,11 +38,6 @@ static void emit(struct conn *c, struct ln_str room) {
 }
 
 /* --- the sink --- */
-
-static bool on_wants(void *ud, struct conn *c, struct ln_str name) {
-    (void)ud, (void)c;
-    return name.n != 2;
-}
 
 static ln_status on_event(void *ud, struct event *ev) {
     (void)ud;
@@ -102,18 +76,13 @@ static void on_auth(void *ud, struct conn *c, const struct conn_ask *ask) {
     conn_auth_answer(c, ask->ticket, LN_STR("{}"), NULL);
 }
 
-static void on_connected(void *ud, struct conn *c, bool first) {
-    (void)ud, (void)first;
-    conn_ready_go(c, conn_epoch(c));
-}
-
 static void on_rejoined(void *ud, struct conn *c, struct ln_str room, struct ln_str reply,
                         const struct ln_err *err) {
     (void)ud, (void)reply, (void)err;
     require(conn_room_wanted(c, room));
 }
 
-static const struct conn_sink sink = {on_wants, on_event, on_auth, on_connected, on_rejoined};
+static const struct conn_sink sink = {rig_wants, on_event, on_auth, rig_connected, on_rejoined};
 
 static void authorizer(void *ud, struct conn *c, ln_id ticket, struct ln_str channel,
                        struct ln_str socket_id) {
@@ -124,80 +93,22 @@ static void authorizer(void *ud, struct conn *c, ln_id ticket, struct ln_str cha
     conn_auth_answer(c, ticket, LN_STR(SIGNED), refuses ? &err : NULL);
 }
 
-/* --- the server --- */
-
-static int on_dial(void *ud, struct conn *c) {
-    (void)ud, (void)c;
-    int fds[2];
-    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
-    if (server >= 0) close(server);
-    server = fds[0];
-    is_up = false;
-    dials++;
-    return fds[1];
-}
-
-static void send_text(struct ln_str s) {
-    struct ln_buf out = {0};
-    ws_write(&out, false, true, WS_TEXT, &s, 1);
-    (void)!send(server, out.p, out.n, MSG_NOSIGNAL);
-    ln_buf_free(&out);
-}
-
-/* Takes what the client sent; an upgrade is answered. */
-static void serve(void) {
-    char bytes[65536];
-    ssize_t n;
-    loop_settle(loop, 0);
-    while (server >= 0 && (n = recv(server, bytes, sizeof bytes - 1, 0)) > 0) {
-        bytes[n] = 0;
-        const char *at = is_up ? NULL : strstr(bytes, "Sec-WebSocket-Key: ");
-        if (at) {
-            struct ln_buf out = {0};
-            char key[WS_KEY_LEN + 1] = {0}, accept[29];
-            memcpy(key, at + 19, WS_KEY_LEN);
-            ws_accept_key(key, accept);
-            ln_buf_fmt(&out,
-                       "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                       "Sec-WebSocket-Accept: %s\r\n\r\n",
-                       accept);
-            (void)!send(server, out.p, out.n, MSG_NOSIGNAL);
-            ln_buf_free(&out);
-            is_up = true;
-        }
-        loop_settle(loop, 0);
-    }
-}
+/* --- the input --- */
 
 static void take_line(struct ln_str line) {
     struct conn *c = conn_of_handle(clients, handle);
-    if (line.n == 1 && line.p[0] == '+') {
-        serve();
-        loop_advance(loop, 1000);
-        serve();
-    } else if (line.n == 1 && line.p[0] == '!') {
-        serve();
-        if (server >= 0) close(server);
-        server = -1;
-        loop_settle(loop, 0);
-    } else if (line.n > 0 && line.p[0] == 'j') {
+    if (line.n > 0 && line.p[0] == 'j') {
         if (c) join(c, (struct ln_str){line.p + 1, line.n - 1});
     } else if (line.n > 0 && line.p[0] == 'l') {
         if (c) conn_room_drop(c, (struct ln_str){line.p + 1, line.n - 1});
     } else if (server >= 0 && is_up) {
-        send_text(line);
+        send_frame(WS_TEXT, line);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct conn_opts o;
-    ln_clock_fake(1700000000000);
-    ln_random_fake(1);
-    ln_log_setup(LN_OFF, LN_LOG_TEXT, false);
-    if (!loop) loop = loop_new();
-    dials = asked = answered = 0;
-    clients = clients_new(loop, &sink, NULL);
-    clients_dialler(clients, on_dial, NULL);
+    rig_begin(&sink);
     clients_authorizer(clients, authorizer, NULL);
     conn_opts_init(&o);
     o.url = ln_strdup("pusher://k:s@x/?prefix=presence-");
@@ -212,22 +123,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     join(c, LN_STR("lobby"));
     join(c, LN_STR("private-encrypted-e"));
     serve();
-    if (size % 3) send_text(LN_STR(FIRST));
+    if (size % 3) send_frame(WS_TEXT, LN_STR(FIRST));
     serve();
-    struct ln_str rest = {(const char *)data, size};
-    while (rest.n > 0 && dials < 50) {
-        const char *end = memchr(rest.p, '\n', rest.n);
-        struct ln_str line = {rest.p, end ? (size_t)(end - rest.p) : rest.n};
-        take_line(line);
-        size_t used = line.n + (end != NULL);
-        rest = (struct ln_str){rest.p + used, rest.n - used};
-    }
-    serve();
-    clients_free(clients);
-    loop_settle(loop, 0);
-    require(loop_timer_count(loop) == 0);
-    require(answered == asked); /* each exactly once */
-    if (server >= 0) close(server);
-    server = -1;
+    rig_lines((struct ln_str){(const char *)data, size}, 1000, take_line);
+    rig_end();
     return 0;
 }

@@ -6,30 +6,8 @@
  * close frame with that code. What is heard makes the connection emit, answer, leave and close.
  * Whatever comes in, everything comes to rest and nothing is left.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "base/clock.h"
-#include "base/crypt.h"
 #include "base/json.h"
-#include "base/log.h"
-#include "base/mem.h"
-#include "client/conn.h"
-#include "wire/websocket.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct loop *loop;
-static struct clients *clients;
-static int server = -1; /* our end of the last transport */
-static bool is_up;
-static int dials, replies, asked;
-
-static void require(bool ok) {
-    if (!ok) abort();
-}
+#include "client_rig.h"
 
 /* --- the sink --- */
 
@@ -37,7 +15,7 @@ static void on_reply(void *ud, struct ln_str args, const struct ln_str *bin, siz
                      const struct ln_err *err) {
     struct ln_buf list = {0};
     (void)ud, (void)bin, (void)bin_count;
-    replies++;
+    answered++;
     ln_buf_fmt(&list, "[%.*s]", LN_FMT(args));
     require(err || ln_json_valid(ln_buf_get(&list), NULL) || ln_json_valid(args, NULL));
     ln_buf_free(&list);
@@ -47,11 +25,6 @@ static void emit(struct conn *c, struct ln_str name, struct ln_str args, bool as
     struct conn_emit e = {
         .name = name, .args = args, .reply = asks ? on_reply : NULL, .retries = -1};
     if (conn_emit(c, &e, NULL, NULL) == LN_OK) asked += asks;
-}
-
-static bool on_wants(void *ud, struct conn *c, struct ln_str name) {
-    (void)ud, (void)c;
-    return name.n != 2;
 }
 
 static ln_status on_event(void *ud, struct event *ev) {
@@ -92,17 +65,12 @@ static void on_auth(void *ud, struct conn *c, const struct conn_ask *ask) {
     conn_auth_answer(c, ask->ticket, LN_STR("{\"t\":1}"), NULL);
 }
 
-static void on_connected(void *ud, struct conn *c, bool first) {
-    (void)ud, (void)first;
-    conn_ready_go(c, conn_epoch(c));
-}
-
 static void on_rejoined(void *ud, struct conn *c, struct ln_str room, struct ln_str reply,
                         const struct ln_err *err) {
     (void)ud, (void)c, (void)room, (void)reply, (void)err;
 }
 
-static const struct conn_sink sink = {on_wants, on_event, on_auth, on_connected, on_rejoined};
+static const struct conn_sink sink = {rig_wants, on_event, on_auth, rig_connected, on_rejoined};
 
 /* --- a codec: what comes is the name of an event --- */
 
@@ -124,65 +92,12 @@ static bool encode(void *ud, struct conn *c, struct conn_emit *e, struct ln_buf 
 
 static const struct conn_codecs codecs = {decode, encode};
 
-/* --- the server --- */
-
-static int on_dial(void *ud, struct conn *c) {
-    (void)ud, (void)c;
-    int fds[2];
-    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
-    if (server >= 0) close(server);
-    server = fds[0];
-    is_up = false;
-    dials++;
-    return fds[1];
-}
-
-static void send_bytes(struct ln_buf *out) {
-    (void)!send(server, out->p, out->n, MSG_NOSIGNAL);
-    ln_buf_free(out);
-}
-
-/* Takes what the client sent; an upgrade is answered. */
-static void serve(void) {
-    char bytes[65536];
-    ssize_t n;
-    loop_settle(loop, 0);
-    while (server >= 0 && (n = recv(server, bytes, sizeof bytes - 1, 0)) > 0) {
-        bytes[n] = 0;
-        const char *at = is_up ? NULL : strstr(bytes, "Sec-WebSocket-Key: ");
-        if (at) {
-            struct ln_buf out = {0};
-            char key[WS_KEY_LEN + 1] = {0}, accept[29];
-            memcpy(key, at + 19, WS_KEY_LEN);
-            ws_accept_key(key, accept);
-            ln_buf_fmt(&out,
-                       "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                       "Sec-WebSocket-Accept: %s\r\n\r\n",
-                       accept);
-            send_bytes(&out);
-            is_up = true;
-        }
-        loop_settle(loop, 0);
-    }
-}
-
-static void hang_up(void) {
-    serve();
-    if (server >= 0) close(server);
-    server = -1;
-    loop_settle(loop, 0);
-}
+/* --- the input --- */
 
 static void take_line(struct ln_str line) {
     struct ln_buf out = {0};
     char first = line.n > 0 ? line.p[0] : 0;
-    if (first == '+' && line.n == 1) {
-        serve();
-        loop_advance(loop, 10000);
-        serve();
-    } else if (first == '!' && line.n == 1) {
-        hang_up();
-    } else if (server < 0 || !is_up) {
+    if (server < 0 || !is_up) {
         return;
     } else if (first == '^') {
         int code = 0;
@@ -193,8 +108,7 @@ static void take_line(struct ln_str line) {
         hang_up();
     } else {
         if (first == '<') line = (struct ln_str){line.p + 1, line.n - 1};
-        ws_write(&out, false, true, first == '<' ? WS_BINARY : WS_TEXT, &line, 1);
-        send_bytes(&out);
+        send_frame(first == '<' ? WS_BINARY : WS_TEXT, line);
         serve();
     }
 }
@@ -214,30 +128,11 @@ static void open_conn(char codec) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) return 0;
-    ln_clock_fake(1700000000000);
-    ln_random_fake(1);
-    ln_log_setup(LN_OFF, LN_LOG_TEXT, false);
-    if (!loop) loop = loop_new();
-    dials = replies = asked = 0;
-    clients = clients_new(loop, &sink, NULL);
-    clients_dialler(clients, on_dial, NULL);
+    rig_begin(&sink);
     clients_codecs(clients, &codecs, NULL);
     open_conn((char)data[0]);
     serve();
-    struct ln_str rest = {(const char *)data + 1, size - 1};
-    while (rest.n > 0 && dials < 50) {
-        const char *end = memchr(rest.p, '\n', rest.n);
-        struct ln_str line = {rest.p, end ? (size_t)(end - rest.p) : rest.n};
-        take_line(line);
-        size_t used = line.n + (end != NULL);
-        rest = (struct ln_str){rest.p + used, rest.n - used};
-    }
-    serve();
-    clients_free(clients);
-    loop_settle(loop, 0);
-    require(loop_timer_count(loop) == 0);
-    require(replies == asked); /* each exactly once */
-    if (server >= 0) close(server);
-    server = -1;
+    rig_lines((struct ln_str){(const char *)data + 1, size - 1}, 10000, take_line);
+    rig_end();
     return 0;
 }

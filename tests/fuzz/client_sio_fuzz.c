@@ -5,49 +5,22 @@
  * the transport (the next one begins afresh). What is heard makes the connections emit, answer,
  * leave, come back and close. Whatever comes in, everything comes to rest and nothing is left.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "base/clock.h"
-#include "base/crypt.h"
-#include "base/log.h"
-#include "base/mem.h"
-#include "client/conn.h"
-#include "wire/websocket.h"
+#include "client_rig.h"
 
 #define OPEN_PACKET "0{\"sid\":\"e\",\"pingInterval\":2000,\"pingTimeout\":1000}"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct loop *loop;
-static struct clients *clients;
-static int server = -1; /* our end of the last transport */
-static bool is_up;
-static int dials, replies, asked;
-
-static void require(bool ok) {
-    if (!ok) abort();
-}
 
 /* --- the sink --- */
 
 static void on_reply(void *ud, struct ln_str args, const struct ln_str *bin, size_t bin_count,
                      const struct ln_err *err) {
     (void)ud, (void)args, (void)bin, (void)bin_count, (void)err;
-    replies++;
+    answered++;
 }
 
 static void emit(struct conn *c, struct ln_str name, unsigned flags, int retries) {
     struct conn_emit e = {
         .name = name, .args = LN_STR("1"), .flags = flags, .reply = on_reply, .retries = retries};
     if (conn_emit(c, &e, NULL, NULL) == LN_OK) asked++;
-}
-
-static bool on_wants(void *ud, struct conn *c, struct ln_str name) {
-    (void)ud, (void)c;
-    return name.n != 2;
 }
 
 static ln_status on_event(void *ud, struct event *ev) {
@@ -105,64 +78,12 @@ static void on_rejoined(void *ud, struct conn *c, struct ln_str room, struct ln_
     if (err) conn_reconnect(c);
 }
 
-static const struct conn_sink sink = {on_wants, on_event, on_auth, on_connected, on_rejoined};
+static const struct conn_sink sink = {rig_wants, on_event, on_auth, on_connected, on_rejoined};
 
-/* --- the server --- */
-
-static int on_dial(void *ud, struct conn *c) {
-    (void)ud, (void)c;
-    int fds[2];
-    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
-    if (server >= 0) close(server);
-    server = fds[0];
-    is_up = false;
-    dials++;
-    return fds[1];
-}
-
-static void send_frame(enum ws_op op, struct ln_str s) {
-    struct ln_buf out = {0};
-    ws_write(&out, false, true, op, &s, 1);
-    (void)!send(server, out.p, out.n, MSG_NOSIGNAL);
-    ln_buf_free(&out);
-}
-
-/* Takes what the clients sent; an upgrade is answered. */
-static void serve(void) {
-    char bytes[65536];
-    ssize_t n;
-    loop_settle(loop, 0);
-    while (server >= 0 && (n = recv(server, bytes, sizeof bytes - 1, 0)) > 0) {
-        bytes[n] = 0;
-        const char *at = is_up ? NULL : strstr(bytes, "Sec-WebSocket-Key: ");
-        if (at) {
-            struct ln_buf out = {0};
-            char key[WS_KEY_LEN + 1] = {0}, accept[29];
-            memcpy(key, at + 19, WS_KEY_LEN);
-            ws_accept_key(key, accept);
-            ln_buf_fmt(&out,
-                       "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                       "Sec-WebSocket-Accept: %s\r\n\r\n",
-                       accept);
-            (void)!send(server, out.p, out.n, MSG_NOSIGNAL);
-            ln_buf_free(&out);
-            is_up = true;
-        }
-        loop_settle(loop, 0);
-    }
-}
+/* --- the input --- */
 
 static void take_line(struct ln_str line) {
-    if (line.n == 1 && line.p[0] == '+') {
-        serve();
-        loop_advance(loop, 1000);
-        serve();
-    } else if (line.n == 1 && line.p[0] == '!') {
-        serve();
-        if (server >= 0) close(server);
-        server = -1;
-        loop_settle(loop, 0);
-    } else if (server >= 0 && is_up) {
+    if (server >= 0 && is_up) {
         bool binary = line.n > 0 && line.p[0] == '<';
         if (binary) line = (struct ln_str){line.p + 1, line.n - 1};
         send_frame(binary ? WS_BINARY : WS_TEXT, line);
@@ -181,33 +102,14 @@ static void open_conn(const char *name, const char *url, bool auth_asked) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    ln_clock_fake(1700000000000);
-    ln_random_fake(1);
-    ln_log_setup(LN_OFF, LN_LOG_TEXT, false);
-    if (!loop) loop = loop_new();
-    dials = replies = asked = 0;
-    clients = clients_new(loop, &sink, NULL);
-    clients_dialler(clients, on_dial, NULL);
+    rig_begin(&sink);
     open_conn("root", "ws://x", false);
     open_conn("a", "ws://x/a", false);
     open_conn("b", "ws://x/b", true);
     serve();
     send_frame(WS_TEXT, LN_STR(OPEN_PACKET));
     serve();
-    struct ln_str rest = {(const char *)data, size};
-    while (rest.n > 0 && dials < 50) {
-        const char *end = memchr(rest.p, '\n', rest.n);
-        struct ln_str line = {rest.p, end ? (size_t)(end - rest.p) : rest.n};
-        take_line(line);
-        size_t used = line.n + (end != NULL);
-        rest = (struct ln_str){rest.p + used, rest.n - used};
-    }
-    serve();
-    clients_free(clients);
-    loop_settle(loop, 0);
-    require(loop_timer_count(loop) == 0);
-    require(replies == asked); /* each exactly once */
-    if (server >= 0) close(server);
-    server = -1;
+    rig_lines((struct ln_str){(const char *)data, size}, 1000, take_line);
+    rig_end();
     return 0;
 }
