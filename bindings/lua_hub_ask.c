@@ -32,7 +32,7 @@ struct question {
     ln_id ticket;
     ln_id *fns;
     size_t n, next;
-    bool is_absent; /* who decides is stopped */
+    const char *refusal; /* nobody is asked: this is the answer; else NULL */
     char *texts[4];
     struct ln_buf said; /* JSON: the last table that was returned for `true` */
 };
@@ -43,14 +43,16 @@ struct question_call { /* to one script; if that is unloaded, the answer is no *
     struct question *q;
 };
 
+#define MAX_CLIENTS 1000 /* as hub_opts_init */
 #define STOPPED "the script that decides was stopped"
 
 static void ask_next(struct question *q);
 
 static void question_end(struct question *q, bool ok, const char *message, struct ln_str data) {
     if (q->app->hub)
-        q->kind->answer(q->app->hub, q->ticket, q->n > 0 || q->is_absent, ok, message, data,
+        q->kind->answer(q->app->hub, q->ticket, q->n > 0 || q->refusal, ok, message, data,
                         ln_buf_get(&q->said));
+    q->app->questions--;
     ln_free(q->fns);
     for (size_t i = 0; i < LN_COUNT(q->texts); i++)
         ln_free(q->texts[i]);
@@ -105,8 +107,8 @@ static void call_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
 }
 
 static void ask_next(struct question *q) {
-    if (q->is_absent) {
-        question_end(q, false, "the script that decides is stopped just now", (struct ln_str){0});
+    if (q->refusal) {
+        question_end(q, false, q->refusal, (struct ln_str){0});
     } else if (q->next == q->n) {
         question_end(q, true, NULL, (struct ln_str){0});
     } else {
@@ -141,7 +143,11 @@ static struct question *question_new(struct app *app, const struct kind *kind, l
     const char *path;
     size_t cap = 0;
     *q = (struct question){.app = app, .kind = kind, .ticket = ticket};
-    q->is_absent = app->scripts && (scripts_guards(app->scripts) & kind->guard);
+    if (app->scripts && (scripts_guards(app->scripts) & kind->guard))
+        q->refusal = "the script that decides is stopped just now";
+    /* A client that went away leaves its question behind. */
+    if (app->questions++ >= 2 * config_int(app->config, "hub.max_clients", MAX_CLIENTS))
+        q->refusal = "too many are being decided";
     for (size_t i = 0; app->scripts && scripts_each(app->scripts, &i, &seat, &path);) {
         if (seat->state != SEAT_LIVE) continue;
         LN_LIST_EACH (&seat->items, node, next) {

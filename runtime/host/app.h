@@ -24,6 +24,7 @@ struct app {
     unsigned twins;          /* connections whose names would be the same without that */
     struct ln_map buses;     /* connection name -> struct bus: outlives the connection */
     struct bus *hub_bus;     /* events of the hub's clients, for scripts */
+    int64_t questions;       /* of the hub, that scripts think about (ask_admit, ask_authorize) */
     struct scripts *scripts; /* host/scripts.h: loaded scripts, reload, restart after a kill */
     bool is_dev;             /* hub in the process, watch, friendly errors */
     bool stopping, hub_closing;

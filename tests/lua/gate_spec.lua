@@ -111,4 +111,22 @@ describe("the hub's door", function()
       assert.not_matches('40{"sid"', rig.say(line, "\x81" .. size .. "\0\0\0\0" .. text))
     end
   end)
+
+  it("is not crowded by those who do not wait", function()
+    world.close()
+    world.open { ["hub.max_clients"] = "5" }
+    world.run [[
+      linnet.hub():use(function(_, auth)
+        if auth.name == "slow" then linnet.sleep(10) end
+        return true
+      end)
+    ]]
+    for _ = 1, 10 do
+      come "name=slow"
+      rig.hang_up(table.remove(lines))
+    end
+    assert.matches("too many are being decided", (come "name=kari"))
+    rig.advance(10)
+    assert.matches("session", (come "name=kari"))
+  end)
 end)
