@@ -60,11 +60,9 @@ struct hub_line {
     /* token bucket */
     double tokens;
     uint64_t tokens_at_ms;
-    int refused; /* events in a row that were over the rate */
-    /* a Socket.IO packet that waits for its attachments */
-    struct ln_buf packet, bins[SIO_MAX_ATTACHMENTS];
-    int want, have;
-    size_t bin_bytes;
+    int refused;                /* events in a row that were over the rate */
+    struct hub_parts *parts;    /* Socket.IO: a packet that waits for its attachments, or NULL */
+    struct ln_buf early;        /* plain JSON: what came before it was admitted */
     struct pusher_line *pusher; /* what only HUB_PUSHER has, else NULL */
 };
 
@@ -227,6 +225,7 @@ void hub_headers_json(struct ln_buf *out, const struct server_request *r);
 void hub_sio_open(struct hub_line *line);
 void hub_sio_input(struct hub_line *line, bool binary, char *p, size_t n);
 void hub_sio_ping(struct hub_line *line);
+void hub_sio_forget_parts(struct hub_line *line);
 void hub_sio_welcome(struct hub_client *c);
 void hub_sio_refuse(struct hub_line *line, struct ln_str nsp, const char *message,
                     struct ln_str data);

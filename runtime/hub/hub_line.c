@@ -191,9 +191,8 @@ void hub_line_free(struct hub_line *line) {
     hub_pusher_line_free(line);
     ln_buf_free(&line->auth);
     ln_buf_free(&line->headers);
-    ln_buf_free(&line->packet);
-    for (int i = 0; i < SIO_MAX_ATTACHMENTS; i++)
-        ln_buf_free(&line->bins[i]);
+    hub_sio_forget_parts(line);
+    ln_buf_free(&line->early);
     ln_free(line);
 }
 

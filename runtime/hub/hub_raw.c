@@ -78,20 +78,20 @@ static void on_event(struct hub_client *c, struct ln_str doc, struct ln_str even
 
 /* --- before the session --- */
 
-/* In line->packet, each with its length in front. */
+/* In line->early, each with its length in front. */
 static void keep_early(struct hub_line *line, struct ln_str doc) {
-    if (line->packet.n + sizeof doc.n + doc.n > EARLY_BYTES) {
+    if (line->early.n + sizeof doc.n + doc.n > EARLY_BYTES) {
         wrong(line, "wait for the session first");
         return;
     }
-    ln_buf_add(&line->packet, &doc.n, sizeof doc.n);
-    ln_buf_str(&line->packet, doc);
+    ln_buf_add(&line->early, &doc.n, sizeof doc.n);
+    ln_buf_str(&line->early, doc);
 }
 
 void hub_raw_admitted(struct hub_line *line) {
-    struct ln_buf early = line->packet;
+    struct ln_buf early = line->early;
     size_t at = 0, n;
-    line->packet = (struct ln_buf){0};
+    line->early = (struct ln_buf){0};
     while (at < early.n && !line->is_ended) {
         memcpy(&n, early.p + at, sizeof n);
         at += sizeof n + n;

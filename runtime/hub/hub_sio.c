@@ -10,6 +10,7 @@
 #include "base/crypt.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "wire/engineio.h"
 
@@ -162,12 +163,29 @@ static void dispatch(struct hub_line *line, const struct sio_packet *p, const st
 
 /* --- attachments --- */
 
+struct hub_parts {
+    struct ln_buf packet, bins[SIO_MAX_ATTACHMENTS];
+    int want, have;
+    size_t bytes;
+};
+
 static void wait_for_bins(struct hub_line *line, struct ln_str text, int count) {
-    ln_buf_clear(&line->packet);
-    ln_buf_str(&line->packet, text);
-    line->want = count;
-    line->have = 0;
-    line->bin_bytes = text.n;
+    struct hub_parts *parts = line->parts = ln_new(struct hub_parts);
+    ln_buf_str(&parts->packet, text);
+    parts->want = count;
+    parts->bytes = text.n;
+}
+
+static void parts_free(struct hub_parts *parts) {
+    ln_buf_free(&parts->packet);
+    for (int i = 0; i < parts->have; i++)
+        ln_buf_free(&parts->bins[i]);
+    ln_free(parts);
+}
+
+void hub_sio_forget_parts(struct hub_line *line) {
+    if (line->parts) parts_free(line->parts);
+    line->parts = NULL;
 }
 
 static void on_bin(struct hub_line *line, struct ln_str data) {
@@ -178,26 +196,24 @@ static void on_bin(struct hub_line *line, struct ln_str data) {
     struct ln_str bin[SIO_MAX_ATTACHMENTS];
     struct sio_packet p;
     struct ln_err err;
-    if (line->want == 0) {
+    struct hub_parts *parts = line->parts;
+    if (!parts) {
         broken(line, "got binary data when not reconstructing a packet");
         return;
     }
-    line->bin_bytes += data.n;
-    if (line->bin_bytes > 4 * line->hub->opts.max_message) {
+    parts->bytes += data.n;
+    if (parts->bytes > 4 * line->hub->opts.max_message) {
         hub_line_drop(line, HUB_LEAVE_ERROR, 1009, "too many bytes in one event");
         return;
     }
-    ln_buf_str(&line->bins[line->have++], data);
-    if (line->have < line->want) return;
-    int count = line->have;
-    line->want = 0;
-    for (int i = 0; i < count; i++)
-        bin[i] = ln_buf_get(&line->bins[i]);
-    if (sio_parse(ln_buf_get(&line->packet), SIO_MAX_ATTACHMENTS, &p, &err))
+    ln_buf_str(&parts->bins[parts->have++], data);
+    if (parts->have < parts->want) return;
+    line->parts = NULL;
+    for (int i = 0; i < parts->have; i++)
+        bin[i] = ln_buf_get(&parts->bins[i]);
+    if (sio_parse(ln_buf_get(&parts->packet), SIO_MAX_ATTACHMENTS, &p, &err))
         dispatch(line, &p, bin);
-    for (int i = 0; i < count; i++)
-        ln_buf_free(&line->bins[i]);
-    ln_buf_free(&line->packet);
+    parts_free(parts);
 }
 
 static void on_base64(struct hub_line *line, struct ln_str text) {
@@ -215,7 +231,7 @@ static void on_packet(struct hub_line *line, struct ln_str text) {
     struct ln_err err;
     if (line->hub->engine) {
         line->hub->engine(line, false, text);
-    } else if (line->want > 0) {
+    } else if (line->parts) {
         broken(line, "got plaintext data when reconstructing a packet");
     } else if (!sio_parse(text, SIO_MAX_ATTACHMENTS, &p, &err)) {
         broken(line, err.text);

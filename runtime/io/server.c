@@ -113,6 +113,7 @@ static void peer_free(struct server_peer *p) {
     server_http_free(p);
     ws_parser_free(&p->ws);
     ln_buf_free(&p->out);
+    ln_free(p->reason);
     ln_free(p);
 }
 
@@ -156,10 +157,8 @@ void server_finish(struct server_peer *p) {
 }
 
 static void end(struct server_peer *p, int code, struct ln_str reason) {
-    size_t n = LN_MIN(reason.n, sizeof p->reason - 1);
     p->code = code;
-    if (n > 0) memcpy(p->reason, reason.p, n);
-    p->reason[n] = 0;
+    p->reason = ln_str_dup(reason);
     server_finish(p);
 }
 

@@ -46,9 +46,9 @@ struct server_peer {
     struct ws_parser ws;
     struct ws_deflate deflate;
     void *ud;
-    ln_id timer; /* request, then linger */
-    int code;    /* how it ended */
-    char reason[126];
+    ln_id timer;  /* request, then linger */
+    int code;     /* how it ended */
+    char *reason; /* … or NULL */
     char ip[64];
 };
 
