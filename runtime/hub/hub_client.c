@@ -67,6 +67,7 @@ static void client_new(struct hub_line *line, struct ln_str nsp, struct ln_str a
     }
     announce(c);
     if (line->proto == HUB_RAW) hub_raw_admitted(line);
+    if (ln_str_is(nsp, "/")) ln_buf_free(&line->auth); /* nobody needs its tokens any more */
 }
 
 /* It is who it was: nobody is asked again. What it missed comes before the CONNECT's answer. */
