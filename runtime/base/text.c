@@ -180,7 +180,7 @@ void ln_percent_encode(struct ln_buf *out, struct ln_str in) {
     }
 }
 
-static int hex_value(char c) {
+int ln_hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
     if (c >= 'A' && c <= 'F') return c - 'A' + 10;
@@ -192,8 +192,8 @@ bool ln_percent_decode(struct ln_buf *out, struct ln_str in) {
     for (size_t i = 0; i < in.n; i++) {
         char c = in.p[i];
         if (c == '%') {
-            int hi = in.n - i > 2 ? hex_value(in.p[i + 1]) : -1;
-            int lo = in.n - i > 2 ? hex_value(in.p[i + 2]) : -1;
+            int hi = in.n - i > 2 ? ln_hex_digit(in.p[i + 1]) : -1;
+            int lo = in.n - i > 2 ? ln_hex_digit(in.p[i + 2]) : -1;
             if (hi < 0 || lo < 0) {
                 out->n = before;
                 return false;
@@ -204,4 +204,25 @@ bool ln_percent_decode(struct ln_buf *out, struct ln_str in) {
         ln_buf_putc(out, c);
     }
     return true;
+}
+
+/* --- words --- */
+
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+bool ln_word_is(struct ln_str s, const char *word) {
+    if (s.n != strlen(word)) return false;
+    for (size_t i = 0; i < s.n; i++)
+        if (lower(s.p[i]) != lower(word[i])) return false;
+    return true;
+}
+
+struct ln_str ln_trim(struct ln_str s) {
+    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s = (struct ln_str){s.p + 1, s.n - 1};
+    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
 }

@@ -21,8 +21,15 @@ void ln_base64_encode(struct ln_buf *out, const void *p, size_t n); /* standard,
 bool ln_base64_decode(struct ln_buf *out, struct ln_str in);
 void ln_hex(struct ln_buf *out, const void *p, size_t n); /* lower case */
 
+int ln_hex_digit(char c); /* its value; -1: none */
+
 void ln_percent_encode(struct ln_buf *out, struct ln_str in); /* as encodeURIComponent */
 bool ln_percent_decode(struct ln_buf *out, struct ln_str in); /* false when malformed */
+
+/* Words of HTTP and URLs: letters (ASCII) in either case. */
+bool ln_word_is(struct ln_str s, const char *word);
+/* Without the blanks and tabs at both ends. */
+struct ln_str ln_trim(struct ln_str s);
 
 /* "250ms" "10s" "1.5h" "5m" "2h" "1d", or a bare number of seconds ("0.5"); rounded to whole ms, at
  * most 10 years. */

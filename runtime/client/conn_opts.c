@@ -3,6 +3,7 @@
  * Options of a connection: defaults, copies, comparison, and what conn_open refuses. One table
  * tells which fields are owned strings, so that nothing is forgotten in one of the functions.
  */
+#include "base/text.h"
 #include "client/inside.h"
 
 char conn_root[] = "/";
@@ -151,7 +152,7 @@ static bool check_ours(struct ln_str json, struct ln_err *err) {
     struct ln_str key, value;
     for (size_t pos = 0; ln_json_each(json, &pos, &key, &value);)
         for (size_t i = 0; i < LN_COUNT(ours); i++) {
-            if (key.n != strlen(ours[i]) || strncasecmp(key.p, ours[i], key.n) != 0) continue;
+            if (!ln_word_is(key, ours[i])) continue;
             ln_fail(err, LN_INVALID, "headers.%.*s is set by the upgrade itself", LN_FMT(key));
             return false;
         }

@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 enum { MAX_COOKIES = 50, MAX_BYTES = 4096 };
 #define FOR_EVER INT64_MAX /* until the line ends: a session's cookie */
@@ -37,24 +38,12 @@ static void drop(struct cookies *c, struct cookie *k) {
 
 /* --- reading --- */
 
-static struct ln_str trim(struct ln_str s) {
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = (struct ln_str){s.p + 1, s.n - 1};
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* What stands before the mark, trimmed; *rest: behind it, p NULL when there is no mark. */
 static struct ln_str before(struct ln_str s, char mark, struct ln_str *rest) {
     const char *at = s.n ? memchr(s.p, mark, s.n) : NULL;
     size_t n = at ? (size_t)(at - s.p) : s.n;
     *rest = at ? (struct ln_str){at + 1, s.n - n - 1} : (struct ln_str){NULL, 0};
-    return trim((struct ln_str){s.p, n});
-}
-
-static bool is_word(struct ln_str s, const char *word) {
-    return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
+    return ln_trim((struct ln_str){s.p, n});
 }
 
 /* 5.1.3: the host itself, or a name above it; an address has nothing above it. */
@@ -155,16 +144,16 @@ static int64_t max_age_until(struct ln_str value, int64_t now_ms) {
 static void attribute(struct attributes *a, struct ln_str name, struct ln_str value,
                       int64_t now_ms) {
     bool is_number = value.n > 0 && (value.p[0] == '-' || (value.p[0] >= '0' && value.p[0] <= '9'));
-    if (is_word(name, "Max-Age") && is_number) {
+    if (ln_word_is(name, "Max-Age") && is_number) {
         a->has_max_age = true;
         a->expires_ms = max_age_until(value, now_ms);
-    } else if (is_word(name, "Expires") && !a->has_max_age) {
+    } else if (ln_word_is(name, "Expires") && !a->has_max_age) {
         cookie_date(value, &a->expires_ms);
-    } else if (is_word(name, "Secure")) {
+    } else if (ln_word_is(name, "Secure")) {
         a->secure = true;
-    } else if (is_word(name, "Path")) {
+    } else if (ln_word_is(name, "Path")) {
         a->path = value;
-    } else if (is_word(name, "Domain") && value.n > 0) {
+    } else if (ln_word_is(name, "Domain") && value.n > 0) {
         size_t dot = value.p[0] == '.';
         a->domain = (struct ln_str){value.p + dot, value.n - dot};
     }
@@ -210,11 +199,11 @@ static void take_one(struct cookies **c, struct ln_str line, const struct cookie
     struct ln_str pair = before(line, ';', &rest);
     struct ln_str name = before(pair, '=', &value);
     if (!value.p || name.n == 0 || line.n > MAX_BYTES) return;
-    value = trim(value);
+    value = ln_trim(value);
     while (rest.p) {
         struct ln_str text, item = before(rest, ';', &more);
         struct ln_str key = before(item, '=', &text);
-        attribute(&a, key, trim(text), at->now_ms);
+        attribute(&a, key, ln_trim(text), at->now_ms);
         rest = more;
     }
     if (a.domain.n > 0 && !domain_matches(at->host, a.domain)) return;
@@ -227,7 +216,7 @@ static void take_one(struct cookies **c, struct ln_str line, const struct cookie
 
 void cookies_take(struct cookies **c, const struct http_head *h, const struct cookie_place *at) {
     for (size_t i = 0; i < h->count; i++)
-        if (is_word(h->headers[i].name, "Set-Cookie")) take_one(c, h->headers[i].value, at);
+        if (ln_word_is(h->headers[i].name, "Set-Cookie")) take_one(c, h->headers[i].value, at);
 }
 
 /* --- writing --- */

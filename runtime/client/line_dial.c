@@ -47,7 +47,7 @@ void line_add_query(struct ln_buf *out, struct ln_str json) {
 
 static bool is_among(struct ln_str name, const char *const *names) {
     for (; *names; names++)
-        if (name.n == strlen(*names) && strncasecmp(name.p, *names, name.n) == 0) return true;
+        if (ln_word_is(name, *names)) return true;
     return false;
 }
 

@@ -65,16 +65,12 @@ struct ln_str token_query(const struct conn *c) {
 
 /* --- the end of a token --- */
 
-static bool is_word(struct ln_str key, const char *word) {
-    return key.n == strlen(word) && strncasecmp(key.p, word, key.n) == 0;
-}
-
 static bool may_hold_token(struct ln_str key) {
     static const char *const names[] = {
         "token",         "access_token", "accessToken", "jwt",          "auth",
         "authorization", "id_token",     "auth_token",  "x-auth-token", "x-access-token"};
     for (size_t i = 0; i < LN_COUNT(names); i++)
-        if (is_word(key, names[i])) return true;
+        if (ln_word_is(key, names[i])) return true;
     return false;
 }
 
@@ -97,7 +93,7 @@ static int64_t end_in(struct ln_str doc) {
     for (size_t pos = 0; doc.n && ln_json_each(doc, &pos, &key, &value);) {
         struct ln_buf text = {0};
         int64_t end = 0;
-        if (is_word(key, "headers") && ln_json_peek(value) == LN_JSON_OBJECT)
+        if (ln_word_is(key, "headers") && ln_json_peek(value) == LN_JSON_OBJECT)
             end = end_in(value);
         else if (may_hold_token(key) && ln_json_text(value, &text))
             end = end_of_text(ln_buf_get(&text));

@@ -4,6 +4,7 @@
  * with whatever came; keeps a few numbers and no bytes. Strict where two readers could disagree
  * about where an answer ends, because the next answer on the connection begins there.
  */
+#include "base/text.h"
 #include "wire/http.h"
 
 enum { MAX_LINE = 4096, MAX_TRAILERS = 16 * 1024 };
@@ -25,10 +26,6 @@ static bool refuse(struct ln_err *err, const char *text) {
     return false;
 }
 
-static bool is_named(struct ln_str s, const char *name) {
-    return s.n == strlen(name) && strncasecmp(s.p, name, s.n) == 0;
-}
-
 static bool decimal(struct ln_str s, uint64_t *v) {
     *v = 0;
     for (size_t i = 0; i < s.n; i++) {
@@ -43,7 +40,7 @@ static bool content_length(const struct http_head *h, bool *has, uint64_t *lengt
     *has = false;
     for (size_t i = 0; i < h->count; i++) {
         uint64_t v;
-        if (!is_named(h->headers[i].name, "Content-Length")) continue;
+        if (!ln_word_is(h->headers[i].name, "Content-Length")) continue;
         if (!decimal(h->headers[i].value, &v) || (*has && *length != v)) return false;
         *has = true;
         *length = v;
@@ -61,7 +58,7 @@ bool http_body_begin(struct http_body *b, const struct http_head *h, bool no_bod
         return true;
     }
     if (coding.p) {
-        if (!is_named(coding, "chunked") || http_header_twice(h, "Transfer-Encoding"))
+        if (!ln_word_is(coding, "chunked") || http_header_twice(h, "Transfer-Encoding"))
             return refuse(err, "the answer has a Transfer-Encoding that was not asked for");
         b->framing = FRAME_CHUNKED;
         return true;
@@ -70,12 +67,6 @@ bool http_body_begin(struct http_body *b, const struct http_head *h, bool no_bod
         return refuse(err, "the answer's Content-Length is no number, or there are several");
     if (has_length) b->framing = FRAME_LENGTH;
     return true;
-}
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 static enum http_body_result add(struct http_body *b, struct ln_str in, size_t *used,
@@ -93,7 +84,7 @@ static bool chunk_byte(struct http_body *b, char c) {
     bool is_text = (unsigned char)c >= ' ' || c == '\t';
     switch ((enum step)b->step) {
     case STEP_SIZE:
-        digit = hex_digit(c);
+        digit = ln_hex_digit(c);
         if (digit < 0) {
             b->step = c == '\r' ? STEP_SIZE_LF : STEP_EXTENSION;
             return b->any_digit && (c == '\r' || c == ';' || c == ' ' || c == '\t');

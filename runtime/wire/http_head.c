@@ -4,6 +4,7 @@
  * more bytes until it is whole. Lines are judged as they come, so that a peer which speaks
  * something else is told apart at its first bytes and not by a timeout.
  */
+#include "base/text.h"
 #include "wire/websocket.h"
 
 #define MAX_HEAD_BYTES (16 * 1024)
@@ -11,25 +12,6 @@
 static bool is_token_char(unsigned char c) { /* RFC 9110 5.6.2 */
     if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return true;
     return c && strchr("!#$%&'*+-.^_`|~", c);
-}
-
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
-static bool same_no_case(struct ln_str s, const char *word) {
-    if (s.n != strlen(word)) return false;
-    for (size_t i = 0; i < s.n; i++)
-        if (lower(s.p[i]) != lower(word[i])) return false;
-    return true;
-}
-
-static struct ln_str trim(struct ln_str s) {
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = (struct ln_str){s.p + 1, s.n - 1};
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
 }
 
 static bool has_control(struct ln_str s) {
@@ -58,7 +40,7 @@ static bool status_line(struct http_head *h, struct ln_str line) {
         h->status = h->status * 10 + (line.p[i] - '0');
     }
     if (h->status < 100 || (line.n > 12 && line.p[12] != ' ')) return false;
-    if (line.n > 13) h->reason = trim((struct ln_str){line.p + 13, line.n - 13});
+    if (line.n > 13) h->reason = ln_trim((struct ln_str){line.p + 13, line.n - 13});
     return true;
 }
 
@@ -84,7 +66,7 @@ static enum http_parse header_line(struct http_head *h, struct ln_str line) {
     if (n == 0 || n == line.n || line.p[n] != ':') return HTTP_BAD;
     if (h->count == LN_COUNT(h->headers)) return HTTP_TOO_BIG;
     h->headers[h->count].name = (struct ln_str){line.p, n};
-    h->headers[h->count++].value = trim((struct ln_str){line.p + n + 1, line.n - n - 1});
+    h->headers[h->count++].value = ln_trim((struct ln_str){line.p + n + 1, line.n - n - 1});
     return HTTP_OK;
 }
 
@@ -133,14 +115,14 @@ enum http_parse http_parse_head(struct http_head *h, bool is_response, struct ln
 
 struct ln_str http_header_get(const struct http_head *h, const char *name) {
     for (size_t i = 0; i < h->count; i++)
-        if (same_no_case(h->headers[i].name, name)) return h->headers[i].value;
+        if (ln_word_is(h->headers[i].name, name)) return h->headers[i].value;
     return (struct ln_str){NULL, 0};
 }
 
 bool http_header_twice(const struct http_head *h, const char *name) {
     size_t n = 0;
     for (size_t i = 0; i < h->count; i++)
-        n += same_no_case(h->headers[i].name, name);
+        n += ln_word_is(h->headers[i].name, name);
     return n > 1;
 }
 
@@ -148,7 +130,7 @@ bool http_header_has_token(struct ln_str value, const char *token) {
     while (value.n > 0) {
         const char *comma = memchr(value.p, ',', value.n);
         size_t n = comma ? (size_t)(comma - value.p) : value.n;
-        if (same_no_case(trim((struct ln_str){value.p, n}), token)) return true;
+        if (ln_word_is(ln_trim((struct ln_str){value.p, n}), token)) return true;
         if (comma) n++;
         value = (struct ln_str){value.p + n, value.n - n};
     }

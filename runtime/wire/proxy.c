@@ -16,23 +16,19 @@
 
 /* --- its address --- */
 
-static bool scheme_is(struct ln_str scheme, const char *name) {
-    return scheme.n == strlen(name) && strncasecmp(scheme.p, name, scheme.n) == 0;
-}
-
 static bool parse_scheme(struct proxy *p, struct ln_str *rest, struct ln_err *err) {
     const char *mark = rest->n ? memmem(rest->p, rest->n, "://", 3) : NULL;
     struct ln_str scheme = {rest->p, mark ? (size_t)(mark - rest->p) : 0};
     if (mark) *rest = (struct ln_str){mark + 3, rest->n - scheme.n - 3};
     p->resolves = true;
-    if (!mark || scheme_is(scheme, "http")) return true;
+    if (!mark || ln_word_is(scheme, "http")) return true;
     p->is_socks = true;
-    if (scheme_is(scheme, "socks5h")) return true;
+    if (ln_word_is(scheme, "socks5h")) return true;
     p->resolves = false;
-    if (scheme_is(scheme, "socks5") || scheme_is(scheme, "socks")) return true;
+    if (ln_word_is(scheme, "socks5") || ln_word_is(scheme, "socks")) return true;
     struct ln_buf shown = {0};
     ln_printable(&shown, scheme, 20);
-    if (scheme_is(scheme, "https"))
+    if (ln_word_is(scheme, "https"))
         ln_fail(err, LN_INVALID,
                 "TLS to the proxy itself (https://) is not spoken: use its "
                 "http:// port");

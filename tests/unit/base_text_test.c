@@ -217,6 +217,21 @@ TEST(percent_coding) {
     ln_buf_free(&back);
 }
 
+TEST(words_in_either_case_and_without_blanks) {
+    CHECK(ln_word_is(LN_STR("Max-AGE"), "max-age") && ln_word_is(LN_STR(""), ""));
+    CHECK(!ln_word_is(LN_STR("max-ag"), "max-age") && !ln_word_is(LN_STR("max-age "), "max-age"));
+    CHECK(!ln_word_is(LN_STR("@"), "`") && !ln_word_is(LN_STR("["), "{")); /* no letters */
+    CHECK_STR(ln_trim(LN_STR(" \t a b\t ")), "a b");
+    CHECK_STR(ln_trim(LN_STR(" \t ")), "");
+    CHECK_STR(ln_trim(LN_STR("\na")), "\na");
+    static const char digits[] = "0123456789abcdef";
+    for (int c = 0; c < 256; c++) {
+        const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c) : NULL;
+        CHECK_INT(ln_hex_digit((char)c), at ? at - digits : -1);
+    }
+}
+
 TEST_MAIN(T(every_code_point_in_every_length), T(malformed_utf8), T(skips_what_is_not_ascii),
           T(split_at_every_position), T(feed_fails_at_once_and_for_good), T(base64),
-          T(base64_round_trip), T(malformed_base64), T(hex), T(percent_coding))
+          T(base64_round_trip), T(malformed_base64), T(hex), T(percent_coding),
+          T(words_in_either_case_and_without_blanks))
