@@ -19,13 +19,13 @@ static bool is_known(struct ln_str one, struct ln_err *err) {
     }
     const char *mark = memchr(one.p, '=', one.n);
     struct ln_str kind = {one.p, mark ? (size_t)(mark - one.p) : one.n};
+    char meant[LN_MEANT];
     const char *near = ln_nearest(kind, kinds), *colon = memchr(one.p, ':', one.n);
     if (!near && colon) near = ln_nearest((struct ln_str){one.p, (size_t)(colon - one.p)}, kinds);
     ln_fail(err, LN_INVALID,
-            "there is no grant '%.*s'%s%s%s; there are env:NAME, fs:read=PATH, fs:write=PATH, "
+            "there is no grant '%.*s'%s; there are env:NAME, fs:read=PATH, fs:write=PATH, "
             "native and exit",
-            (int)LN_MIN(one.n, 60), one.p, near ? " (did you mean '" : "", near ? near : "",
-            near ? "'?)" : "");
+            (int)LN_MIN(one.n, 60), one.p, ln_meant(near, meant));
     return false;
 }
 

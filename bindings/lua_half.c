@@ -117,9 +117,10 @@ static int class_index(lua_State *L) {
     for (int u = METHODS; u <= LAZY; u++)
         if (u != OPTIONAL) n = add_keys(L, lua_upvalueindex(u), names, n);
     names[n] = NULL;
+    char meant[LN_MEANT];
     const char *near = ln_nearest(key, names), *kind = lua_tostring(L, lua_upvalueindex(KIND));
-    return script_fail(L, "no method or field '%.*s' on %s%s%s%s", (int)LN_MIN(key.n, 60), key.p,
-                       kind, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    return script_fail(L, "no method or field '%.*s' on %s%s", (int)LN_MIN(key.n, 60), key.p, kind,
+                       ln_meant(near, meant));
 }
 
 /* (kind, methods, computed, optional, lazy) -> the metatable of a class: methods and computed

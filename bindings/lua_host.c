@@ -229,9 +229,9 @@ static int unknown_name(lua_State *L) {
     for (lua_pushnil(L); lua_next(L, 1) && n < NAMES_MAX; lua_pop(L, 1))
         if (lua_type(L, -2) == LUA_TSTRING) names[n++] = lua_tostring(L, -2);
     names[n] = NULL;
+    char meant[LN_MEANT];
     const char *near = ln_nearest(name, names);
-    return script_fail(L, "linnet has no '%s'%s%s%s", name.p, near ? " (did you mean '" : "",
-                       near ? near : "", near ? "'?)" : "");
+    return script_fail(L, "linnet has no '%s'%s", name.p, ln_meant(near, meant));
 }
 
 static int set_name(lua_State *L) {

@@ -44,6 +44,10 @@ const char *ln_bytes_text(uint64_t bytes, char *buf, size_t n);
 /* The nearest of a NULL-terminated list of names by edit distance (transposition counts one), or
  * NULL when none is near (more than a third of the length away, at least 1). */
 const char *ln_nearest(struct ln_str name, const char *const *names);
+/* For the end of an error's text: " (did you mean 'NEAR'?)", or "" for NULL. buf holds LN_MEANT
+ * bytes; returned. */
+enum { LN_MEANT = 96 };
+const char *ln_meant(const char *near, char *buf);
 
 /* Copies s to out for a person or a terminal: control bytes and bad UTF-8 as \xNN, at most max
  * bytes with "…" behind. What comes from the wire never reaches a terminal raw. */

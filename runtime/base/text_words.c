@@ -197,6 +197,12 @@ const char *ln_nearest(struct ln_str name, const char *const *names) {
     return nearest;
 }
 
+const char *ln_meant(const char *near, char *buf) {
+    buf[0] = 0;
+    if (near) snprintf(buf, LN_MEANT, " (did you mean '%.60s'?)", near);
+    return buf;
+}
+
 /* A character that a terminal obeys instead of showing: C0, C1, and those that turn the direction
  * of the line or start a new one (U+2028-202E, U+2066-2069). */
 static bool is_control(const char *p, size_t n) {

@@ -196,6 +196,7 @@ static bool unknown_name(struct app *a, const char *target, struct ln_err *err) 
     size_t n = 1, i = 0;
     while (n < 100 && config_each(a->config, "connections.", &i, &path, &json, &origin))
         names[n++] = path + strlen("connections.");
+    char meant[LN_MEANT];
     const char *near = ln_nearest(ln_str(target), names);
     if (!near && is_address(target)) {
         ln_fail(err, LN_NOT_FOUND, "'%s' has no scheme: write \"http://%s\" or \"https://%s\"",
@@ -203,8 +204,8 @@ static bool unknown_name(struct app *a, const char *target, struct ln_err *err) 
         return false;
     }
     ln_fail(err, LN_NOT_FOUND,
-            "no connection '%s' in linnet.cfg.lua%s%s%s, and it is no URL (ws://, http:// …)",
-            target, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+            "no connection '%s' in linnet.cfg.lua%s, and it is no URL (ws://, http:// …)", target,
+            ln_meant(near, meant));
     return false;
 }
 

@@ -26,6 +26,13 @@ bool conn_option_text(char **to, struct ln_str json) {
     return true;
 }
 
+void conn_option_unknown(const char *table, struct ln_str key, const char *const *names,
+                         struct ln_err *err) {
+    const char *near = ln_nearest(key, names);
+    ln_fail(err, LN_INVALID, "unknown option '%s%.*s'%s%s%s%s", table, LN_FMT(key),
+            near ? " (did you mean '" : "", near ? table : "", near ? near : "", near ? "'?)" : "");
+}
+
 static bool set_object(char **to, struct ln_str json) {
     if (ln_json_peek(json) != LN_JSON_OBJECT) return false;
     ln_free(*to);
@@ -77,9 +84,9 @@ static bool set_protocol(struct conn_opts *o, struct ln_str json, struct ln_err 
     if (!conn_option_text(&o->protocol, json)) return false;
     for (int i = 0; names[i]; i++)
         if (strcmp(names[i], o->protocol) == 0) return true;
+    char meant[LN_MEANT];
     const char *near = ln_nearest(ln_str(o->protocol), names);
-    ln_fail(err, LN_INVALID, "unknown protocol '%s'%s%s%s", o->protocol,
-            near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    ln_fail(err, LN_INVALID, "unknown protocol '%s'%s", o->protocol, ln_meant(near, meant));
     return false;
 }
 
@@ -170,9 +177,7 @@ static bool set_offline(struct conn_opts *o, struct ln_str json, struct ln_err *
                     "option 'offline.persist' is not in this version: the outbox "
                     "is kept in memory");
         } else {
-            const char *near = ln_nearest(key, names);
-            ln_fail(err, LN_INVALID, "unknown option 'offline.%.*s'%s%s%s", LN_FMT(key),
-                    near ? " (did you mean 'offline." : "", near ? near : "", near ? "'?)" : "");
+            conn_option_unknown("offline.", key, names, err);
         }
         return false;
     }
@@ -232,9 +237,7 @@ static void fail_unknown(struct ln_str key, struct ln_err *err) {
     const struct conn_option *o;
     for (size_t i = 0; i < MAX_OPTIONS && (o = option_at(i)); i++)
         names[i] = o->name;
-    const char *near = ln_nearest(key, names);
-    ln_fail(err, LN_INVALID, "unknown option '%.*s'%s%s%s", LN_FMT(key),
-            near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    conn_option_unknown("", key, names, err);
 }
 
 /* What a value is, where the value itself may be a secret. */

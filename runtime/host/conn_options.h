@@ -18,5 +18,8 @@ const struct conn_option *conn_option_more(size_t i); /* NULL: no more */
 
 /* A JSON string into *to, which is freed before; false when json is none. */
 bool conn_option_text(char **to, struct ln_str json);
+/* An option, or (table: "tls.") a field of one, that is not in names (NULL-ended). */
+void conn_option_unknown(const char *table, struct ln_str key, const char *const *names,
+                         struct ln_err *err);
 
 #endif

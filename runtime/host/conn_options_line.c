@@ -40,14 +40,6 @@ static void set_string(char **to, const char *text) {
     *to = ln_strdup(text);
 }
 
-static void fail_unknown(const char *table, struct ln_str key, const char *const *names,
-                         struct ln_err *err) {
-    const char *near = ln_nearest(key, names);
-    ln_fail(err, LN_INVALID, "unknown option '%s.%.*s'%s%s%s%s%s", table, LN_FMT(key),
-            near ? " (did you mean '" : "", near ? table : "", near ? "." : "", near ? near : "",
-            near ? "'?)" : "");
-}
-
 static bool set_transports(struct conn_opts *o, struct ln_str json, struct ln_err *err) {
     size_t pos = 0, n = 0;
     struct ln_str item;
@@ -102,7 +94,7 @@ static bool set_tls(struct conn_opts *o, struct ln_str json, struct ln_err *err)
         while (names[i] && !ln_str_is(key, names[i]))
             i++;
         if (!names[i]) {
-            fail_unknown("tls", key, names, err);
+            conn_option_unknown("tls.", key, names, err);
             return false;
         }
         if (!(texts[i] ? set_tls_text(texts[i], value) : ln_json_bool(value, &verify))) {
@@ -130,7 +122,7 @@ static bool set_refresh(struct conn_opts *o, struct ln_str json, struct ln_err *
         }
         bool is_every = ln_str_is(key, "every");
         if (!is_every && !ln_str_is(key, "before")) {
-            fail_unknown("refresh", key, names, err);
+            conn_option_unknown("refresh.", key, names, err);
             return false;
         }
         int64_t *ms = is_every ? &o->refresh_every_ms : &o->refresh_before_ms;
@@ -156,7 +148,7 @@ static bool set_codec(struct conn_opts *o, struct ln_str json, struct ln_err *er
             if (ln_str_is(key, "event"))
                 ln_fail(err, LN_INVALID, "option 'codec.event' must be the name of a field");
             else
-                fail_unknown("codec", key, names, err);
+                conn_option_unknown("codec.", key, names, err);
             return false;
         }
         return true;
@@ -210,7 +202,7 @@ static bool set_heartbeat(struct conn_opts *o, struct ln_str json, struct ln_err
         if (is_every)
             ln_fail(err, LN_INVALID, "option 'heartbeat.every' must be at least a second");
         else
-            fail_unknown("heartbeat", key, names, err);
+            conn_option_unknown("heartbeat.", key, names, err);
         return false;
     }
     return true;

@@ -83,10 +83,10 @@ static bool read_app(struct ln_str json, const char *origin, size_t number, stru
     }
     while (ln_json_each(json, &at, &key, &value)) {
         if (!is_known(key)) {
+            char meant[LN_MEANT];
             const char *near = ln_nearest(key, names);
-            ln_fail(err, LN_INVALID, "%s: hub.apps[%zu] has no option '%.*s'%s%s%s", origin, number,
-                    LN_FMT(key), near ? " (did you mean '" : "", near ? near : "",
-                    near ? "'?)" : "");
+            ln_fail(err, LN_INVALID, "%s: hub.apps[%zu] has no option '%.*s'%s", origin, number,
+                    LN_FMT(key), ln_meant(near, meant));
             return false;
         }
         const char *wanted = take(a, key, value);

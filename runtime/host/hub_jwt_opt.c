@@ -102,9 +102,10 @@ static bool read_all(struct hub_jwt_opts *o, struct ln_str json, struct ln_err *
     bool has_secret = false;
     for (size_t at = 0; ln_json_each(json, &at, &key, &value);) {
         if (!is_known(key)) {
+            char meant[LN_MEANT];
             const char *near = ln_nearest(key, names);
-            ln_fail(err, LN_INVALID, "hub.jwt has no option '%.*s'%s%s%s", LN_FMT(key),
-                    near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+            ln_fail(err, LN_INVALID, "hub.jwt has no option '%.*s'%s", LN_FMT(key),
+                    ln_meant(near, meant));
             return false;
         }
         has_secret = has_secret || ln_str_is(key, "secret");

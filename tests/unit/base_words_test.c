@@ -106,6 +106,9 @@ TEST(nearest_names) {
     CHECK_STR(ln_str(nearest("no")), "on");
     CHECK_STR(ln_str(nearest("tiemout")), "timeout");
     CHECK_STR(ln_str(nearest("on_evnet")), "on_event");
+    char words[LN_MEANT];
+    CHECK_STR(ln_str(ln_meant("timeout", words)), " (did you mean 'timeout'?)");
+    CHECK_STR(ln_str(ln_meant(NULL, words)), "");
 }
 
 TEST(no_name_is_near) {
