@@ -39,23 +39,11 @@ struct default_wait {
     ln_id wait; /* 0: nobody waits any more */
 };
 
-struct default_answer {
-    struct ln_str json;
-    const struct ln_err *err;
-};
-
-static int default_push(lua_State *L, void *ud) {
-    const struct default_answer *d = ud;
-    if (d->err) return lua_push_ln_err(L, d->err);
-    if (lua_json_decode_args(L, d->json, NULL, 0, NULL) == 1) return 1;
-    return lua_push_err(L, LN_PROTOCOL, "the answer is no JSON");
-}
-
 static void on_default(void *ud, struct ln_str json, const struct ln_err *err) {
     struct default_wait w = *(struct default_wait *)ud;
-    struct default_answer d = {json, err};
+    struct lua_answer a = {json, err};
     ln_free(ud);
-    if (w.wait) lua_call_wake(w.app, w.wait, default_push, &d);
+    if (w.wait) lua_call_wake(w.app, w.wait, lua_answer_push, &a);
 }
 
 static void default_cancel(void *ud) {

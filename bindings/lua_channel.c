@@ -46,15 +46,10 @@ struct join_wait {
     ln_id conn, join, wait;
 };
 
-struct join_answer {
-    struct ln_str reply;
-    const struct ln_err *err;
-};
-
-static int answer_push(lua_State *L, void *ud) {
-    const struct join_answer *a = ud;
+int lua_answer_push(lua_State *L, void *answer) {
+    const struct lua_answer *a = answer;
     if (a->err) return lua_push_ln_err(L, a->err);
-    if (lua_json_decode_args(L, a->reply, NULL, 0, NULL) == 1) return 1;
+    if (lua_json_decode_args(L, a->json, NULL, 0, NULL) == 1) return 1;
     return lua_push_err(L, LN_PROTOCOL, "the answer is no JSON");
 }
 
@@ -67,11 +62,11 @@ static void join_cancel(void *ud) {
 
 static void on_joined(void *ud, struct ln_str reply, const struct ln_err *err) {
     struct join_wait *w = ud;
-    struct join_answer a = {reply, err};
+    struct lua_answer a = {reply, err};
     struct app *app = w->app;
     ln_id wait = w->wait;
     ln_free(w);
-    lua_call_wake(app, wait, answer_push, &a);
+    lua_call_wake(app, wait, lua_answer_push, &a);
 }
 
 /* (conn, room, seconds | nil) ⏸ -> the answer to the join of a room that is wanted | nil, err */

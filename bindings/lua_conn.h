@@ -2,8 +2,8 @@
  *
  * The Conn of scripts: an id, and how its emits go out. Spread over lua_conn.c (the type, fields,
  * control), lua_emit.c (sending), lua_event.c and lua_wait.c (receiving), lua_share.c (who uses
- * which connection), lua_ask.c (functions among its options), lua_room.c (what the Lua half of
- * rooms stands on).
+ * which connection), lua_ask.c, lua_authorizer.c and lua_codec.c (functions among its options),
+ * lua_room.c and lua_channel.c (what the Lua half of rooms stands on).
  */
 #ifndef LN_LUA_CONN_H
 #define LN_LUA_CONN_H
@@ -70,6 +70,13 @@ struct conn_use { /* one script's use; a seat item "connection" */
 };
 struct conn_share *conn_share_of(struct app *a, struct conn *c); /* NULL: no script uses it */
 struct conn_use *conn_use_of(lua_State *L, struct conn *c);      /* NULL: used by others only */
+
+/* --- lua_channel.c --- */
+struct lua_answer { /* to what somebody waited for: one JSON value, or err */
+    struct ln_str json;
+    const struct ln_err *err;
+};
+int lua_answer_push(lua_State *L, void *answer); /* for lua_call_wake */
 
 /* --- lua_codec.c --- */
 /* Of the value of the option `codec` on top: a table is replaced by a copy without functions.
