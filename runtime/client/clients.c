@@ -96,18 +96,20 @@ static void nsp_free(struct conn *c) {
     if (c->nsp != conn_root) ln_free(c->nsp);
 }
 
-/* Ten thousand connections to one server have the same options: one copy of them. */
+/* Ten thousand connections to one server differ in their URLs and logins at most: one copy of all
+ * other options. */
 struct kept_opts {
-    struct conn_opts o;
-    char *prefix; /* of rooms, as the URL says it; NULL: nothing */
+    struct conn_opts o; /* without url and auth */
+    char *prefix;       /* of rooms, as the URL says it; NULL: nothing */
     size_t refs;
 };
 
 /* "?prefix=presence-" of a Pusher URL. */
-static char *prefix_in_url(const struct conn_opts *o) {
+static char *prefix_in_url(const char *url) {
     struct url u;
+    struct ln_err err;
     struct ln_buf plain = {0};
-    conn_opts_url(o, &u);
+    url_parse(&u, ln_str(url), &err);
     for (const char *p = u.query; p; p = strchr(p, '&')) {
         p += *p == '&';
         if (strncmp(p, "prefix=", 7) != 0) continue;
@@ -126,12 +128,17 @@ const char *clients_room_prefix(const struct conn_opts *o) {
 
 static const struct conn_opts *opts_hold(struct clients *cs, const struct conn_opts *o) {
     struct conn_opts settled = *o; /* the strings stay o's */
+    bool has_prefix = strstr(o->url, "prefix=") != NULL;
     conn_opts_settle(&settled);
+    settled.url = settled.auth = NULL;
     struct kept_opts *k = cs->newest_opts;
-    if (!k || !conn_opts_same(&k->o, &settled)) {
-        k = cs->newest_opts = ln_new(struct kept_opts);
+    if (has_prefix || !k || !conn_opts_same(&k->o, &settled)) {
+        k = ln_new(struct kept_opts);
         conn_opts_copy(&k->o, &settled);
-        if (strstr(k->o.url, "prefix=")) k->prefix = prefix_in_url(&k->o);
+        if (has_prefix)
+            k->prefix = prefix_in_url(o->url);
+        else
+            cs->newest_opts = k;
     }
     k->refs++;
     return &k->o;
@@ -152,13 +159,18 @@ void clients_release_opts(struct clients *cs, const struct conn_opts *o) {
 
 static void opts_release(struct conn *c) {
     if (c->opts) clients_release_opts(c->clients, c->opts);
+    ln_free(c->url);
+    token_wipe(&c->auth);
     c->opts = NULL;
 }
 
 void conn_take_opts(struct conn *c, const struct conn_opts *o, char *nsp,
                     const struct proto *proto) {
     const struct conn_opts *kept = opts_hold(c->clients, o); /* first: o may be our own */
+    char *url = ln_strdup(o->url), *auth = o->auth ? ln_strdup(o->auth) : NULL;
     opts_release(c);
+    c->url = url;
+    c->auth = auth;
     ln_free(c->shown_url);
     nsp_free(c);
     c->shown_url = NULL;
@@ -266,7 +278,7 @@ const char *conn_url(const struct conn *c) {
     if (!c->shown_url) {
         struct url u;
         struct ln_buf b = {0};
-        conn_opts_url(c->opts, &u);
+        conn_opts_url(c, &u);
         ln_buf_fmt(&b, u.is_ipv6 ? "%s://[%s]" : "%s://%s", u.scheme, u.host);
         if (u.has_port) ln_buf_fmt(&b, ":%d", u.port);
         ln_buf_puts(&b, u.path);
@@ -291,7 +303,11 @@ int conn_attempt(const struct conn *c) {
     return c->state == CONN_CONNECTED ? 0 : c->attempt;
 }
 const struct conn_opts *conn_options(const struct conn *c) {
-    return c->opts;
+    struct conn_opts *whole = &c->clients->whole_opts;
+    *whole = *c->opts;
+    whole->url = c->url;
+    whole->auth = c->auth;
+    return whole;
 }
 uint64_t conn_epoch(const struct conn *c) {
     return c->epoch;

@@ -372,7 +372,7 @@ bool conn_reconfigure(struct conn *c, const struct conn_opts *o, struct ln_err *
     }
     struct conn_opts settled = *o; /* the strings stay o's */
     conn_opts_settle(&settled);
-    if (conn_opts_same(c->opts, &settled)) return true;
+    if (conn_opts_same(conn_options(c), &settled)) return true;
     if (!conn_opts_check(o, &nsp, &proto, err)) return false;
     bool wants_line = c->state != CONN_IDLE || c->starts;
     bool was_up = conn_leave(c);

@@ -306,7 +306,7 @@ const char *conn_subprotocol(const struct conn *c);       /* NULL: none was take
 int conn_attempt(const struct conn *c);
 ln_id conn_handle(const struct conn *c);
 struct conn *conn_of_handle(struct clients *cs, ln_id id); /* NULL: closed */
-const struct conn_opts *conn_options(const struct conn *c);
+const struct conn_opts *conn_options(const struct conn *c); /* lent until the next call */
 void *conn_user(const struct conn *c); /* the host's own: its bus, found without a look-up */
 void conn_user_set(struct conn *c, void *user);
 

@@ -176,9 +176,9 @@ static const struct proto *proto_find(const char *name, const struct url *url, s
     return NULL;
 }
 
-void conn_opts_url(const struct conn_opts *o, struct url *url) {
+void conn_opts_url(const struct conn *c, struct url *url) {
     struct ln_err err;
-    url_parse(url, ln_str(o->url), &err);
+    url_parse(url, ln_str(c->url), &err);
 }
 
 /* Where a URL's path is the namespace. */

@@ -124,7 +124,7 @@ ln_status pusher_status(int code) {
 
 static bool has_tls(const struct line *ln) {
     struct url u;
-    conn_opts_url(line_opts(ln), &u);
+    conn_opts_url(line_lead(ln), &u);
     bool yes = u.tls || ln->use_tls;
     url_free(&u);
     return yes;

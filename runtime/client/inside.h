@@ -58,6 +58,7 @@ struct clients {
     loop_fn quiet; /* NULL, or called when all_lines becomes empty */
     void *quiet_ud;
     struct kept_opts *newest_opts; /* clients.c; lent */
+    struct conn_opts whole_opts;   /* what conn_options lends */
     ln_id last_ticket;
     size_t alive; /* conns and lines whose memory is not free yet */
     bool closing;
@@ -141,7 +142,8 @@ struct conn {
     const char *name;             /* inside of it */
     char *shown_url;              /* NULL until somebody asks */
     char *nsp;                    /* the path of its URL: conn_root or "/admin" */
-    const struct conn_opts *opts; /* shared by those with equal ones */
+    const struct conn_opts *opts; /* shared by those with equal ones: without url and auth */
+    char *url, *auth;             /* auth NULL: none */
     const struct proto *proto;
     void *user;
 
@@ -281,6 +283,6 @@ bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto *
 /* Plain values, and no header that is ours: what a function gave for headers or query. */
 bool conn_opts_flat(struct ln_str json, bool is_headers, struct ln_err *err);
 /* The parsed URL of options that were checked; to be freed. */
-void conn_opts_url(const struct conn_opts *o, struct url *url);
+void conn_opts_url(const struct conn *c, struct url *url);
 
 #endif

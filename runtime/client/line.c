@@ -30,7 +30,7 @@ static void key_of(const struct conn *c, unsigned char key[32]) {
     const struct conn_opts *o = c->opts;
     struct url u;
     struct ln_buf b = {0};
-    conn_opts_url(o, &u);
+    conn_opts_url(c, &u);
     const char *const texts[] = {
         c->proto->name, u.host,     u.user,     u.password,         u.query,
         o->path,        o->query,   o->headers, o->tls.ca,          o->tls.cert,

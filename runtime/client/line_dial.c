@@ -87,7 +87,7 @@ void line_headers(const struct line *ln, const struct url *u, struct line_header
 void line_plan(struct line *ln, struct conn_plan *p) {
     struct line_headers headers = {0};
     *p = (struct conn_plan){0};
-    conn_opts_url(line_opts(ln), &p->url);
+    conn_opts_url(line_lead(ln), &p->url);
     if (ln->use_tls && !p->url.tls) {
         p->url.tls = true;
         if (!p->url.has_port) p->url.port = 443;
@@ -186,7 +186,7 @@ static bool on_redirect(void *ud, const struct url *to, struct stream_opts *stre
     struct clients *cs = ln->clients;
     struct url asked;
     conn_where(o, to, cs->dial ? cs->dial(cs->dial_ud, line_lead(ln)) : 0, stream);
-    conn_opts_url(o, &asked);
+    conn_opts_url(line_lead(ln), &asked);
     if (!url_same_origin(&asked, to))
         stream->tls_opts.cert = stream->tls_opts.key = stream->tls_opts.server_name = NULL;
     url_free(&asked);
@@ -233,7 +233,7 @@ void line_dial(struct line *ln) {
     ln->joined_ms = 0;
     LN_LIST_EACH (&ln->conns, it, tmp) /* the functions had their own time */
         LN_CONTAINER(it, struct conn, line_node)->begun_ms = ln->begun_ms;
-    conn_opts_url(o, &u);
+    conn_opts_url(line_lead(ln), &u);
     if ((u.tls || ln->use_tls) && o->tls.insecure)
         ln_log(LN_WARN, line_lead(ln)->tag,
                "the server's certificate is not verified (tls.verify is off): anybody on the way "

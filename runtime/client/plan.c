@@ -15,7 +15,7 @@ void conn_plan(struct conn *c, struct conn_plan *p) {
     ln->priv = ln + 1;
     ln_list_init(&ln->conns);
     ln_list_push(&ln->conns, &c->line_node);
-    conn_opts_url(c->opts, &p->url);
+    conn_opts_url(c, &p->url);
     line_headers(ln, &p->url, &headers);
     c->proto->target(ln, &p->url, &p->target);
     ln_list_remove(&c->line_node);

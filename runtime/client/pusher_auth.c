@@ -187,7 +187,7 @@ static void serve(struct line *ln) {
     struct url u;
     struct ask *a;
     if (ln_list_empty(&p->asks)) return;
-    conn_opts_url(line_opts(ln), &u);
+    conn_opts_url(line_lead(ln), &u);
     pusher_place(line_opts(ln), &u, &key, &secret);
     while (ln->root && p->is_open && !p->is_renewing && (a = next(ln, secret.n > 0))) {
         struct ln_buf json = {0};

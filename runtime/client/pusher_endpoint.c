@@ -60,7 +60,7 @@ static struct endpoint *open_endpoint(struct line *ln, int which) {
     struct ln_err err;
     s->line = ln;
     if (is_path)
-        conn_opts_url(line_opts(ln), &s->url);
+        conn_opts_url(line_lead(ln), &s->url);
     else
         url_parse(&s->url, ln_str(endpoint), &err); /* it was checked */
     if (is_path && ln->use_tls && !s->url.tls) {

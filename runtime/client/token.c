@@ -52,7 +52,7 @@ void token_wipe(char **text) {
 /* --- what goes out --- */
 
 struct ln_str token_auth(const struct conn *c) {
-    return ln_str(c->token && c->token->auth ? c->token->auth : c->opts->auth);
+    return ln_str(c->token && c->token->auth ? c->token->auth : c->auth);
 }
 
 struct ln_str token_headers(const struct conn *c) {
@@ -154,7 +154,7 @@ static char *without_times(struct ln_str auth) {
 }
 
 void token_read(struct conn *c) {
-    struct ln_str auth = c->opts->auth_asked ? token_auth(c) : ln_str(c->opts->auth);
+    struct ln_str auth = c->opts->auth_asked ? token_auth(c) : ln_str(c->auth);
     int64_t expires_ms = end_of(c, auth);
     char *plain = without_times(auth);
     if (!expires_ms && !plain && !c->token) return;
