@@ -305,7 +305,7 @@ enum conn_transport conn_transport(const struct conn *c); /* NONE when not conne
 const char *conn_subprotocol(const struct conn *c);       /* NULL: none was taken */
 int conn_attempt(const struct conn *c);
 ln_id conn_handle(const struct conn *c);
-struct conn *conn_of_handle(struct clients *cs, ln_id id); /* NULL: closed */
+struct conn *conn_of_handle(struct clients *cs, ln_id id);  /* NULL: closed */
 const struct conn_opts *conn_options(const struct conn *c); /* lent until the next call */
 void *conn_user(const struct conn *c); /* the host's own: its bus, found without a look-up */
 void conn_user_set(struct conn *c, void *user);
