@@ -5,17 +5,6 @@
  */
 #include "pusher_peer.h"
 
-static struct conn_opts with_secret(void) {
-    struct conn_opts o = options("pusher://ws.example");
-    o.key = ln_strdup(KEY);
-    o.secret = ln_strdup(SECRET);
-    return o;
-}
-
-static struct conn_opts with_endpoint(void) {
-    return options("pusher://" KEY "@ws.example:6001");
-}
-
 #define SUB(auth, channel)                                                                         \
     "{\"event\":\"pusher:subscribe\",\"data\":{\"auth\":\"" auth "\",\"channel\":\"" channel "\"}" \
     "}|"

@@ -4,17 +4,6 @@
  */
 #include "pusher_peer.h"
 
-static struct conn_opts with_secret(void) {
-    struct conn_opts o = options("pusher://ws.example");
-    o.key = ln_strdup(KEY);
-    o.secret = ln_strdup(SECRET);
-    return o;
-}
-
-static struct conn_opts with_endpoint(void) {
-    return options("pusher://" KEY "@ws.example:6001");
-}
-
 static int given;
 
 static void gives_tokens(struct conn *c, ln_id ticket) {

@@ -120,6 +120,17 @@ static inline struct server_line *line_now(void) {
     return w.line[i - 1];
 }
 
+static inline struct conn_opts with_secret(void) {
+    struct conn_opts o = options("pusher://ws.example");
+    o.key = ln_strdup(KEY);
+    o.secret = ln_strdup(SECRET);
+    return o;
+}
+
+static inline struct conn_opts with_endpoint(void) {
+    return options("pusher://" KEY "@ws.example:6001");
+}
+
 static inline struct conn *pusher_with(struct conn_opts o) {
     struct conn *c = open_with("chat", o);
     turn();

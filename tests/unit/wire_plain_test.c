@@ -177,33 +177,6 @@ TEST(writing_answers) {
     ln_buf_free(&out);
 }
 
-TEST(bytes_in_text) {
-    static const struct {
-        const char *args, *want;
-    } table[] = {
-#define FIRST "{\"_placeholder\":true,\"num\":0}"
-        {"", ""},
-        {FIRST, "{\"_binary\":\"AP8=\"}"},
-        {"1, " FIRST ",{\"_placeholder\":true,\"num\":1}",
-         "1,{\"_binary\":\"AP8=\"},{\"_binary\":\"\"}"},
-        {"[{\"a\\\"\":[" FIRST "," FIRST "],\"b\":\""
-         "{\"}, [] ]",
-         "[{\"a\\\"\":[{\"_binary\":\"AP8=\"},{\"_binary\":\"AP8=\"}],\"b\":\"{\"},[]]"},
-        {"{\"num\" : 0, \"_placeholder\" : true}", "{\"_binary\":\"AP8=\"}"},
-        {"{\"_placeholder\":true,\"num\":2}", "{\"_placeholder\":true,\"num\":2}"}, /* none such */
-        {"{\"_placeholder\":true,\"num\":-1}", "{\"_placeholder\":true,\"num\":-1}"},
-        {"{\"_placeholder\":\"true\",\"num\":0}", "{\"_placeholder\":\"true\",\"num\":0}"},
-        {"{\"num\":0}", "{\"num\":0}"},
-    };
-    struct ln_str bin[] = {{"\0\xff", 2}, {"", 0}};
-    for (size_t i = 0; i < LN_COUNT(table); i++) {
-        struct ln_buf out = {0};
-        plain_write_binary(&out, ln_str(table[i].args), bin, 2);
-        CHECK_STR(ln_buf_get(&out), table[i].want);
-        ln_buf_free(&out);
-    }
-}
-
 TEST_MAIN(T(events), T(the_rest_of_an_object_is_its_argument), T(a_field_of_ones_own),
           T(numbers_to_answer_with), T(answers), T(values), T(broken_ones),
-          T(texts_of_every_length), T(writing_events), T(writing_answers), T(bytes_in_text))
+          T(texts_of_every_length), T(writing_events), T(writing_answers))
