@@ -151,10 +151,11 @@ struct conn {
     enum conn_step step;
     bool was_connected;     /* ever since it was opened */
     bool is_closed, starts; /* starts: at the end of this turn */
+    bool recovered;         /* this connect brought what was missed */
+    int attempt;            /* retries in a row */
     uint64_t epoch;         /* grows at every connect and loss */
     uint64_t turns; /* grows with every change of state: has a callback changed it meanwhile? */
     ln_id timer;    /* of the present step or state */
-    int attempt;    /* retries in a row */
     int refusals;   /* CONNECT_ERRORs in a row */
     int failures;   /* in a row, that are not the line's */
     int64_t waited_ms;
@@ -165,7 +166,6 @@ struct conn {
     char *sid;
     struct recovery *recovery; /* NULL: the server does not offer it */
     const char *gap; /* why nothing can be recovered at the next connect; NULL: see there */
-    bool recovered;  /* this connect brought what was missed */
 
     struct sending *out; /* its own from the first emit on */
     int64_t *answered;   /* numbers of acks that were answered, by their low bits */

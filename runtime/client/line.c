@@ -26,10 +26,11 @@ static void key_text(struct ln_buf *b, const char *s) {
     ln_buf_putc(b, '\0');
 }
 
-static void key_of(const struct conn *c, unsigned char key[32]) {
+static void key_of(const struct conn *c, unsigned char key[LINE_KEY]) {
     const struct conn_opts *o = c->opts;
     struct url u;
     struct ln_buf b = {0};
+    unsigned char hash[32];
     conn_opts_url(c, &u);
     const char *const texts[] = {
         c->proto->name, u.host,     u.user,     u.password,         u.query,
@@ -47,7 +48,8 @@ static void key_of(const struct conn *c, unsigned char key[32]) {
                o->backoff.factor, o->compress, o->transports[0], o->transports[1], o->upgrade);
     /* What functions give for requests is this connection's alone. */
     if (o->headers_asked || o->query_asked) ln_buf_fmt(&b, " %llu", (unsigned long long)c->handle);
-    ln_sha256(b.p, b.n, key);
+    ln_sha256(b.p, b.n, hash);
+    memcpy(key, hash, LINE_KEY);
     ln_buf_free(&b);
     url_free(&u);
 }
@@ -57,11 +59,22 @@ struct conn *line_conn(const struct line *ln, struct ln_str nsp) {
 }
 
 bool line_owes(const struct line *ln, struct ln_str nsp) {
-    return LN_UNLIKELY(ln->owed.count > 0) && ln_map_get(&ln->owed, nsp);
+    return LN_UNLIKELY(ln->owed != NULL) && ln_map_get(ln->owed, nsp);
 }
 
 bool line_owed_came(struct line *ln, struct ln_str nsp) {
-    return LN_UNLIKELY(ln->owed.count > 0) && ln_map_remove(&ln->owed, nsp);
+    return LN_UNLIKELY(ln->owed != NULL) && ln_map_remove(ln->owed, nsp);
+}
+
+static void owe(struct line *ln, struct ln_str nsp) {
+    if (!ln->owed) ln->owed = ln_new(struct ln_map);
+    ln_map_set(ln->owed, nsp, ln);
+}
+
+static void owe_nothing(struct line *ln) {
+    if (ln->owed) ln_map_free(ln->owed);
+    ln_free(ln->owed);
+    ln->owed = NULL;
 }
 
 static struct ln_str key_str(const struct line *ln) {
@@ -85,7 +98,7 @@ void line_unlist(struct line *ln) {
     newest->older = ln->older;
 }
 
-static struct line *line_new(struct conn *c, const unsigned char key[32]) {
+static struct line *line_new(struct conn *c, const unsigned char key[LINE_KEY]) {
     struct line *ln = ln_alloc(sizeof *ln + c->proto->line_size);
     ln->clients = c->clients;
     ln->proto = c->proto;
@@ -102,7 +115,7 @@ static struct line *line_new(struct conn *c, const unsigned char key[32]) {
 }
 
 struct line *line_attach(struct conn *c) {
-    unsigned char key[32];
+    unsigned char key[LINE_KEY];
     key_of(c, key);
     struct line *ln = ln_map_get(&c->clients->lines, (struct ln_str){(char *)key, sizeof key});
     for (int i = 0; ln && (ln->is_lost || line_conn(ln, ln_str(c->nsp))); i++)
@@ -122,7 +135,7 @@ static void free_line(void *line) {
     struct clients *cs = ln->clients;
     ln_list_remove(&ln->node);
     ln_map_free(&ln->by_nsp);
-    ln_map_free(&ln->owed);
+    owe_nothing(ln);
     cookies_free(ln->cookies);
     ln_free(ln->loss);
     ln_free(ln);
@@ -156,7 +169,7 @@ void line_detach(struct conn *c) {
     struct line *ln = c->line;
     if (!ln) return;
     c->line = NULL;
-    if (c->step == STEP_ASKED && line_has_road(ln)) ln_map_set(&ln->owed, ln_str(c->nsp), ln);
+    if (c->step == STEP_ASKED && line_has_road(ln)) owe(ln, ln_str(c->nsp));
     ln_list_remove(&c->line_node);
     if (c->nsp[1])
         ln_map_remove(&ln->by_nsp, ln_str(c->nsp));
@@ -409,7 +422,7 @@ void line_closed(struct line *ln, enum stream_phase phase, int status, int code,
     ln_free(ln->subprotocol);
     ln->subprotocol = NULL;
     ln->proto->line_closed(ln);
-    ln_map_free(&ln->owed);
+    owe_nothing(ln);
     stop_timers(ln);
     if (ln->state == LINE_ENDING) {
         loop_defer(ln->clients->loop, free_line, ln);

@@ -25,6 +25,8 @@ enum line_state {
     LINE_ENDING   /* carries nobody: until the transport is closed */
 };
 
+enum { LINE_KEY = 16 /* bytes of a hash of what equal lines have in common */ };
+
 enum line_next { NEXT_BACKOFF, NEXT_AT_ONCE /* when it was stable */, NEXT_NEVER };
 
 struct line_loss {
@@ -46,7 +48,7 @@ struct line {
     struct ln_list node; /* clients.all_lines */
     const struct proto *proto;
     struct line *older; /* the one before with the same key */
-    unsigned char key[32];
+    unsigned char key[LINE_KEY];
     int failures; /* in a row */
     int refusals; /* of them in a row: the tokens were not good (line_loss.is_refused) */
     enum line_state state;
@@ -65,8 +67,8 @@ struct line {
     struct ln_list conns;    /* conn.line_node */
     struct conn *root;       /* the one of namespace "/" */
     struct ln_map by_nsp;    /* the others */
-    struct ln_map owed; /* namespaces that were left before the server answered their CONNECT */
-    ln_id timer;        /* handshake, or the next attempt */
+    struct ln_map *owed; /* namespaces that were left before the server answered their CONNECT */
+    ln_id timer;         /* handshake, or the next attempt */
     ln_id heartbeat;
     int64_t dead_after_ms; /* without a ping from the server */
     int64_t dead_wall_ms;  /* when that is, by the wall clock: goes on while a laptop sleeps */
