@@ -115,6 +115,9 @@ static void refused(struct poll *p, const char *what, const struct http_answer *
     ln_buf_fmt(&text, "%s: ", what);
     http_status_words(a->head, &text);
     const char *more = http_refusal_words(a->head, body, p->plan.url.tls);
+    if (!more && memmem(body.p, body.n, "Session ID unknown", 18))
+        more = "it was started anew, or there are several servers behind this address without "
+               "sticky sessions";
     if (more) ln_buf_fmt(&text, " (%s)", more);
     if (body.n > 0 && !http_is_page(body)) {
         ln_log_redact(&said, (struct ln_str){body.p, LN_MIN(body.n, 1000)});
