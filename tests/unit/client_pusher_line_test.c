@@ -39,18 +39,21 @@ TEST(options_that_lack_something) {
         const char *url, *endpoint;
         bool signin;
         const char *says;
+        int retries;
     } cases[] = {
-        {"pusher://ws.example", NULL, false, "Pusher needs the app's key: pusher://KEY@host"},
-        {"pusher://ws.example/app/", NULL, false, "Pusher needs the app's key"},
-        {"pusher://k@ws.example", NULL, true, "signin needs user_auth_endpoint or secret"},
-        {"pusher://k@ws.example", "ws://x", false, "auth_endpoint must begin with http://"},
-        {"pusher://k@ws.example", "nonsense", false, "auth_endpoint: a URL needs a scheme"},
+        {"pusher://k@ws.example", NULL, false, "Pusher has no acknowledgements", 1},
+        {"pusher://ws.example", NULL, false, "Pusher needs the app's key: pusher://KEY@host", 0},
+        {"pusher://ws.example/app/", NULL, false, "Pusher needs the app's key", 0},
+        {"pusher://k@ws.example", NULL, true, "signin needs user_auth_endpoint or secret", 0},
+        {"pusher://k@ws.example", "ws://x", false, "auth_endpoint must begin with http://", 0},
+        {"pusher://k@ws.example", "nonsense", false, "auth_endpoint: a URL needs a scheme", 0},
     };
     begin_pusher();
     for (size_t i = 0; i < LN_COUNT(cases); i++) {
         struct conn_opts o = options(cases[i].url);
         struct ln_err err = {0};
         o.signin = cases[i].signin;
+        o.retries = cases[i].retries;
         if (cases[i].endpoint) o.auth_endpoint = ln_strdup(cases[i].endpoint);
         CHECK(conn_open(w.cs, "x", &o, &err) == NULL);
         CHECK_HAS(err.text, cases[i].says);
