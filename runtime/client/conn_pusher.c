@@ -47,7 +47,7 @@ static bool pusher_check(const struct conn_opts *o, const struct url *u, struct 
         ln_fail(err, LN_INVALID, "signin needs user_auth_endpoint or secret");
         return false;
     }
-    if (o->retries > 0) { /* each would be sent again though it arrived */
+    if (o->retries > 0) {
         ln_fail(err, LN_INVALID, "Pusher has no acknowledgements, and so no retries");
         return false;
     }

@@ -9,7 +9,6 @@ TEST(clients_events) {
     begin_pusher();
     struct conn_opts o = options("pusher://k:s@ws.example");
     o.channel_prefix = ln_strdup("private-");
-    o.retries = 3; /* needs acks: not here */
     struct conn *c = pusher_with(o);
     joined(c, "a");
     joined(c, "presence-b");
