@@ -3,8 +3,8 @@
 import { writeFileSync, readFileSync, existsSync, mkdirSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { connect as connectTo, createServer } from "node:net";
-import { test, equal, ok, within, start, hub, main } from "./lib.mjs";
-import { linnet, env, folder, run, says, closed, until } from "./shell.mjs";
+import { test, equal, ok, until, within, start, hub, main } from "./lib.mjs";
+import { linnet, env, folder, run, says, closed } from "./shell.mjs";
 
 // --- help and usage ---
 

@@ -21,6 +21,9 @@ export function within(promise, what, ms = 10000) {
   const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`waited ${ms} ms for ${what}`)), ms); });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
+/** Until the condition (which may be a promise) holds; an error after ms that says what did not come. */
+export const until = (condition, what, ms = 20000) =>
+  within((async () => { while (!(await condition())) await new Promise((r) => setTimeout(r, 10)); })(), what, ms);
 export const once = (emitter, event, what = event) => within(new Promise((r) => emitter.once(event, (...a) => r(a))), what);
 
 /** Starts linnet; resolves once `pattern` was printed: {match, kill(), out(), err(), exited}. */

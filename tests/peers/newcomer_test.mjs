@@ -2,8 +2,8 @@
 // What people do in their first hour that no manual mentions. newcomer_test.mjs LINNET [NAME]
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test, equal, ok, start, hub, within, main } from "./lib.mjs";
-import { linnet, env, folder, run, says, closed, until } from "./shell.mjs";
+import { test, equal, ok, until, start, hub, within, main } from "./lib.mjs";
+import { linnet, env, folder, run, says, closed } from "./shell.mjs";
 
 // --- one-shot tools ---
 

@@ -10,7 +10,7 @@ import { Server } from "socket.io";
 import { io } from "socket.io-client";
 import { chatServer } from "./chat_server.mjs";
 import { play } from "./scene.mjs";
-import { test, equal, ok, once, within, start, hub, main } from "./lib.mjs";
+import { test, equal, ok, once, within, until, start, hub, main } from "./lib.mjs";
 
 const linnet = process.argv[2];
 const scenes = readdirSync("tests/scenes").filter((f) => f.endsWith(".scene"));
@@ -214,7 +214,7 @@ test("our client after a stock server's restart: comes back, rejoins, sends what
   const port = Number(new URL(server.url).port);
   const script = await start(linnet, ["run", "tests/peers/restart_script.lua", "--", server.url], /joined/);
   await server.close();
-  await within(new Promise((r) => { const look = () => (/queued/.test(script.out() + script.err()) ? r() : setTimeout(look, 20)); look(); }), "the script to queue");
+  await until(() => /queued/.test(script.out() + script.err()), "the script to queue");
   const texts = [];
   server = await chatServer(port);
   server.io.on("connection", (s) => s.on("message", (m) => texts.push(m.text)));

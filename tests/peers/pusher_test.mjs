@@ -4,7 +4,7 @@
 import { createHash, createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import { fakeReverb } from "./fake_reverb.mjs";
-import { test, equal, ok, within, start, main } from "./lib.mjs";
+import { test, equal, ok, within, until, start, main } from "./lib.mjs";
 import { pusherClient } from "./pusher_client.mjs";
 import { soketi } from "./servers.mjs";
 import { linnet, env, folder, closed } from "./shell.mjs";
@@ -413,7 +413,6 @@ assert(there:join("news"))
 say("ready")`);
   await c.next("ready");
   s.ping();
-  const until = async (fn, what) => within((async () => { while (!fn()) await new Promise((r) => setTimeout(r, 5)); })(), what);
   await until(() => s.heard.some((m) => m.event === "pusher:pong"), "the pong");
   s.prune();
   await c.next("disconnect");

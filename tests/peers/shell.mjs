@@ -5,7 +5,7 @@ import { mkdtempSync, writeFileSync, mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createServer } from "node:net";
-import { ok, within } from "./lib.mjs";
+import { ok } from "./lib.mjs";
 
 export const linnet = process.argv[2];
 export const env = { ...process.env, XDG_CONFIG_HOME: "/nonexistent", NO_COLOR: "" };
@@ -30,4 +30,3 @@ export function run(args, options = {}) {
 export const says = (r, pattern, what = "output") => ok(pattern.test(r.all), `${what}: ${pattern} is not in\n${r.all}`);
 /** A port on which nobody listens. */
 export const closed = () => new Promise((r) => { const s = createServer(); s.listen(0, "127.0.0.1", () => { const { port } = s.address(); s.close(() => r(port)); }); });
-export const until = (fn, what) => within(new Promise((r) => { const look = () => (fn() ? r() : setTimeout(look, 10)); look(); }), what, 20000);

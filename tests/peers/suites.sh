@@ -16,7 +16,12 @@ suite() { # suite FOLDER COMMAND…
   [ -d "$folder/node_modules" ] || (cd "$folder" && npm ci --silent --no-audit --no-fund)
   "$@" >/dev/null 2>&1 &
   server=$!
-  sleep 1
+  node --input-type=module -e '
+    import { connect } from "node:net";
+    import { until } from "./tests/peers/lib.mjs";
+    const answers = () => new Promise((r) => connect(3000, "localhost").on("connect", () => r(true)).on("error", () => r(false)));
+    await until(answers, "the server on port 3000");
+    process.exit();'
   for _ in $(seq "$runs"); do
     (cd "$folder" && npx mocha --no-color test-suite.js) >"$build/suite.log" 2>&1 || { status=1; cat "$build/suite.log"; }
     grep -E '^ +[0-9]+ passing' "$build/suite.log" || true

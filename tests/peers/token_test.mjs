@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server } from "socket.io";
 import { io } from "socket.io-client";
-import { test, equal, ok, once, within, start, hub, main } from "./lib.mjs";
+import { test, equal, ok, once, start, hub, main } from "./lib.mjs";
 
 const linnet = process.argv[2];
 const SECRET = "a secret of at least thirty-two bytes";

@@ -10,13 +10,11 @@ import { authority } from "./certs.mjs";
 import { nginx, program } from "./servers.mjs";
 import { closed } from "./shell.mjs";
 import { play } from "./scene.mjs";
-import { test, equal, ok, within, start, hub, main } from "./lib.mjs";
+import { test, equal, ok, within, until, start, hub, main } from "./lib.mjs";
 
 const linnet = process.argv[2];
 const roads = { websocket: ["websocket"], polling: ["polling"], upgrade: ["polling", "websocket"] };
 const ends = { websocket: "websocket", polling: "polling", upgrade: "websocket" };
-const until = (what, condition) =>
-  within(new Promise((r) => { const look = () => (condition() ? r() : setTimeout(look, 10)); look(); }), what, 20000);
 
 /** Writes down by which transport each engine came, and which of them it changed to. */
 function watch(server) {
@@ -126,20 +124,20 @@ for (const road of ["websocket", "polling"]) {
     const script = await start(linnet, ["run", "tests/peers/recovery_script.lua", "--", server.url, road]);
     const first = await within(next, "the script to come");
     server.io.emit("m", 1);
-    await until("m 1", () => /m 1/.test(script.err()));
+    await until(() => /m 1/.test(script.err()), "m 1");
     next = joined(server.io);
     first.conn.close(); // the transport, without a word of the namespace
     for (const n of [2, 3]) server.io.emit("m", n);
     const second = await within(next, "the script to come back");
     equal([second.recovered, second.id === first.id], [true, true], "the server's view");
     server.io.emit("m", 4);
-    await until("m 4", () => /m 4/.test(script.err()));
+    await until(() => /m 4/.test(script.err()), "m 4");
     await server.close();
     server = everything({ ...options });
     await server.close(); // another port: until ours is free again
     server = { io: new Server(Number(port), options) };
     await within(joined(server.io), "the script at the new server");
-    await until("the gap", () => / gap /.test(script.err()) && /false false/.test(script.err()));
+    await until(() => / gap /.test(script.err()) && /false false/.test(script.err()), "the gap");
     server.io.emit("end");
     equal(await within(script.exited, "the script"), 0, script.err());
     equal(script.err().split("\n").map((l) => l.match(/recovery_script +(.*)/)?.[1]).filter((l) => l),
@@ -172,15 +170,15 @@ for (const road of ["websocket", "polling"]) {
     const kari = io(h.url, { transports: ["websocket"], forceNew: true, auth: { name: "kari" } });
     const say = async (text) => ok((await kari.timeout(5000).emitWithAck("message", { room: "lobby", text })).ok, text);
     const inside = async () => (await kari.timeout(5000).emitWithAck("join", { room: "lobby" })).members.length === 2;
-    await within((async () => { while (!(await inside())) await new Promise((r) => setTimeout(r, 20)); })(), "the script in the lobby");
+    await until(inside, "the script in the lobby");
     await say("one");
-    await until("one", () => /message one/.test(script.err()));
+    await until(() => /message one/.test(script.err()), "one");
     way.cut();
     for (const text of ["two", "three"]) await say(text);
     way.mend();
-    await until("the way back", () => /connect false/.test(script.err()));
+    await until(() => /connect false/.test(script.err()), "the way back");
     await say("four");
-    await until("four", () => /message four/.test(script.err()));
+    await until(() => /message four/.test(script.err()), "four");
     equal(script.err().split("\n").map((l) => l.match(/recovery_script +(.*)/)?.[1]).filter((l) => l),
       ["connect true false", "message one", "message two", "message three", "connect false true", "message four"]);
     equal(await script.end(), 0, script.err());
