@@ -197,18 +197,16 @@ static void look_later(struct dir *d) {
 }
 
 /* The directory of that path may be another one now (a checkout deletes and makes it anew), which
- * nothing but looking finds out while there is none. */
+ * nothing but looking finds out while there is none: also that it was there between two tries, and
+ * its files were read, and is gone again. */
 static void watch_again(void *ud) {
     struct dir *d = ud;
     struct ln_err err;
     struct loop *l = d->scripts->app->loop;
     d->again = 0;
     d->watch = loop_watch(l, *d->path ? d->path : "/", changed, d, &err);
-    if (d->watch) {
-        look_in(d, "");
-        return;
-    }
-    look_later(d);
+    if (!d->watch) look_later(d);
+    look_in(d, "");
 }
 
 /* What happens to the directory itself is told with its own name, or without one. */
@@ -217,7 +215,6 @@ static void changed(void *ud, const char *dir, const char *name) {
     const char *slash = strrchr(dir, '/');
     look_in(d, name);
     if (*name && strcmp(name, slash ? slash + 1 : dir) != 0) return;
-    look_in(d, "");
     loop_unwatch(d->watch);
     d->again_ms = AGAIN_MS;
     watch_again(d);

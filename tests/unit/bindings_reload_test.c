@@ -273,6 +273,45 @@ TEST(a_script_that_never_loaded_loads_when_it_is_mended) {
     close_all();
 }
 
+/* deep/bot.lua; NULL takes both away. */
+static void write_deep(const char *text) {
+    char deep[200], file[200];
+    path_of("deep", deep, sizeof deep);
+    path_of("deep/bot.lua", file, sizeof file);
+    if (text) {
+        CHECK_INT(mkdir(deep, 0755), 0);
+        write_file("deep/bot.lua", text);
+    } else {
+        CHECK_INT(unlink(file), 0);
+        CHECK_INT(rmdir(deep), 0);
+    }
+}
+
+/* A folder that is made anew and deleted again between two tries to watch it is seen by the look at
+ * its files only: the next try has to look once more. */
+TEST(a_folder_that_was_there_for_a_moment_is_missed_again) {
+    struct ln_err err;
+    char file[200];
+    open_all();
+    write_deep("print('first')");
+    path_of("deep/bot.lua", file, sizeof file);
+    scripts_load(app->scripts, file, NULL, on_done, NULL);
+    CHECK_INT(scripts_watch(app->scripts, &err), LN_OK);
+    loop_advance(app->loop, 100);
+    write_deep(NULL);
+    loop_advance(app->loop, 110); /* told after 50 ms; tried again after 50 more, then after 100 */
+    write_deep("print('second')");
+    loop_advance(app->loop, 60);
+    CHECK_HAS(logged(), "second");
+    write_deep(NULL);
+    loop_advance(app->loop, 3000);
+    CHECK_HAS(logged(), "deep/bot.lua is gone; the running version stays");
+    write_deep("print('third')");
+    loop_advance(app->loop, 3000);
+    CHECK_HAS(logged(), "third");
+    close_all();
+}
+
 TEST(all_scripts_reload_at_once) {
     open_all();
     char other[100];
@@ -297,4 +336,5 @@ TEST_MAIN(T(no_event_is_lost_or_handled_twice), T(what_was_saved_is_restored),
           T(a_killed_script_starts_again_with_backoff),
           T(a_script_that_is_stopped_while_it_waits_for_its_restart), T(saving_a_file_reloads),
           T(a_file_that_is_being_written_is_waited_for),
-          T(a_script_that_never_loaded_loads_when_it_is_mended), T(all_scripts_reload_at_once))
+          T(a_script_that_never_loaded_loads_when_it_is_mended),
+          T(a_folder_that_was_there_for_a_moment_is_missed_again), T(all_scripts_reload_at_once))
