@@ -290,11 +290,18 @@ void pusher_auth_renewed(struct conn *c) {
 
 /* --- the end --- */
 
+/* To who asked for himself, once the line is done with: he may go, and the line with him. */
+static void tell_lost(void *ud) {
+    struct ask *a = ud;
+    struct ln_err err;
+    ln_fail(&err, LN_DISCONNECTED, "the connection was lost");
+    a->fn(a->ud, (struct ln_str){0}, &err);
+    ln_free(a);
+}
+
 void pusher_asks_free(struct line *ln) {
     struct pusher *p = ln->priv;
     struct ln_list *const lists[] = {&p->asks, &p->abroad};
-    struct ln_err err;
-    ln_fail(&err, LN_DISCONNECTED, "the connection was lost");
     loop_timer_cancel(ln->clients->loop, p->serve_timer);
     p->serve_timer = 0;
     p->is_renewing = false;
@@ -302,9 +309,10 @@ void pusher_asks_free(struct line *ln) {
     for (size_t i = 0; i < LN_COUNT(lists); i++)
         while (lists[i]->next && !ln_list_empty(lists[i])) {
             struct ask *a = LN_CONTAINER(lists[i]->next, struct ask, node);
-            conn_room_fn fn = a->fn;
-            void *fn_ud = a->ud;
-            ask_free(a);
-            if (fn) fn(fn_ud, (struct ln_str){0}, &err);
+            ln_list_remove(&a->node);
+            if (a->fn)
+                loop_defer(ln->clients->loop, tell_lost, a);
+            else
+                ln_free(a);
         }
 }

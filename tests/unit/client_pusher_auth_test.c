@@ -507,6 +507,47 @@ TEST(a_function_may_ask_for_the_default) {
     end_authorizer();
 }
 
+static void on_lost_leave(void *ud, struct ln_str reply, const struct ln_err *err) {
+    struct conn *c = ud;
+    (void)reply;
+    if (!err) return;
+    ln_buf_fmt(&w.trail, "lost:%s:%s ", err->text, conn_state_name(conn_state(c)));
+    join(c, "private-z"); /* a signature more is asked for, of a line that is no more */
+    conn_disconnect(c, NULL);
+}
+
+TEST(who_hears_that_the_default_is_lost_may_leave) {
+    struct conn *c = with_authorizer();
+    s.no_reply = true;
+    CHECK(conn_authorize(c, LN_STR("private-a"), on_lost_leave, c));
+    turn();
+    hang_up(w.line[0]);
+    turn();
+    CHECK_HAS(ln_buf_cstr(&w.trail), "lost:the connection was lost:waiting ");
+    CHECK_INT(conn_state(c), CONN_IDLE);
+    advance(1000);
+    end_authorizer();
+}
+
+static void on_lost_again(void *ud, struct ln_str reply, const struct ln_err *err) {
+    static int times;
+    (void)reply;
+    if (err && ++times < 3)
+        ln_buf_fmt(&w.trail, "again=%d ",
+                   conn_authorize(ud, LN_STR("private-a"), on_lost_again, ud));
+}
+
+TEST(who_hears_that_the_default_is_lost_may_ask_again) {
+    struct conn *c = with_authorizer();
+    s.no_reply = true;
+    CHECK(conn_authorize(c, LN_STR("private-a"), on_lost_again, c));
+    turn();
+    hang_up(w.line[0]);
+    turn();
+    CHECK_HAS(ln_buf_cstr(&w.trail), "again=0 ");
+    end_authorizer();
+}
+
 TEST_MAIN(T(signs_as_the_reference), T(identities), T(the_url_may_hold_the_secret),
           T(the_endpoint_is_asked_by_form), T(the_endpoint_is_asked_by_json),
           T(channel_data_goes_on_byte_for_byte), T(public_channels_need_no_endpoint),
@@ -517,4 +558,6 @@ TEST_MAIN(T(signs_as_the_reference), T(identities), T(the_url_may_hold_the_secre
           T(a_401_asks_the_function_and_tries_once_more),
           T(a_function_that_fails_lets_the_refusal_count), T(a_function_signs),
           T(a_function_that_does_not_sign), T(a_function_that_does_not_answer),
-          T(a_function_answers_when_the_line_is_gone), T(a_function_may_ask_for_the_default))
+          T(a_function_answers_when_the_line_is_gone), T(a_function_may_ask_for_the_default),
+          T(who_hears_that_the_default_is_lost_may_leave),
+          T(who_hears_that_the_default_is_lost_may_ask_again))
