@@ -21,8 +21,10 @@
 #include "io/tls.h"
 
 enum {
-    READ_SIZE = 64 * 1024,
-    READS_PER_TURN = 8, /* then the other lines have their turn */
+    /* Few big reads: each costs a call, and of TCP an acknowledgement. Only what ever comes at once
+     * takes memory. No line has more in a turn: then the others have theirs. */
+    READ_SIZE = 512 * 1024,
+    TLS_GAIN = 32 * 1024, /* TLS decrypts what it read ahead: after so much, more may be there */
     SPARES = 8,
     SPARE_SIZE = 256 * 1024, /* bigger buffers go back to the system */
     TIMEOUT_MS = 20000
@@ -298,14 +300,14 @@ static ssize_t read_some(struct stream *s) {
 static void read_deferred(void *ud);
 
 static void read_all(struct stream *s) {
-    for (int i = 0; i < READS_PER_TURN; i++) {
+    for (size_t sum = 0; sum < READ_SIZE;) {
         ssize_t got = read_some(s);
         if (got <= 0) return;
         s->cbs->data(s->ud, s->common->read, (size_t)got);
         if (s->ended || s->paused) return;
         /* A short read emptied the socket; asking again would cost a call to hear "nothing". */
-        if (got < READ_SIZE && !(s->tls && (got > READ_SIZE / 2 || tls_has_pending(s->tls))))
-            return;
+        if (got < READ_SIZE && !(s->tls && (got > TLS_GAIN || tls_has_pending(s->tls)))) return;
+        sum += (size_t)got;
     }
     /* What TLS has decrypted or read ahead no longer makes the descriptor readable. */
     if (s->tls && tls_has_pending(s->tls) && !s->read_due) {
