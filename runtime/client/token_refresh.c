@@ -103,15 +103,21 @@ static void on_reply(void *ud, struct ln_str args, const struct ln_str *bin, siz
 
 static void hand_over(struct conn *c) {
     struct ln_err err;
-    struct conn_emit e = {.name = ln_str(c->opts->refresh_event),
-                          .args = token_auth(c),
+    struct clients *cs = c->clients;
+    const struct conn_opts *o = c->opts;
+    char *auth = ln_str_dup(token_auth(c)); /* who hears of it may leave, and the token goes */
+    struct conn_emit e = {.name = ln_str(o->refresh_event),
+                          .args = ln_str(auth),
                           .flags = CONN_EMIT_NOW,
                           .reply = on_reply,
                           .ud = c,
                           .retries = -1};
+    clients_hold_opts(o);
     if (conn_emit(c, &e, NULL, &err) != LN_OK)
-        ln_log(LN_WARN, c->tag, "the new token could not be sent with '%s': %s",
-               c->opts->refresh_event, err.text);
+        ln_log(LN_WARN, c->tag, "the new token could not be sent with '%s': %s", o->refresh_event,
+               err.text);
+    clients_release_opts(cs, o);
+    token_wipe(&auth);
 }
 
 /* --- asking --- */

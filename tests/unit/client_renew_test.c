@@ -47,6 +47,23 @@ TEST(a_new_token_now_and_then) {
     end();
 }
 
+static void leaves_at_the_new_token(struct conn *c, struct ln_str name) {
+    if (ln_str_is(name, "authenticate")) conn_disconnect(c, NULL);
+}
+
+TEST(who_hears_of_the_new_token_may_leave) {
+    begin();
+    w.on_auth = give;
+    w.act = leaves_at_the_new_token;
+    snprintf(given, sizeof given, "{\"token\":\"one\"}");
+    struct conn *c = connected_with("chat", refreshed(MINUTE, 0, "authenticate"));
+    pass_quietly(MINUTE);
+    CHECK_INT(conn_state(c), CONN_IDLE);
+    CHECK_HAS(ln_buf_cstr(&w.trail), ">authenticate({\"token\":\"one\"}) ");
+    CHECK_STR(ln_buf_get(&w.second), "{\"token\":\"one\"}"); /* told, though it is wiped */
+    end();
+}
+
 static const char *const refusals[] = {"false", "{\"ok\":false,\"message\":\"too old\"}",
                                        "{\"success\":false,\"error\":null,\"message\":\"too old\"}",
                                        "{\"error\":\"too old\"}",
@@ -471,8 +488,8 @@ TEST(no_log_shows_a_token) {
 }
 
 TEST_MAIN(T(a_new_token_is_handed_over_in_time), T(a_new_token_now_and_then),
-          T(a_new_token_that_is_refused), T(answers_that_are_no_refusal),
-          T(a_refusal_without_reconnection_is_the_end),
+          T(who_hears_of_the_new_token_may_leave), T(a_new_token_that_is_refused),
+          T(answers_that_are_no_refusal), T(a_refusal_without_reconnection_is_the_end),
           T(a_server_that_says_nothing_to_a_new_token), T(a_new_token_is_kept_for_the_next_attempt),
           T(what_is_kept_too_long_is_not_used),
           T(a_renewal_that_fails_is_tried_again_and_the_end_is_told),

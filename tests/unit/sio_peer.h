@@ -54,10 +54,11 @@ static struct {
     bool (*on_post)(struct server_line *l); /* true: the request in l->p.in was whole */
     /* the sink */
     struct ln_buf trail, logs;
-    bool has_states; /* write `state` events down as well */
-    bool has_gaps;   /* and `gap` */
-    bool holds;      /* `connect` handlers go on: the test calls conn_ready_go */
-    bool deaf;       /* nobody wants any event */
+    struct ln_buf second; /* the last event's arguments, as who listens behind `act` sees them */
+    bool has_states;      /* write `state` events down as well */
+    bool has_gaps;        /* and `gap` */
+    bool holds;           /* `connect` handlers go on: the test calls conn_ready_go */
+    bool deaf;            /* nobody wants any event */
     ln_status answer;
     ln_id ticket;
     int asked;                                       /* how often, for whatever */
@@ -88,6 +89,8 @@ static ln_status sink_event(void *ud, struct event *ev) {
         ln_buf_putc(&w.trail, ' ');
     }
     if (w.act) w.act(ev->conn, ev->name);
+    ln_buf_clear(&w.second);
+    ln_buf_str(&w.second, ev->args);
     return ev->kind == EVENT_APP ? w.answer : LN_OK;
 }
 static void sink_auth(void *ud, struct conn *c, const struct conn_ask *ask) {
@@ -306,6 +309,7 @@ static void end(void) {
     }
     ln_buf_free(&w.trail);
     ln_buf_free(&w.logs);
+    ln_buf_free(&w.second);
     ln_fault_set(NULL);
     ln_log_to(NULL, NULL);
     ln_clock_real();
