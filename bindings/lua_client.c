@@ -159,18 +159,12 @@ static void push_str(lua_State *L, struct ln_str s) {
     lua_pushlstring(L, s.p ? s.p : "", s.n);
 }
 
-static void push_rooms(lua_State *L, struct hub *h, ln_id id) {
-    size_t i = 0, members;
+static void push_rooms(lua_State *L, const struct hub *h, ln_id id) {
+    size_t i = 0;
     lua_Integer n = 0;
     struct ln_str room;
     lua_newtable(L);
-    while (hub_each_room(h, &i, &room, &members)) {
-        size_t k = 0;
-        ln_id member;
-        bool is_in = false;
-        while (!is_in && hub_each_member(h, room, &k, &member))
-            is_in = member == id;
-        if (!is_in) continue;
+    while (hub_each_room_of(h, id, &i, &room)) {
         push_str(L, room);
         lua_rawseti(L, -2, ++n);
     }

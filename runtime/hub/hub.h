@@ -174,6 +174,8 @@ bool hub_client(const struct hub *h, ln_id client, struct hub_client_info *out);
 bool hub_each_client(const struct hub *h, size_t *i, struct hub_client_info *out);
 bool hub_each_room(const struct hub *h, size_t *i, struct ln_str *room, size_t *members);
 bool hub_each_member(const struct hub *h, struct ln_str room, size_t *i, ln_id *client);
+/* The rooms that one client is in, which are those of its namespace. */
+bool hub_each_room_of(const struct hub *h, ln_id client, size_t *i, struct ln_str *room);
 size_t hub_client_count(const struct hub *h);
 
 /* --- the Events tab --- */

@@ -192,6 +192,19 @@ bool hub_each_member(const struct hub *h, struct ln_str room, size_t *i, ln_id *
     return false;
 }
 
+bool hub_each_room_of(const struct hub *h, ln_id client, size_t *i, struct ln_str *room) {
+    const struct hub_client *c = hub_get(h, client);
+    size_t at = 0;
+    if (!c) return false;
+    LN_LIST_EACH (&c->memberships, it, tmp) {
+        if (at++ < *i) continue;
+        *room = ln_str(LN_CONTAINER(it, struct hub_member, of_client)->room->name);
+        ++*i;
+        return true;
+    }
+    return false;
+}
+
 /* --- history --- */
 
 void hub_room_keep(struct hub *h, struct hub_room *r, struct ln_str message) {

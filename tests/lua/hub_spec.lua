@@ -68,6 +68,32 @@ describe("the hub", function()
     }, world.said())
   end)
 
+  it("knows the rooms of clients in other namespaces", function()
+    rig.close()
+    rig.open { ["hub.namespaces"] = '["/admin"]' }
+    world.run [[
+      local hub = linnet.hub()
+      hub:on("look", function(client)
+        client:join("den")
+        client:join("attic")
+        local rooms = client.rooms
+        table.sort(rooms)
+        print(client.namespace, table.concat(rooms, " "))
+        return true
+      end, { namespace = "/admin" })
+      hub:on("look", function(client)
+        client:join("den")
+        print(client.namespace, table.concat(client.rooms, " "))
+        return true
+      end)
+    ]]
+    world.run(([[
+      print(linnet.connect("ws://127.0.0.1:%d/admin"):emit_with_ack("look"))
+      print(linnet.connect("ws://127.0.0.1:%d/"):emit_with_ack("look"))
+    ]]):format(rig.port(), rig.port()), "client.lua")
+    assert.same({ "/admin\tattic den", "true", "/\tden", "true" }, world.said())
+  end)
+
   it("speaks to rooms, to all, and to one", function()
     world.run [[
       local hub = linnet.hub()
