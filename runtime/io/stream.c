@@ -31,16 +31,16 @@ enum {
 };
 
 struct common { /* one for the loop */
-    char read[READ_SIZE];
-    struct ln_buf spare[SPARES];
+    struct loop *loop;
+    struct ln_buf *spare[SPARES];
     size_t spares;
     char peer[512];
+    char read[READ_SIZE];
 };
 static const char common_key;
 
 struct stream {
     uv_poll_t poll;
-    struct loop *loop;
     struct common *common;
     const struct stream_cbs *cbs;
     void *ud;
@@ -50,7 +50,7 @@ struct stream {
     bool has_poll : 1, paused : 1, ended : 1, is_dialled : 1, flush_due : 1;
     bool blocked : 1; /* the kernel takes no more for now */
     bool read_due : 1, wants_drained : 1;
-    struct ln_buf out;
+    struct ln_buf *out; /* NULL: nothing waits to be sent */
     struct tls *tls;
     char *via;           /* the proxied target, for people; NULL: there is no proxy */
     struct setup *setup; /* until open */
@@ -95,29 +95,37 @@ bool stream_tls_info(const struct stream *s, struct tls_info *info) {
 
 /* --- the common stock --- */
 
+static void free_out(struct ln_buf *b) {
+    ln_buf_free(b);
+    ln_free(b);
+}
+
 static void release_common(void *data) {
     struct common *c = data;
     while (c->spares > 0)
-        ln_buf_free(&c->spare[--c->spares]);
+        free_out(c->spare[--c->spares]);
 }
 
-static void give_back(struct common *c, struct ln_buf *b) {
+static void give_back(struct stream *s) {
+    struct common *c = s->common;
+    struct ln_buf *b = s->out;
+    if (!b) return;
+    s->out = NULL;
     ln_buf_clear(b);
-    if (b->cap == 0 || b->cap > SPARE_SIZE || c->spares == SPARES) {
-        ln_buf_free(b);
-        return;
-    }
-    c->spare[c->spares++] = *b;
-    *b = (struct ln_buf){0};
+    if (b->cap > SPARE_SIZE || c->spares == SPARES)
+        free_out(b);
+    else
+        c->spare[c->spares++] = b;
 }
 
 struct ln_buf *stream_out(struct stream *s) {
-    if (!s->out.p && s->common->spares > 0) s->out = s->common->spare[--s->common->spares];
-    return &s->out;
+    struct common *c = s->common;
+    if (!s->out) s->out = c->spares > 0 ? c->spare[--c->spares] : ln_new(struct ln_buf);
+    return s->out;
 }
 
 size_t stream_queued(const struct stream *s) {
-    return s->out.n;
+    return s->out ? s->out->n : 0;
 }
 
 /* --- the end --- */
@@ -128,7 +136,7 @@ static void setup_free(struct stream *s) {
     s->setup = NULL;
     dial_cancel(u->dial);
     proxy_dial_cancel(u->proxy);
-    loop_timer_cancel(s->loop, u->timer);
+    loop_timer_cancel(s->common->loop, u->timer);
     ln_free(u);
 }
 
@@ -144,10 +152,10 @@ static void tell_end(void *ud) {
     tls_free(s->tls);
     ln_free(err);
     ln_free(s->via);
-    give_back(s->common, &s->out);
+    give_back(s);
     if (s->has_poll) uv_close((uv_handle_t *)&s->poll, free_stream);
     if (s->fd >= 0) close(s->fd);
-    if (s->is_dialled) loop_remote(s->loop, -1);
+    if (s->is_dialled) loop_remote(s->common->loop, -1);
     if (!s->has_poll) ln_free(s);
 }
 
@@ -170,7 +178,7 @@ static void stream_end(struct stream *s, const struct ln_err *err) {
     setup_free(s);
     if (s->has_poll) uv_poll_stop(&s->poll);
     if (s->tls && !err && s->phase == PHASE_OPEN && !s->blocked) tls_bye(s->tls);
-    loop_defer(s->loop, tell_end, s);
+    loop_defer(s->common->loop, tell_end, s);
 }
 
 static void lost(struct stream *s, int error) {
@@ -221,16 +229,16 @@ static ssize_t write_some(struct stream *s, const char *p, size_t n) {
 
 /* A negative errno when the line is broken. */
 static int flush(struct stream *s) {
-    while (s->out.n > 0) {
-        ssize_t put = write_some(s, s->out.p, s->out.n);
+    while (stream_queued(s) > 0) {
+        ssize_t put = write_some(s, s->out->p, s->out->n);
         if (put < 0) return (int)put;
         if (put == 0) {
             set_blocked(s, true);
             return 0;
         }
-        ln_buf_consume(&s->out, (size_t)put);
+        ln_buf_consume(s->out, (size_t)put);
     }
-    give_back(s->common, &s->out);
+    give_back(s);
     set_blocked(s, false);
     if (s->wants_drained) {
         s->wants_drained = false;
@@ -259,7 +267,7 @@ void stream_send(struct stream *s) {
     s->wants_drained = true;
     if (s->flush_due || s->ended || s->phase != PHASE_OPEN) return;
     s->flush_due = true;
-    loop_defer(s->loop, flush_deferred, s);
+    loop_defer(s->common->loop, flush_deferred, s);
 }
 
 /* --- reading --- */
@@ -312,7 +320,7 @@ static void read_all(struct stream *s) {
     /* What TLS has decrypted or read ahead no longer makes the descriptor readable. */
     if (s->tls && tls_has_pending(s->tls) && !s->read_due) {
         s->read_due = true;
-        loop_defer(s->loop, read_deferred, s);
+        loop_defer(s->common->loop, read_deferred, s);
     }
 }
 
@@ -328,7 +336,7 @@ void stream_pause(struct stream *s, bool paused) {
     update_poll(s);
     if (!paused && s->tls && !s->read_due) {
         s->read_due = true;
-        loop_defer(s->loop, read_deferred, s);
+        loop_defer(s->common->loop, read_deferred, s);
     }
 }
 
@@ -339,11 +347,11 @@ static void opened(struct stream *s) {
     setup_free(s);
     set_blocked(s, false);
     s->cbs->open(s->ud);
-    if (!s->ended && s->out.n > 0) stream_send(s);
+    if (!s->ended && stream_queued(s) > 0) stream_send(s);
     /* The server's first bytes may have come with the end of the handshake. */
     if (!s->ended && s->tls && tls_has_pending(s->tls)) {
         s->read_due = true;
-        loop_defer(s->loop, read_deferred, s);
+        loop_defer(s->common->loop, read_deferred, s);
     }
 }
 
@@ -368,14 +376,14 @@ static void on_tls_timeout(void *ud) {
     struct stream *s = ud;
     struct ln_err err;
     char took[64];
-    dial_timed_out(took, sizeof took, loop_now_ms(s->loop) - s->setup->since);
+    dial_timed_out(took, sizeof took, loop_now_ms(s->common->loop) - s->setup->since);
     ln_fail(&err, LN_TIMEOUT, "TLS: %s (%.*s)", took, LN_FMT(stream_peer(s)));
     stream_end(s, &err);
 }
 
 static void connected(struct stream *s, int fd) {
     s->fd = fd;
-    int rc = uv_poll_init(loop_uv(s->loop), &s->poll, fd);
+    int rc = uv_poll_init(loop_uv(s->common->loop), &s->poll, fd);
     if (rc < 0) {
         lost(s, rc);
         return;
@@ -389,9 +397,9 @@ static void connected(struct stream *s, int fd) {
     }
     struct setup *u = s->setup;
     s->phase = PHASE_TLS;
-    u->since = loop_now_ms(s->loop);
+    u->since = loop_now_ms(s->common->loop);
     int64_t left = u->deadline > u->since ? (int64_t)(u->deadline - u->since) : 0;
-    u->timer = loop_timer(s->loop, left, on_tls_timeout, s);
+    u->timer = loop_timer(s->common->loop, left, on_tls_timeout, s);
     tls_attach(s->tls, fd);
     shake(s);
 }
@@ -403,7 +411,7 @@ static void on_dialled(void *ud, int fd, enum stream_phase phase, const struct l
     s->phase = (uint8_t)phase;
     if (fd >= 0) {
         s->is_dialled = true;
-        loop_remote(s->loop, 1);
+        loop_remote(s->common->loop, 1);
         connected(s, fd);
     } else {
         stream_end(s, err);
@@ -423,7 +431,7 @@ static void begin(void *ud) {
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
     struct stream *s = poll->data;
-    loop_note_work(s->loop);
+    loop_note_work(s->common->loop);
     /* After an error libuv has stopped the poll; the read below meets the reason, and what came
      * before it. */
     if (status < 0) {
@@ -444,8 +452,8 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 
 static struct stream *new_stream(struct loop *l, const struct stream_cbs *cbs, void *ud) {
     struct stream *s = ln_new(struct stream);
-    s->loop = l;
     s->common = loop_shared(l, &common_key, sizeof *s->common, release_common);
+    s->common->loop = l;
     s->cbs = cbs;
     s->ud = ud;
     s->fd = -1;
@@ -493,7 +501,7 @@ struct stream *stream_adopt(struct loop *l, int fd, const struct stream_cbs *cbs
 }
 
 void stream_close(struct stream *s) {
-    if (!s->ended && s->phase == PHASE_OPEN && s->out.n > 0 && !s->blocked) {
+    if (!s->ended && s->phase == PHASE_OPEN && stream_queued(s) > 0 && !s->blocked) {
         s->wants_drained = false;
         flush(s);
     }

@@ -90,7 +90,7 @@ static void await_close(struct ws *w, int64_t ms) {
 static void begin_closing(struct ws *w) {
     w->state = WS_CLOSING;
     stream_send(w->stream);
-    await_close(w, LN_MAX(w->close_timeout_ms, DRAIN_TIMEOUT_MS));
+    await_close(w, LN_MAX((int64_t)w->close_timeout_ms, DRAIN_TIMEOUT_MS));
 }
 
 /* --- frames --- */

@@ -20,7 +20,7 @@ struct ws_opts {
     size_t max_message; /* bytes; 0 = 16 MiB */
     /* How long the peer's answer to our close frame is waited for; 0 = 2 s. From when all has gone,
      * for which the peer has 30 s. */
-    int64_t close_timeout_ms;
+    uint32_t close_timeout_ms;
     bool deflate; /* permessage-deflate is offered: messages may be compressed, both ways */
     /* NULL: a redirect is an error, which says where to. Else it is followed (at most 5 times, and
      * never from TLS to a line without it): fills o, which is zeroed, with the way to `to`; false:

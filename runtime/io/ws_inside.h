@@ -50,7 +50,7 @@ struct ws {
     struct ws_end *end;
     struct ws_zip *zip; /* NULL: no compression was agreed */
     ln_id timer;
-    int64_t close_timeout_ms;
+    uint32_t close_timeout_ms;
     uint8_t state;
     uint8_t deflate_bits;
     bool was_open, by_us;

@@ -2,11 +2,12 @@
  *
  * The frame parser (RFC 6455 section 5), both roles; io/ws calls it with what a read brought. A
  * frame that lies whole in the caller's bytes is unmasked there and lent. Only the end of a read
- * that cuts a frame goes into `partial`, and only fragments into `message`. Every rule that a
+ * that cuts a frame goes into `begun`, and fragments. Every rule that a
  * frame's head can break is checked before one byte of its payload is kept.
  */
 #include "wire/websocket.h"
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "wire/deflate.h"
 
@@ -32,16 +33,33 @@ void ws_parser_init(struct ws_parser *w, bool is_server, size_t max_message) {
     w->max_message = max_message;
 }
 
+static struct ws_begun *begun_of(struct ws_parser *w) {
+    if (!w->begun) w->begun = ln_new(struct ws_begun);
+    return w->begun;
+}
+
+static void begun_free(struct ws_parser *w) {
+    ln_buf_free(&w->begun->partial);
+    ws_inflate_give_back(w->inflate, &w->begun->message);
+    ln_free(w->begun);
+    w->begun = NULL;
+}
+
 void ws_parser_free(struct ws_parser *w) {
-    ln_buf_free(&w->partial);
-    ws_inflate_give_back(w->inflate, &w->message);
+    if (w->begun) begun_free(w);
     ws_inflate_free(w->inflate);
     w->inflate = NULL;
 }
 
 void ws_parser_idle(struct ws_parser *w) {
-    if (w->partial.cap > 0 && w->partial.n == 0) ln_buf_free(&w->partial);
-    if (w->message.cap > 0 && !w->message_op) ws_inflate_give_back(w->inflate, &w->message);
+    struct ws_begun *b = w->begun;
+    if (LN_LIKELY(!b)) return;
+    if (b->partial.n == 0 && !w->message_op && !w->inflate) { /* which needs it for each message */
+        begun_free(w);
+        return;
+    }
+    if (b->partial.n == 0) ln_buf_free(&b->partial);
+    if (!w->message_op) ws_inflate_give_back(w->inflate, &b->message);
 }
 
 static enum ws_result broken(struct ws_parser *w, struct ws_event *ev, int code,
@@ -110,7 +128,7 @@ static size_t read_head(struct ws_parser *w, const char *p, size_t n, struct fra
             return 0;
         }
     }
-    size_t held = f->op == WS_CONT ? w->message.n : 0;
+    size_t held = f->op == WS_CONT ? begun_of(w)->message.n : 0;
     if (LN_UNLIKELY(f->op < WS_CLOSE && size > w->max_message - held) && is_too_big(w, size)) {
         broken(w, ev, WS_TOO_BIG, "a message over the size limit (RFC 6455 7.4.1)");
         return 0;
@@ -205,17 +223,18 @@ static enum ws_result not_utf8(struct ws_parser *w, struct ws_event *ev) {
 ASIDE static enum ws_result take_compressed(struct ws_parser *w, const struct frame *f,
                                             struct ln_str body, struct ws_event *ev) {
     const char *error;
+    struct ln_buf *message = &begun_of(w)->message;
     if (f->op & COMPRESSED) {
         w->message_op = f->op & 0x0f;
-        ws_inflate_begin(w->inflate, &w->message);
+        ws_inflate_begin(w->inflate, message);
     }
-    int code = ws_inflate(w->inflate, body, f->fin, &w->message, w->max_message, &error);
+    int code = ws_inflate(w->inflate, body, f->fin, message, w->max_message, &error);
     if (code) return broken(w, ev, code, error);
     if (!f->fin) return WS_MORE;
-    *ev = (struct ws_event){.op = (enum ws_op)w->message_op, .data = ln_buf_get(&w->message)};
+    *ev = (struct ws_event){.op = (enum ws_op)w->message_op, .data = ln_buf_get(message)};
     w->message_op = 0;
     w->packed = false;
-    ln_buf_clear(&w->message); /* the bytes stay where they are until the next call */
+    ln_buf_clear(message); /* the bytes stay where they are until the next call */
     if (ev->op == WS_TEXT && !ln_utf8_valid(ev->data.p, ev->data.n)) return not_utf8(w, ev);
     return WS_MESSAGE;
 }
@@ -229,11 +248,12 @@ static enum ws_result take_fragment(struct ws_parser *w, const struct frame *f, 
         if ((high || w->utf8) && !ln_utf8_feed(&w->utf8, body.p, body.n)) return not_utf8(w, ev);
         if (f->fin && w->utf8) return not_utf8(w, ev);
     }
-    ln_buf_str(&w->message, body);
+    struct ln_buf *message = &begun_of(w)->message;
+    ln_buf_str(message, body);
     if (!f->fin) return WS_MORE;
-    *ev = (struct ws_event){.op = (enum ws_op)w->message_op, .data = ln_buf_get(&w->message)};
+    *ev = (struct ws_event){.op = (enum ws_op)w->message_op, .data = ln_buf_get(message)};
     w->message_op = 0;
-    ln_buf_clear(&w->message); /* the bytes stay where they are until the next call */
+    ln_buf_clear(message); /* the bytes stay where they are until the next call */
     return WS_MESSAGE;
 }
 
@@ -257,25 +277,28 @@ static enum ws_result take_frame(struct ws_parser *w, const struct frame *f, cha
     return WS_MESSAGE;
 }
 
-/* Moves what the begun frame in `partial` still lacks from the input. True when it is whole. */
+/* Moves what the frame in `partial` still lacks from the input. True when it is whole. */
 static bool fill_partial(struct ws_parser *w, const char *p, size_t n, size_t *at, struct frame *f,
                          struct ws_event *ev) {
+    struct ln_buf *partial = &w->begun->partial;
     for (;;) {
-        size_t need = read_head(w, w->partial.p, w->partial.n, f, ev);
+        size_t need = read_head(w, partial->p, partial->n, f, ev);
         if (need == 0) return false;
-        if (need <= w->partial.n) return true;
+        if (need <= partial->n) return true;
         if (*at == n) return false;
-        size_t take = LN_MIN(need - w->partial.n, n - *at);
-        ln_buf_add(&w->partial, p + *at, take);
+        size_t take = LN_MIN(need - partial->n, n - *at);
+        ln_buf_add(partial, p + *at, take);
         *at += take;
     }
 }
 
 /* What was lent by the call before is free now: an idle line must not keep a big message's room. */
 static void give_back(struct ws_parser *w) {
-    if (w->partial.n == 0 && w->partial.cap > KEEP_BYTES) ln_buf_free(&w->partial);
-    if (w->message_op == 0 && w->message.cap > KEEP_BYTES)
-        ws_inflate_give_back(w->inflate, &w->message);
+    struct ws_begun *b = w->begun;
+    if (LN_LIKELY(!b)) return;
+    if (b->partial.n == 0 && b->partial.cap > KEEP_BYTES) ln_buf_free(&b->partial);
+    if (w->message_op == 0 && b->message.cap > KEEP_BYTES)
+        ws_inflate_give_back(w->inflate, &b->message);
 }
 
 enum ws_result ws_parse(struct ws_parser *w, char *p, size_t n, size_t *used, struct ws_event *ev) {
@@ -287,15 +310,16 @@ enum ws_result ws_parse(struct ws_parser *w, char *p, size_t n, size_t *used, st
     if (w->closed || w->broken) return WS_MORE; /* 5.5.1, 7.1.7: what comes now does not count */
     while (at < n && result == WS_MORE && !w->broken) {
         char *frame = p + at;
-        if (LN_UNLIKELY(w->partial.n > 0)) {
+        if (LN_UNLIKELY(w->begun && w->begun->partial.n > 0)) {
             if (!fill_partial(w, p, n, &at, &f, ev)) break;
-            frame = w->partial.p;
-            ln_buf_clear(&w->partial); /* the bytes stay where they are until the next call */
+            frame = w->begun->partial.p;
+            ln_buf_clear(
+                &w->begun->partial); /* the bytes stay where they are until the next call */
         } else {
             size_t need = read_head(w, frame, n - at, &f, ev);
             if (need == 0) break;
             if (need > n - at) {
-                ln_buf_add(&w->partial, frame, n - at);
+                ln_buf_add(&begun_of(w)->partial, frame, n - at);
                 return WS_MORE;
             }
             at += need;

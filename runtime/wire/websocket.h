@@ -43,16 +43,20 @@ struct ws_event {
     const char *error;  /* BROKEN: words, with the section of the RFC */
 };
 
+struct ws_begun {          /* what one read left unfinished */
+    struct ln_buf partial; /* an incomplete frame's bytes, as they came */
+    struct ln_buf message; /* fragments, unmasked */
+};
+
 struct ws_parser {
     size_t max_message;         /* bytes of one message, fragments joined; over it: 1009 */
-    struct ln_buf partial;      /* an incomplete frame's bytes, as they came */
-    struct ln_buf message;      /* fragments, unmasked */
+    struct ws_begun *begun;     /* NULL: nothing has */
     struct ws_inflate *inflate; /* NULL: no compression was agreed */
     uint32_t utf8;              /* state over fragment borders (8.1) */
     uint8_t message_op;         /* 0: no fragmented message is open */
     bool is_server;             /* a server requires masks, a client refuses them (5.1) */
-    bool closed, broken;
-    bool packed; /* the message that is being read is compressed */
+    bool closed : 1, broken : 1;
+    bool packed : 1; /* the message that is being read is compressed */
 };
 
 void ws_parser_init(struct ws_parser *w, bool is_server, size_t max_message);

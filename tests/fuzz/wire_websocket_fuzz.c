@@ -39,7 +39,7 @@ static void parse(uint8_t how, const uint8_t *data, size_t size, size_t step, st
             p += used;
             n -= used;
         }
-        require(used == n && w.partial.n + w.message.n <= 3 * LIMIT);
+        require(used == n && (!w.begun || w.begun->partial.n + w.begun->message.n <= 3 * LIMIT));
         free(piece);
     }
     ws_parser_free(&w);

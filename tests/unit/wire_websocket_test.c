@@ -76,9 +76,11 @@ TEST(room_is_given_back) {
     CHECK_INT(ws_parse(&w, bytes.p, 100, &used, &ev), WS_MORE);
     CHECK_INT(ws_parse(&w, bytes.p + 100, bytes.n - 100, &used, &ev), WS_MESSAGE);
     CHECK_INT(ev.data.n, 50000);
-    CHECK(w.partial.cap >= 50000 && w.message.cap >= 50000);
+    CHECK(w.begun->partial.cap >= 50000 && w.begun->message.cap >= 50000);
     CHECK_INT(ws_parse(&w, NULL, 0, &used, &ev), WS_MORE);
-    CHECK(w.partial.cap <= 1024 && w.message.cap <= 1024);
+    CHECK(w.begun->partial.cap <= 1024 && w.begun->message.cap <= 1024);
+    ws_parser_idle(&w);
+    CHECK(!w.begun);
     ws_parser_free(&w);
     ln_buf_free(&bytes);
 }

@@ -120,7 +120,7 @@ static inline void feed(bool server, struct ln_str bytes, size_t first, size_t s
         at += n;
         n = LN_MIN(step, bytes.n - at);
     }
-    CHECK(w.partial.n + w.message.n <= feed_limit + 14);
+    if (w.begun) CHECK(w.begun->partial.n + w.begun->message.n <= feed_limit + 14);
     ws_parser_free(&w);
 }
 
