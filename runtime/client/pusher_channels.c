@@ -173,6 +173,7 @@ static void subscribe(struct channel *ch, struct ln_str auth, struct ln_str chan
     ln_json_quote(&data, name_of(ch));
     ln_buf_putc(&data, '}');
     ch->state = CHANNEL_ASKED;
+    ch->was_asked = true;
     set_timer(ch, line_opts(ch->line)->timeout_ms, on_timeout);
     pusher_send(ch->line, "pusher:subscribe", (struct ln_str){0}, ln_buf_get(&data));
     ln_buf_free(&data);
@@ -359,7 +360,7 @@ static void tell_own(struct line *ln, struct ln_str name, const char *event, str
 static void on_succeeded(struct line *ln, struct ln_str name, struct ln_str data) {
     struct channel *ch = channel_find(ln->priv, name);
     struct ln_buf reply = {0};
-    if (!ln->root || (ch && ch->state == CHANNEL_IN)) return;
+    if (!ln->root || (ch && (ch->state == CHANNEL_IN || !ch->was_asked))) return;
     bool is_own = ch && !ch->room;
     if (!ch || ch->is_cancelled || (!is_own && !conn_room_wanted(ln->root, ln_str(ch->room)))) {
         unsubscribe(ln, name);

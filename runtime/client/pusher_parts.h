@@ -32,6 +32,7 @@ struct channel {
     struct ln_list node; /* pusher.pending, oldest first, while it is not IN */
     enum channel_state state;
     enum pusher_kind kind;
+    bool was_asked;    /* subscribe was sent: only then can there be an answer */
     bool is_cancelled; /* left before the server answered */
     int failures;      /* in a row, that time may mend */
     ln_id timer;

@@ -232,6 +232,29 @@ TEST(answers_that_are_for_nobody) {
     end_pusher();
 }
 
+/* Before anything was subscribed to: no key, and nobody knows who we are there. */
+TEST(successes_that_nobody_asked_for) {
+    static const char *const rooms[] = {"private-encrypted-x", "presence-x", "private-x"};
+    for (size_t i = 0; i < LN_COUNT(rooms); i++) {
+        begin_pusher();
+        struct conn *c = pusher_with(with_endpoint());
+        s.no_reply = true; /* the signature does not come */
+        join(c, rooms[i]);
+        turn();
+        say_event(line_now(), "pusher_internal:subscription_succeeded", rooms[i],
+                  "\"{\\\"presence\\\":{\\\"hash\\\":{}}}\"");
+        say_event(line_now(), "secret", rooms[i],
+                  "\"{\\\"nonce\\\":\\\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYX\\\",\\\"ciphertext\\\":"
+                  "\\\"6xmd9woDBsZSTxx6zV58mC6G5SJpdLYWp/XYxsD41Cc=\\\"}\"");
+        turn();
+        TRAIL("");
+        CHECK(!conn_room_joined(c, ln_str(rooms[i])));
+        CHECK_INT(conn_state(c), CONN_CONNECTED);
+        end_pusher();
+    }
+}
+
 TEST_MAIN(T(closed_instead_of_a_handshake), T(first_messages_that_are_no_text),
           T(what_is_no_answer_of_an_endpoint), T(what_is_no_answer_to_a_sign_in),
-          T(an_endpoint_that_is_down_for_hours), T(answers_that_are_for_nobody))
+          T(an_endpoint_that_is_down_for_hours), T(answers_that_are_for_nobody),
+          T(successes_that_nobody_asked_for))
