@@ -10,7 +10,6 @@
 #include "io/loop.h"
 
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <uv.h>
 
@@ -426,7 +425,6 @@ bool loop_settle(struct loop *l, int turns) {
             if (l->remote == 0 || !is_ready(l, GRACE_MS)) return true;
             quiet = 0;
         }
-        if (quiet > 0) sched_yield(); /* the kernel's own threads may hold our packets */
     }
     return false;
 }
