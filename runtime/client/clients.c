@@ -171,9 +171,11 @@ void conn_take_opts(struct conn *c, const struct conn_opts *o, char *nsp,
     opts_release(c);
     c->url = url;
     c->auth = auth;
-    ln_free(c->shown_url);
+    if (c->more->shown_url) {
+        ln_free(c->more->shown_url);
+        c->more->shown_url = NULL;
+    }
     nsp_free(c);
-    c->shown_url = NULL;
     c->opts = kept;
     c->proto = proto;
     c->nsp = nsp;
@@ -196,22 +198,17 @@ struct conn *conn_open(struct clients *cs, const char *name, const struct conn_o
         return NULL;
     }
     if (!conn_opts_check(o, &nsp, &proto, err)) return NULL;
-    struct conn *c = ln_new(struct conn);
-    struct ln_buf tag = {0};
-    ln_buf_fmt(&tag, "conn:%s", name);
-    c->tag = ln_buf_take(&tag, NULL);
-    c->name = c->tag + strlen("conn:");
+    struct conn *c = ln_alloc(sizeof *c + sizeof CONN_TAG + strlen(name));
+    stpcpy(stpcpy(c->tag, CONN_TAG), name);
     c->clients = cs;
-    c->stats.rtt_ms = -1;
-    c->stats.last_error = "";
     c->auth_reason = "first";
     ln_list_init(&c->line_node);
-    ln_list_init(&c->room_waits);
+    stats_init(c);
     emit_init(c);
+    rooms_init(c);
     conn_take_opts(c, o, nsp, proto);
     c->handle = ln_slot_put(&cs->slots, c, HANDLE_CONN);
-    ln_map_set(&cs->names, ln_str(c->name), c);
-    c->counts.lent = c->rooms.lent = true;
+    ln_map_set(&cs->names, ln_str(conn_name(c)), c);
     clients_hold(cs);
     c->starts = o->autoconnect;
     if (c->starts) loop_defer(cs->loop, start, c);
@@ -225,22 +222,11 @@ static void conn_free(void *conn) {
     rooms_free(c);
     token_free(c);
     recovery_free(c);
-    msgs_free(&c->early);
-    msgs_free(&c->history);
-    size_t i = 0;
-    struct ln_str name;
-    void *count;
-    while (ln_map_next(&c->counts, &i, &name, &count))
-        ln_free(count);
-    ln_map_free(&c->counts);
+    stats_free(c);
     opts_release(c);
-    if (c->stats.errors > 0) ln_free((char *)(uintptr_t)c->stats.last_error);
     emit_free(c);
-    ln_free(c->answered);
     ln_free(c->sid);
     nsp_free(c);
-    ln_free(c->shown_url);
-    ln_free(c->tag);
     ln_free(c);
     clients_release(cs);
 }
@@ -248,7 +234,7 @@ static void conn_free(void *conn) {
 void conn_close(struct conn *c) {
     if (c->is_closed) return;
     c->is_closed = true;
-    ln_map_remove(&c->clients->names, ln_str(c->name));
+    ln_map_remove(&c->clients->names, ln_str(conn_name(c)));
     ln_slot_drop(&c->clients->slots, c->handle);
     conn_leave(c);
     c->epoch++;
@@ -272,20 +258,21 @@ ln_id conn_handle(const struct conn *c) {
     return c->handle;
 }
 const char *conn_name(const struct conn *c) {
-    return c->name;
+    return c->tag + strlen(CONN_TAG);
 }
 const char *conn_url(const struct conn *c) {
-    if (!c->shown_url) {
+    if (!c->more->shown_url) {
         struct url u;
         struct ln_buf b = {0};
         conn_opts_url(c, &u);
         ln_buf_fmt(&b, u.is_ipv6 ? "%s://[%s]" : "%s://%s", u.scheme, u.host);
         if (u.has_port) ln_buf_fmt(&b, ":%d", u.port);
         ln_buf_puts(&b, u.path);
-        ((struct conn *)c)->shown_url = ln_buf_take(&b, NULL); /* the same to its users */
+        /* The same connection to its users. */
+        conn_more((struct conn *)c)->shown_url = ln_buf_take(&b, NULL);
         url_free(&u);
     }
-    return c->shown_url;
+    return c->more->shown_url;
 }
 const char *conn_protocol(const struct conn *c) {
     return c->proto->name;

@@ -76,8 +76,9 @@ void conn_tell_error(struct conn *c, const struct ln_err *err, const char *detai
 }
 
 void conn_count_error(struct conn *c, const struct ln_err *err) {
-    if (c->stats.errors++ > 0) ln_free((char *)(uintptr_t)c->stats.last_error);
-    c->stats.last_error = ln_strdup(err->text);
+    struct conn_more *more = conn_more(c);
+    if (more->errors++ > 0) ln_free((char *)(uintptr_t)more->last_error);
+    more->last_error = ln_strdup(err->text);
 }
 
 /* --- on and off --- */
@@ -98,7 +99,7 @@ static void begin(struct conn *c, const char *auth_reason, bool is_retry) {
     c->begun_ms = loop_now_ms(c->clients->loop);
     struct line *ln = line_attach(c);
     enum conn_state state = ln->state == LINE_WAITING ? CONN_WAITING : CONN_CONNECTING;
-    uint64_t turns = c->turns + (c->state != state);
+    uint32_t turns = c->turns + (c->state != state);
     conn_set_state(c, state);
     if (is_retry && c->turns == turns && state == CONN_CONNECTING) tell_attempt(c, c->waited_ms);
     if (c->turns == turns && c->line == ln) line_came(ln, c);
@@ -116,18 +117,19 @@ void conn_off_line(struct conn *c) {
 
 /* The namespace was up and is no more. */
 static void down(struct conn *c) {
-    struct conn_stats *s = &c->stats;
     c->epoch++;
-    int64_t up_ms = (int64_t)(loop_now_ms(c->clients->loop) - s->connected_at_ms);
+    int64_t up_ms = (int64_t)(loop_now_ms(c->clients->loop) - c->stats.connected_at_ms);
     backoff_lost(&c->opts->backoff, &c->failures, up_ms);
-    s->connected_at_ms = 0;
+    c->stats.connected_at_ms = 0;
     c->auth_reason = "reconnect";
-    c->rooms_asked = 0;
+    c->rooms->asked = 0;
     c->recovered = false;
     ln_free(c->sid);
-    ln_free(c->answered);
     c->sid = NULL;
-    c->answered = NULL;
+    if (c->more->answered) {
+        ln_free(c->more->answered);
+        c->more->answered = NULL;
+    }
 }
 
 /* Off the line by our own wish; true when the namespace was up. */
@@ -141,7 +143,7 @@ bool conn_leave(struct conn *c) {
         down(c);
         recovery_forget(c, "it had been disconnected on purpose");
     }
-    msgs_free(&c->early);
+    early_drop(c);
     conn_off_line(c);
     return was_up;
 }
@@ -153,7 +155,7 @@ static void on_wait_over(void *ud) {
 
 void conn_wait(struct conn *c, int64_t ms) {
     conn_off_line(c);
-    msgs_free(&c->early);
+    early_drop(c);
     c->waited_ms = ms;
     c->attempt++;
     conn_timer(c, ms, on_wait_over);
@@ -176,7 +178,7 @@ void conn_failed_try(struct conn *c, const struct ln_err *err, const char *detai
         conn_wait(c, ms);
     } else {
         ln_log(LN_WARN, c->tag, "%s; giving up", err->text);
-        msgs_free(&c->early);
+        early_drop(c);
         conn_off_line(c);
         conn_set_state(c, CONN_FAILED);
     }
@@ -245,7 +247,7 @@ void conn_line_lost(struct conn *c, const struct line_loss *why) {
     token_stale(c);
     c->step = STEP_OFF;
     c->attempt = c->line->failures;
-    msgs_free(&c->early);
+    early_drop(c);
     conn_count_error(c, &why->err);
     log_lost(c, why, was_up);
     if (was_up) down(c);
@@ -276,15 +278,12 @@ void conn_up(struct conn *c, struct ln_str sid) {
     ln_free(c->sid);
     c->sid = ln_str_dup(sid);
     if (c->step >= STEP_HANDLERS) return; /* a late answer to an earlier CONNECT of ours */
-    struct conn_stats *s = &c->stats;
     uint64_t now = loop_now_ms(c->clients->loop), epoch = ++c->epoch;
-    bool first = !c->was_connected;
-    c->was_connected = true;
+    bool first = c->stats.connects == 0;
     c->refusals = 0;
     if (!c->line->joined_ms) c->line->joined_ms = now;
-    s->connects++;
-    s->reconnects += !first;
-    s->connected_at_ms = now;
+    c->stats.connects++;
+    c->stats.connected_at_ms = now;
     c->step = STEP_HANDLERS;
     conn_timer(c, READY_GUARD_MS, on_ready_guard);
     token_up(c);
@@ -333,7 +332,7 @@ void conn_connect(struct conn *c) {
         return;
     }
     c->refusals = c->attempt = c->failures = 0;
-    conn_begin(c, c->was_connected ? "reconnect" : "first");
+    conn_begin(c, c->stats.connects > 0 ? "reconnect" : "first");
 }
 
 void conn_disconnect(struct conn *c, const char *reason) {
@@ -348,13 +347,14 @@ void conn_disconnect(struct conn *c, const char *reason) {
 
 static void come_back(struct conn *c, bool was_up) {
     /* Who hears of it may come back itself, or go for good. */
-    uint64_t turns = c->turns + (c->state != CONN_CONNECTING);
+    uint32_t turns = c->turns + (c->state != CONN_CONNECTING);
     conn_set_state(c, CONN_CONNECTING);
     if (was_up) {
         tell_disconnect(c, "io client disconnect");
         emit_lost(c);
     }
-    if (!c->is_closed && c->turns == turns) conn_begin(c, c->was_connected ? "reconnect" : "first");
+    if (!c->is_closed && c->turns == turns)
+        conn_begin(c, c->stats.connects > 0 ? "reconnect" : "first");
 }
 
 void conn_reconnect(struct conn *c) {

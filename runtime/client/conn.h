@@ -291,7 +291,7 @@ struct conn_stats {
     double rtt_ms;            /* of the last acknowledged event; < 0 unknown */
     const char *last_error;   /* "": none so far */
 };
-const struct conn_stats *conn_stats(const struct conn *c);
+const struct conn_stats *conn_stats(const struct conn *c); /* lent until the next call */
 /* Walks the counts by event name (at most 100 names, then "other"). */
 bool conn_stats_event(const struct conn *c, size_t *i, struct ln_str *name, uint64_t *received,
                       uint64_t *sent);

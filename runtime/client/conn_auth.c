@@ -37,7 +37,7 @@ int64_t slow_wait(int refusals) {
 /* The same line, the same namespace, a fresh payload. */
 static void enter_again(struct conn *c, const struct ln_err *err, struct ln_str data) {
     struct line *ln = c->line;
-    uint64_t turns = ++c->turns;
+    uint32_t turns = ++c->turns;
     conn_tell_error(c, err, "namespace", data);
     if (c->turns != turns || c->line != ln || ln->is_lost) return;
     c->begun_ms = loop_now_ms(c->clients->loop);

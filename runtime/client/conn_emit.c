@@ -170,7 +170,7 @@ static bool is_unfit(struct op *op) {
     struct ln_err err;
     if (check_fit(c, &e, &err) == LN_OK) return false;
     if (!op->reply) ln_log(LN_WARN, c->tag, "emit '%.*s' is dropped: %s", LN_FMT(e.name), err.text);
-    c->stats.dropped++;
+    conn_more(c)->dropped++;
     op_fail(op, err.code, err.text);
     return true;
 }
@@ -236,7 +236,7 @@ static void retry_missed(struct op *op, ln_status code, const char *text) {
     if (!op->reply && op->msg)
         ln_log(LN_WARN, c->tag, "emit '%.*s' is given up after %d tries: %s", LN_FMT(op->msg->name),
                op->tries, text);
-    c->stats.dropped++;
+    conn_more(c)->dropped++;
     op_fail(op, code, text);
 }
 
@@ -257,7 +257,7 @@ void conn_acked(struct conn *c, int64_t ack, struct ln_str args, const struct ln
                 size_t bin_count) {
     struct op *op = acks_find(c, ack);
     if (!op) return; /* too late, or none of ours */
-    c->stats.rtt_ms = (double)(ln_mono_ns() - op->sent_ns) / 1e6;
+    conn_more(c)->rtt_ms = (double)(ln_mono_ns() - op->sent_ns) / 1e6;
     bool was_retry = op->is_retry;
     op_finish(op, args, bin, bin_count, NULL);
     if (was_retry) retry_go(c);
@@ -333,7 +333,7 @@ static ln_status check(const struct conn *c, const struct conn_emit *e, struct l
 static ln_status emit_direct(struct conn *c, const struct conn_emit *e, ln_id *id,
                              struct ln_err *err) {
     if (line_queued(c->line) > KEPT_BYTES) {
-        c->stats.dropped++;
+        conn_more(c)->dropped++;
         return ln_fail(err, LN_FULL, "the server takes what is sent too slowly: %d MiB wait",
                        KEPT_BYTES >> 20);
     }
@@ -349,7 +349,7 @@ static ln_status emit_direct(struct conn *c, const struct conn_emit *e, ln_id *i
 }
 
 static ln_status drop(struct conn *c, ln_status code, struct ln_err *err, const char *why) {
-    c->stats.dropped++;
+    conn_more(c)->dropped++;
     return ln_fail(err, code, "%s", why);
 }
 
@@ -363,7 +363,7 @@ static ln_status emit_later(struct conn *c, const struct conn_emit *e, int retri
     m->flags = e->flags & (CONN_EMIT_RAW | CONN_EMIT_BINARY);
     ln_status full = outbox_check(c, m->bytes, err);
     if (full != LN_OK) {
-        c->stats.dropped++;
+        conn_more(c)->dropped++;
         ln_free(m);
         return full;
     }
@@ -429,12 +429,13 @@ ln_status conn_emit(struct conn *c, const struct conn_emit *e, ln_id *op, struct
 void conn_ack(struct conn *c, uint64_t epoch, int64_t ack, struct ln_str args,
               const struct ln_str *bin, size_t bin_count) {
     if (ack < 0 || c->is_closed || epoch != c->epoch || !conn_is_up(c)) return;
-    if (!c->answered) {
-        c->answered = ln_alloc(ANSWERED * sizeof *c->answered);
+    struct conn_more *more = conn_more(c);
+    if (!more->answered) {
+        more->answered = ln_alloc(ANSWERED * sizeof *more->answered);
         for (size_t i = 0; i < ANSWERED; i++)
-            c->answered[i] = -1;
+            more->answered[i] = -1;
     }
-    int64_t *place = &c->answered[(size_t)ack % ANSWERED];
+    int64_t *place = &more->answered[(size_t)ack % ANSWERED];
     if (*place == ack) return;
     *place = ack;
     c->stats.bytes_out += c->proto->send_ack(c, ack, args, bin, bin_count);

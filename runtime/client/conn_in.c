@@ -10,14 +10,15 @@
 bool conn_hears(struct conn *c, struct ln_str name) {
     c->stats.received++;
     count_of(c, name)->received++;
-    return LN_UNLIKELY(c->history != NULL) || c->clients->sink->wants(c->clients->ud, c, name);
+    return LN_UNLIKELY(c->more->history != NULL) ||
+           c->clients->sink->wants(c->clients->ud, c, name);
 }
 
 bool conn_tell_event(struct conn *c, struct event *ev) {
     const struct conn_sink *sink = c->clients->sink;
     ev->kind = EVENT_APP;
     ev->conn = c;
-    if (LN_UNLIKELY(c->history != NULL)) {
+    if (LN_UNLIKELY(c->more->history != NULL)) {
         history_add(c, ev->name, ev->args);
         if (!sink->wants(c->clients->ud, c, ev->name)) return true;
     }
@@ -42,24 +43,29 @@ void conn_tell_in(struct conn *c, const struct conn_in *in) {
 static void keep_early(struct conn *c, const struct conn_in *in) {
     struct msg *m = msg_new(in->name, in->args, in->bin, in->bin_count);
     m->ack = in->ack;
-    if (!c->early) c->early = ln_new(struct msgs);
-    msgs_push(c->early, m);
-    if (c->early->count <= EARLY_MAX && c->early->bytes <= KEPT_BYTES) return;
+    struct conn_more *more = conn_more(c);
+    if (!more->early) more->early = ln_new(struct msgs);
+    msgs_push(more->early, m);
+    if (more->early->count <= EARLY_MAX && more->early->bytes <= KEPT_BYTES) return;
     line_fail(c->line, "transport error", LN_FULL,
               "more than %d events or %d MiB came for '%s' before the server answered CONNECT",
               EARLY_MAX, KEPT_BYTES >> 20, c->nsp);
 }
 
+void early_drop(struct conn *c) {
+    if (c->more->early) msgs_free(&c->more->early);
+}
+
 void conn_deliver_early(struct conn *c) {
     struct msg *m;
     uint64_t epoch = c->epoch;
-    while (c->epoch == epoch && c->early && (m = msgs_take(c->early))) {
+    while (c->epoch == epoch && c->more->early && (m = msgs_take(c->more->early))) {
         struct conn_in in = {m->name, m->args, m->bin, m->bin_count, {NULL, 0}, m->ack};
         if (c->recovery) recovery_note(c, &in);
         if (conn_hears(c, m->name)) conn_tell_in(c, &in);
         ln_free(m);
     }
-    if (c->epoch == epoch) msgs_free(&c->early);
+    if (c->epoch == epoch) early_drop(c);
 }
 
 void conn_event(struct conn *c, const struct conn_in *in) {

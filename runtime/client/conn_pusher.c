@@ -254,7 +254,7 @@ static void on_error(struct line *ln, struct ln_str raw) {
 
 static void on_pong(struct line *ln) {
     struct pusher *p = ln->priv;
-    if (p->pinged_ns) ln->root->stats.rtt_ms = (double)(ln_mono_ns() - p->pinged_ns) / 1e6;
+    if (p->pinged_ns) conn_more(ln->root)->rtt_ms = (double)(ln_mono_ns() - p->pinged_ns) / 1e6;
     p->pinged_ns = 0;
 }
 

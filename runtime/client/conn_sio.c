@@ -110,7 +110,7 @@ static void on_owed(struct line *ln, struct conn *c, const struct sio_packet *p)
     if (p->type == SIO_CONNECT && ln_json_text(ln_json_get(p->data, "sid"), &sid)) decline(ln, p);
     ln_buf_free(&sid);
     if (!c) return;
-    msgs_free(&c->early);
+    early_drop(c);
     conn_enter(c);
 }
 

@@ -59,6 +59,7 @@ struct clients {
     void *quiet_ud;
     struct kept_opts *newest_opts; /* clients.c; lent */
     struct conn_opts whole_opts;   /* what conn_options lends */
+    struct conn_stats whole_stats; /* what conn_stats lends */
     ln_id last_ticket;
     size_t alive; /* conns and lines whose memory is not free yet */
     bool closing;
@@ -133,31 +134,46 @@ struct event_count {
     char name[];
 };
 
+/* What few connections have. Those that have none of it share one that is empty and stays so. */
+struct conn_more {
+    uint64_t errors, dropped;
+    const char *last_error;
+    double rtt_ms;
+    char *shown_url;              /* NULL until somebody asks */
+    int64_t *answered;            /* numbers of acks that were answered, by their low bits */
+    struct msgs *early, *history; /* NULL until something comes early; until a script reads it */
+};
+
+/* What is wanted. Connections without rooms share one that is empty and stays so. */
+struct rooms {
+    struct ln_map wanted; /* name -> struct room */
+    struct ln_list waits; /* for joins */
+    size_t asked;         /* joins on their way, that the outbox waits for */
+};
+
+#define CONN_TAG "conn:"
+
 struct conn {
     struct clients *clients;
     struct line *line; /* NULL: it wants none now */
     struct ln_list line_node;
     ln_id handle;
-    char *tag;                    /* "conn:" and its name, for logs */
-    const char *name;             /* inside of it */
-    char *shown_url;              /* NULL until somebody asks */
     char *nsp;                    /* the path of its URL: conn_root or "/admin" */
     const struct conn_opts *opts; /* shared by those with equal ones: without url and auth */
     char *url, *auth;             /* auth NULL: none */
     const struct proto *proto;
     void *user;
 
-    enum conn_state state;
-    enum conn_step step;
-    bool was_connected;     /* ever since it was opened */
-    bool is_closed, starts; /* starts: at the end of this turn */
-    bool recovered;         /* this connect brought what was missed */
-    int attempt;            /* retries in a row */
-    uint64_t epoch;         /* grows at every connect and loss */
-    uint64_t turns; /* grows with every change of state: has a callback changed it meanwhile? */
+    enum conn_state state : 8;
+    enum conn_step step : 8;
+    bool is_closed : 1, starts : 1; /* starts: at the end of this turn */
+    bool recovered : 1;             /* this connect brought what was missed */
+    int attempt;                    /* retries in a row */
+    int refusals;                   /* CONNECT_ERRORs in a row */
+    int failures;                   /* in a row, that are not the line's */
+    uint32_t turns; /* grows with every change of state: has a callback changed it meanwhile? */
+    uint64_t epoch; /* grows at every connect and loss */
     ln_id timer;    /* of the present step or state */
-    int refusals;   /* CONNECT_ERRORs in a row */
-    int failures;   /* in a row, that are not the line's */
     int64_t waited_ms;
     const char *auth_reason;
     ln_id ticket;        /* of the question that is open; 0: none */
@@ -168,17 +184,17 @@ struct conn {
     const char *gap; /* why nothing can be recovered at the next connect; NULL: see there */
 
     struct sending *out; /* its own from the first emit on */
-    int64_t *answered;   /* numbers of acks that were answered, by their low bits */
-
-    struct ln_map rooms; /* name -> struct room */
-    size_t rooms_asked;
-    struct ln_list room_waits; /* rooms.c */
-
-    struct msgs *early, *history; /* NULL until something comes early; until a script reads it */
-    struct conn_stats stats;
-    struct ln_map counts;
+    struct rooms *rooms; /* from the first room on */
+    struct conn_more *more;
+    struct { /* the rest of struct conn_stats */
+        uint64_t connects, sent, received, bytes_in, bytes_out;
+        uint64_t connected_at_ms;
+    } stats;
+    struct ln_map *counts; /* name -> struct event_count; NULL: none so far */
     struct event_count *last_count;
+    char tag[]; /* CONN_TAG and its name, for logs */
 };
+struct conn_more *conn_more(struct conn *c); /* to be changed: its own from now on */
 
 /* --- clients.c --- */
 void clients_check_quiet(struct clients *cs);
@@ -242,6 +258,7 @@ void conn_enter(struct conn *c); /* the line is up: asks what is still to be ask
 
 /* --- conn_in.c --- */
 void conn_deliver_early(struct conn *c);
+void early_drop(struct conn *c);
 
 /* --- conn_emit.c --- */
 void emit_init(struct conn *c);
@@ -262,6 +279,7 @@ void outbox_flush(struct conn *c); /* STEP_FLUSH, then STEP_OPEN */
 void outbox_lost(struct conn *c);  /* offline modes drop and fail */
 
 /* --- rooms.c --- */
+void rooms_init(struct conn *c);
 void rooms_rejoin(struct conn *c);  /* STEP_ROOMS, then outbox_flush */
 void rooms_give_up(struct conn *c); /* no attempt follows: who waits hears so */
 void rooms_free(struct conn *c);
@@ -270,6 +288,8 @@ void conn_room_answer(struct conn *c, struct ln_str room, struct ln_str reply,
                       const struct ln_err *err);
 
 /* --- conn_stats.c --- */
+void stats_init(struct conn *c);
+void stats_free(struct conn *c);
 struct event_count *count_of(struct conn *c, struct ln_str name);
 void history_add(struct conn *c, struct ln_str name, struct ln_str args);
 

@@ -28,7 +28,7 @@ static bool is_expired(const struct op *op, uint64_t now) {
 static void expire(struct conn *c, struct ln_list *list, uint64_t now) {
     struct op *op;
     while ((op = first_of(list)) && is_expired(op, now)) {
-        c->stats.dropped++;
+        conn_more(c)->dropped++;
         op_fail(op, LN_DROPPED, "it waited longer in the outbox than offline.ttl allows");
     }
 }
@@ -122,10 +122,10 @@ static size_t fail_all(struct conn *c, struct ln_list *list, ln_status code, con
 void outbox_lost(struct conn *c) {
     if (c->opts->offline == OFFLINE_QUEUE) return;
     bool drop = c->opts->offline == OFFLINE_DROP;
-    c->stats.dropped += fail_all(c, &c->out->queue, drop ? LN_DROPPED : LN_DISCONNECTED,
-                                 drop ? "the connection was lost before it was sent, and "
-                                        "offline.mode is drop"
-                                      : "the connection was lost before it was sent");
+    conn_more(c)->dropped += fail_all(c, &c->out->queue, drop ? LN_DROPPED : LN_DISCONNECTED,
+                                      drop ? "the connection was lost before it was sent, and "
+                                             "offline.mode is drop"
+                                           : "the connection was lost before it was sent");
 }
 
 /* --- for scripts --- */

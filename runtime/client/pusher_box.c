@@ -71,7 +71,7 @@ static enum opened open_data(const struct box *b, struct ln_str data, struct ln_
 
 static void drop(struct channel *ch, struct ln_str event, const char *why) {
     struct conn *c = ch->line->root;
-    c->stats.dropped++;
+    conn_more(c)->dropped++;
     ln_log(LN_WARN, c->tag, "event '%.*s' of '%s' is dropped: %s", LN_FMT(event), ch->name, why);
 }
 

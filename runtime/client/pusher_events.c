@@ -102,8 +102,9 @@ void pusher_tell(struct line *ln, struct ln_str name, struct ln_str channel, str
     if (!is_up || !conn_hears(c, name)) return;
     struct event ev = {.name = name};
     struct ln_buf *buffer = &ln->clients->in[1];
-    struct ln_str value = LN_UNLIKELY(c->history != NULL) ? pusher_data(data, buffer)
-                                                          : pusher_guess(data, buffer, &is_sure);
+    struct ln_str value = LN_UNLIKELY(c->more->history != NULL)
+                              ? pusher_data(data, buffer)
+                              : pusher_guess(data, buffer, &is_sure);
     bool is_text = value.p == data.p && value.n > 0 && *value.p == '"';
     if (!is_text) {
         write_args(ln, value, channel, user_id, &ev);

@@ -23,6 +23,18 @@ struct room {
     char name[];
 };
 
+static struct rooms no_rooms = {.waits = {&no_rooms.waits, &no_rooms.waits}};
+
+void rooms_init(struct conn *c) {
+    c->rooms = &no_rooms;
+}
+
+static void first_room(struct conn *c) {
+    c->rooms = ln_new(struct rooms);
+    c->rooms->wanted.lent = true;
+    ln_list_init(&c->rooms->waits);
+}
+
 static void room_unref(struct room *r) {
     if (--r->refs > 0) return;
     ln_free(r->join);
@@ -38,7 +50,7 @@ static enum room_state state_of(const struct conn *c, const struct room *r) {
 }
 
 static void answered_one(struct conn *c) {
-    if (--c->rooms_asked == 0 && c->step == STEP_ROOMS && conn_is_up(c)) outbox_flush(c);
+    if (--c->rooms->asked == 0 && c->step == STEP_ROOMS && conn_is_up(c)) outbox_flush(c);
 }
 
 static void ask_own(struct conn *c, struct room *r) {
@@ -50,7 +62,7 @@ static void ask_own(struct conn *c, struct room *r) {
 /* --- who waits for a join --- */
 
 struct room_wait {
-    struct ln_list node; /* conn.room_waits */
+    struct ln_list node; /* rooms.waits */
     struct conn *conn;
     struct room *room;
     conn_room_fn fn;
@@ -122,14 +134,14 @@ static void wait_end_soon(struct room_wait *w, ln_status code, const char *text)
 
 /* r NULL: all. */
 static void waits_end_soon(struct conn *c, const struct room *r, ln_status code, const char *text) {
-    LN_LIST_EACH (&c->room_waits, it, tmp) {
+    LN_LIST_EACH (&c->rooms->waits, it, tmp) {
         struct room_wait *w = LN_CONTAINER(it, struct room_wait, node);
         if (!r || w->room == r) wait_end_soon(w, code, text);
     }
 }
 
 static bool is_awaited(const struct conn *c, const struct room *r) {
-    LN_LIST_EACH (&c->room_waits, it, tmp)
+    LN_LIST_EACH (&c->rooms->waits, it, tmp)
         if (LN_CONTAINER(it, struct room_wait, node)->room == r) return true;
     return false;
 }
@@ -139,7 +151,7 @@ static void waits_end(struct conn *c, const struct room *r, struct ln_str reply,
                       const struct ln_err *err) {
     struct ln_list now;
     ln_list_init(&now);
-    LN_LIST_EACH (&c->room_waits, it, tmp) {
+    LN_LIST_EACH (&c->rooms->waits, it, tmp) {
         if (r && LN_CONTAINER(it, struct room_wait, node)->room != r) continue;
         ln_list_remove(it);
         ln_list_push(&now, it);
@@ -150,7 +162,7 @@ static void waits_end(struct conn *c, const struct room *r, struct ln_str reply,
 
 ln_id conn_room_wait(struct conn *c, struct ln_str room, int64_t timeout_ms, conn_room_fn fn,
                      void *ud) {
-    struct room *r = ln_map_get(&c->rooms, room);
+    struct room *r = ln_map_get(&c->rooms->wanted, room);
     if (!r || c->is_closed || !conn_has_rooms(c)) return 0;
     struct room_wait *w = ln_new(struct room_wait);
     w->conn = c;
@@ -160,9 +172,9 @@ ln_id conn_room_wait(struct conn *c, struct ln_str room, int64_t timeout_ms, con
     w->timeout_ms = timeout_ms;
     w->id = ln_slot_put(&c->clients->slots, w, HANDLE_WAIT);
     r->refs++;
-    ln_list_push(&c->room_waits, &w->node);
+    ln_list_push(&c->rooms->waits, &w->node);
     if (c->state == CONN_FAILED)
-        wait_end_soon(w, LN_DISCONNECTED, c->stats.last_error);
+        wait_end_soon(w, LN_DISCONNECTED, c->more->last_error);
     else if (state_of(c, r) == ROOM_IN)
         wait_end_soon(w, LN_OK, NULL);
     else
@@ -177,14 +189,14 @@ void conn_room_wait_cancel(struct conn *c, ln_id wait) {
 }
 
 void rooms_give_up(struct conn *c) {
-    waits_end_soon(c, NULL, LN_DISCONNECTED, c->stats.last_error);
+    waits_end_soon(c, NULL, LN_DISCONNECTED, c->more->last_error);
 }
 
 /* --- what is wanted --- */
 
 bool conn_room_want(struct conn *c, struct ln_str room, struct ln_str join_event,
                     struct ln_str join_args) {
-    struct room *r = ln_map_get(&c->rooms, room);
+    struct room *r = ln_map_get(&c->rooms->wanted, room);
     bool is_new = !r;
     if (r) {
         r->wants++;
@@ -194,7 +206,8 @@ bool conn_room_want(struct conn *c, struct ln_str room, struct ln_str join_event
         r->n = room.n;
         if (room.n) memcpy(r->name, room.p, room.n);
         r->join = msg_new(join_event, join_args, NULL, 0);
-        ln_map_set(&c->rooms, (struct ln_str){r->name, r->n}, r);
+        if (c->rooms == &no_rooms) first_room(c);
+        ln_map_set(&c->rooms->wanted, (struct ln_str){r->name, r->n}, r);
     }
     if (conn_has_rooms(c)) {
         if (conn_is_up(c) && state_of(c, r) == ROOM_OUT) ask_own(c, r);
@@ -205,9 +218,9 @@ bool conn_room_want(struct conn *c, struct ln_str room, struct ln_str join_event
 }
 
 bool conn_room_drop(struct conn *c, struct ln_str room) {
-    struct room *r = ln_map_get(&c->rooms, room);
+    struct room *r = ln_map_get(&c->rooms->wanted, room);
     if (!r || --r->wants > 0) return false;
-    ln_map_remove(&c->rooms, room);
+    ln_map_remove(&c->rooms->wanted, room);
     waits_end_soon(c, r, LN_CANCELLED, "the room was left before it was joined");
     bool held = r->holds_outbox && r->asked_epoch == c->epoch;
     r->holds_outbox = false;
@@ -218,11 +231,11 @@ bool conn_room_drop(struct conn *c, struct ln_str room) {
 }
 
 bool conn_room_wanted(const struct conn *c, struct ln_str room) {
-    return ln_map_get(&c->rooms, room) != NULL;
+    return ln_map_get(&c->rooms->wanted, room) != NULL;
 }
 
 bool conn_room_joined(const struct conn *c, struct ln_str room) {
-    const struct room *r = ln_map_get(&c->rooms, room);
+    const struct room *r = ln_map_get(&c->rooms->wanted, room);
     return r && conn_is_up(c) && state_of(c, r) == ROOM_IN;
 }
 
@@ -257,9 +270,11 @@ void rooms_free(struct conn *c) {
     void *room;
     ln_fail(&err, LN_DISCONNECTED, "the connection is closed");
     waits_end(c, NULL, (struct ln_str){0}, &err);
-    while (ln_map_next(&c->rooms, &i, &name, &room))
+    while (ln_map_next(&c->rooms->wanted, &i, &name, &room))
         room_unref(room);
-    ln_map_free(&c->rooms);
+    if (c->rooms == &no_rooms) return;
+    ln_map_free(&c->rooms->wanted);
+    ln_free(c->rooms);
 }
 
 /* --- answers --- */
@@ -273,7 +288,7 @@ static void tell_rejoined(struct conn *c, struct room *r, struct ln_str reply,
 
 void conn_room_answer(struct conn *c, struct ln_str room, struct ln_str reply,
                       const struct ln_err *err) {
-    struct room *r = ln_map_get(&c->rooms, room);
+    struct room *r = ln_map_get(&c->rooms->wanted, room);
     uint64_t epoch = c->epoch;
     if (!r || r->asked_epoch != epoch) return;
     bool held = r->holds_outbox;
@@ -309,7 +324,7 @@ static void on_answer(void *ud, struct ln_str args, const struct ln_str *bin, si
 }
 
 static void ask(struct conn *c, struct room *r) {
-    c->rooms_asked++;
+    c->rooms->asked++;
     if (conn_has_rooms(c)) {
         r->holds_outbox = true;
         if (state_of(c, r) == ROOM_OUT) ask_own(c, r);
@@ -333,13 +348,17 @@ static void ask(struct conn *c, struct room *r) {
 void rooms_rejoin(struct conn *c) {
     uint64_t epoch = c->epoch;
     c->step = STEP_ROOMS;
-    c->rooms_asked = 1; /* our own, until all are sent */
+    if (c->rooms == &no_rooms) {
+        if (conn_is_up(c)) outbox_flush(c);
+        return;
+    }
+    c->rooms->asked = 1; /* our own, until all are sent */
     /* By reference: what hears of the joins may add and drop rooms. */
     size_t n = 0, i = 0;
-    struct room **all = ln_alloc((c->rooms.count + 1) * sizeof *all);
+    struct room **all = ln_alloc((c->rooms->wanted.count + 1) * sizeof *all);
     struct ln_str name;
     void *room;
-    while (ln_map_next(&c->rooms, &i, &name, &room)) {
+    while (ln_map_next(&c->rooms->wanted, &i, &name, &room)) {
         all[n++] = room;
         all[n - 1]->refs++;
     }
