@@ -55,7 +55,8 @@ static void key_of(const struct conn *c, unsigned char key[LINE_KEY]) {
 }
 
 struct conn *line_conn(const struct line *ln, struct ln_str nsp) {
-    return nsp.n == 1 ? ln->root : ln_map_get(&ln->by_nsp, nsp);
+    if (nsp.n == 1) return ln->root;
+    return ln->by_nsp ? ln_map_get(ln->by_nsp, nsp) : NULL;
 }
 
 bool line_owes(const struct line *ln, struct ln_str nsp) {
@@ -103,7 +104,6 @@ static struct line *line_new(struct conn *c, const unsigned char key[LINE_KEY]) 
     ln->clients = c->clients;
     ln->proto = c->proto;
     ln->priv = ln + 1;
-    ln->by_nsp.lent = true;
     memcpy(ln->key, key, sizeof ln->key);
     ln_list_init(&ln->conns);
     ln_list_init(&ln->node);
@@ -123,10 +123,15 @@ struct line *line_attach(struct conn *c) {
     if (!ln) ln = line_new(c, key);
     c->line = ln;
     ln_list_push(&ln->conns, &c->line_node);
-    if (c->nsp[1])
-        ln_map_set(&ln->by_nsp, ln_str(c->nsp), c);
-    else
+    if (!c->nsp[1]) {
         ln->root = c;
+        return ln;
+    }
+    if (!ln->by_nsp) {
+        ln->by_nsp = ln_new(struct ln_map);
+        ln->by_nsp->lent = true;
+    }
+    ln_map_set(ln->by_nsp, ln_str(c->nsp), c);
     return ln;
 }
 
@@ -134,7 +139,8 @@ static void free_line(void *line) {
     struct line *ln = line;
     struct clients *cs = ln->clients;
     ln_list_remove(&ln->node);
-    ln_map_free(&ln->by_nsp);
+    if (ln->by_nsp) ln_map_free(ln->by_nsp);
+    ln_free(ln->by_nsp);
     owe_nothing(ln);
     cookies_free(ln->cookies);
     ln_free(ln->loss);
@@ -172,7 +178,7 @@ void line_detach(struct conn *c) {
     if (c->step == STEP_ASKED && line_has_road(ln)) owe(ln, ln_str(c->nsp));
     ln_list_remove(&c->line_node);
     if (c->nsp[1])
-        ln_map_remove(&ln->by_nsp, ln_str(c->nsp));
+        ln_map_remove(ln->by_nsp, ln_str(c->nsp));
     else
         ln->root = NULL;
     if (ln_list_empty(&ln->conns))
@@ -253,7 +259,7 @@ void line_up(struct line *ln, int64_t dead_after_ms, int64_t max_payload) {
     loop_timer_cancel(l, ln->timer);
     ln->state = LINE_UP;
     line_road_up(ln);
-    ln->max_payload = (size_t)max_payload;
+    ln->max_payload = (uint32_t)LN_MIN(max_payload, UINT32_MAX);
     ln->dead_after_ms = dead_after_ms;
     ln->dead_wall_ms = dead_after_ms ? ln_wall_ms() + dead_after_ms : INT64_MAX;
     if (dead_after_ms) ln->heartbeat = loop_timer(l, dead_after_ms, on_silence, ln);

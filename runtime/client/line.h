@@ -51,14 +51,15 @@ struct line {
     unsigned char key[LINE_KEY];
     int failures; /* in a row */
     int refusals; /* of them in a row: the tokens were not good (line_loss.is_refused) */
-    enum line_state state;
-    bool is_asking;          /* not all were asked yet: nothing is dialled before */
-    bool is_listed;          /* in clients.lines: new connections may come */
-    bool is_lost;            /* failed: the end of the transport follows in this turn */
-    bool use_tls;            /* the server wants it, whatever the URL says */
-    bool tried_other;        /* this attempt uses the second of its transports … */
+    enum line_state state : 8;
+    bool is_asking : 1;      /* not all were asked yet: nothing is dialled before */
+    bool is_listed : 1;      /* in clients.lines: new connections may come */
+    bool is_lost : 1;        /* failed: the end of the transport follows in this turn */
+    bool use_tls : 1;        /* the server wants it, whatever the URL says */
+    bool tried_other : 1;    /* this attempt uses the second of its transports … */
     unsigned road : 1;       /* … this one of opts.transports */
     unsigned first_road : 1; /* the one that the next attempt begins with */
+    uint32_t max_payload;    /* what the server takes in one message; 0: not told */
     struct ws *ws;           /* the transport, when it is a WebSocket … */
     struct poll *poll;       /* … and when it is polling; NULL both: none */
     struct upgrade *upgrade; /* from polling to WebSocket, under way; NULL: none */
@@ -66,7 +67,7 @@ struct line {
     char *subprotocol;       /* that the server took; NULL: none */
     struct ln_list conns;    /* conn.line_node */
     struct conn *root;       /* the one of namespace "/" */
-    struct ln_map by_nsp;    /* the others */
+    struct ln_map *by_nsp;   /* the others; NULL: there never was one */
     struct ln_map *owed; /* namespaces that were left before the server answered their CONNECT */
     ln_id timer;         /* handshake, or the next attempt */
     ln_id heartbeat;
@@ -75,7 +76,6 @@ struct line {
     uint64_t checked_ms;
     int64_t waited_ms;
     uint64_t begun_ms, joined_ms; /* this attempt; the first namespace connected (0: none yet) */
-    size_t max_payload;           /* what the server takes in one message; 0: not told */
     struct line_loss *loss;       /* why; NULL while nothing is wrong */
     void *priv;                   /* the protocol's */
 };
