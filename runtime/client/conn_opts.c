@@ -164,12 +164,19 @@ bool conn_opts_flat(struct ln_str json, bool is_headers, struct ln_err *err) {
     return check_flat(json, "headers", err) && check_ours(json, err);
 }
 
+/* ws://host/app/KEY?protocol=7…, as a browser's tools show it: nothing else looks like that. */
+static bool is_pushers_address(const struct url *url) {
+    return strstr(url->path, "/app/") && url->query &&
+           (ln_str_starts(ln_str(url->query), "protocol=") || strstr(url->query, "&protocol="));
+}
+
 static const struct proto *proto_find(const char *name, const struct url *url, struct ln_err *err) {
     static const struct proto *const protos[] = {&proto_sio, &proto_pusher, &proto_raw};
     bool is_auto = !name || strcmp(name, "auto") == 0;
     bool is_plain = url->scheme[0] == 'w' && strcmp(url->path, "/ws") == 0; /* as on our own hub */
     if (is_auto) name = is_plain ? proto_raw.name : proto_sio.name;
-    if (is_auto && strncmp(url->scheme, "pusher", 6) == 0) name = proto_pusher.name;
+    if (is_auto && (strncmp(url->scheme, "pusher", 6) == 0 || is_pushers_address(url)))
+        name = proto_pusher.name;
     for (size_t i = 0; i < LN_COUNT(protos); i++)
         if (strcmp(protos[i]->name, name) == 0) return protos[i];
     ln_fail(err, LN_INVALID, "unknown protocol '%s'; there are socketio, pusher and ws", name);

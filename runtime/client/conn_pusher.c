@@ -36,8 +36,32 @@ void pusher_place(const struct conn_opts *o, const struct url *u, struct ln_str 
     *secret = ln_str(o->secret ? o->secret : u->password);
 }
 
+/* The URL's query is for us: `prefix`. What a browser's address has besides, because the protocol
+ * asks for it, is ours to say; anything else would do nothing, and silently. */
+static bool check_query(const struct url *u, struct ln_err *err) {
+    static const char *const known[] = {"prefix", "protocol", "client", "version", "flash", NULL};
+    char near[LN_MEANT];
+    for (const char *p = u->query; p && *p;) {
+        struct ln_str name = {p, strcspn(p, "=&")};
+        size_t i = 0;
+        while (known[i] && !ln_str_is(name, known[i]))
+            i++;
+        if (!known[i] && name.n) {
+            ln_fail(err, LN_INVALID,
+                    "a Pusher URL has no parameter '%.*s'%s: only 'prefix'; what the server itself "
+                    "shall get goes into the option 'query'",
+                    (int)LN_MIN(name.n, 40), name.p, ln_meant(ln_nearest(name, known), near));
+            return false;
+        }
+        p += strcspn(p, "&");
+        p += *p == '&';
+    }
+    return true;
+}
+
 static bool pusher_check(const struct conn_opts *o, const struct url *u, struct ln_err *err) {
     struct ln_str key, secret;
+    if (!check_query(u, err)) return false;
     pusher_place(o, u, &key, &secret);
     if (key.n == 0) {
         ln_fail(err, LN_INVALID, "Pusher needs the app's key: pusher://KEY@host:port, or key = …");

@@ -31,6 +31,10 @@ static struct ln_str channel_of(const struct ask *a) {
     return (struct ln_str){a->channel, a->n};
 }
 
+static enum endpoint_kind which_of(const struct ask *a) {
+    return a->what == ASK_USER ? FOR_USERS : FOR_CHANNELS;
+}
+
 static void ask_free(struct ask *a) {
     ln_list_remove(&a->node);
     ln_free(a);
@@ -141,7 +145,7 @@ static void on_answer(void *ud, const struct http_answer *a, enum stream_phase p
     } else if (!a) {
         ln_fail(&why, err->code, "auth endpoint: %s", err->text);
         answer(ask, (struct ln_str){0}, &why, 0);
-    } else if (endpoint_check(a, &why)) {
+    } else if (endpoint_check(ln, which_of(ask), a, &why)) {
         answer(ask, (struct ln_str){a->body, a->n}, NULL, a->status);
     } else if (!renew(ask, a->status)) {
         answer(ask, (struct ln_str){0}, &why, a->status);
@@ -150,10 +154,6 @@ static void on_answer(void *ud, const struct http_answer *a, enum stream_phase p
 }
 
 /* --- in order --- */
-
-static enum endpoint_kind which_of(const struct ask *a) {
-    return a->what == ASK_USER ? FOR_USERS : FOR_CHANNELS;
-}
 
 static bool asks_function(const struct line *ln, const struct ask *a) {
     return line_opts(ln)->authorizer_asked && ln->clients->authorizer && a->what != ASK_USER &&

@@ -101,10 +101,12 @@ static void on_later(void *ud) {
         channel_free(ch);
 }
 
-/* No answer, or none that is about us. */
+/* No answer, or none that is about us: a fault of the server, a page of somebody in between (a
+ * captive portal, a proxy), a redirect. */
 static bool may_mend(const struct ln_err *err, int status) {
     bool is_line = err->code == LN_TIMEOUT || err->code == LN_DISCONNECTED;
-    return is_line || status >= 500 || status == 429;
+    bool is_foreign = status >= 200 && status < 400; /* and yet no JSON: endpoint_check */
+    return is_line || is_foreign || status >= 500 || status == 429 || status == 408;
 }
 
 static void refuse(struct channel *ch, const struct ln_err *err, int status) {
@@ -313,7 +315,7 @@ void channel_signed(struct line *ln, struct ln_str name, struct ln_str json,
     const char *words = err ? NULL : check_signed(ch, json, &auth, &mine);
     if (words) {
         ln_fail(&why, LN_PROTOCOL, "'%s' cannot be signed: %s", ch->name, words);
-        refuse(ch, &why, status);
+        refuse(ch, &why, 0);
     } else if (err) {
         refuse(ch, err, status);
     } else {

@@ -187,19 +187,37 @@ static void words_of(const struct http_answer *a, struct ln_buf *out) {
     ln_buf_free(&text);
 }
 
-bool endpoint_check(const struct http_answer *a, struct ln_err *err) {
+/* Where it was asked, without the query, for who wonders why nobody there knows what to say. */
+static void write_place(struct line *ln, enum endpoint_kind which, int status, struct ln_buf *out) {
+    const struct conn_opts *o = line_opts(ln);
+    const struct endpoint *s = open_endpoint(ln, which);
+    const char *address = address_of(o, which);
+    const char *path = address[0] == '/' ? address : s->url.path[0] ? s->url.path : "/";
+    bool is_default = which == FOR_CHANNELS && !o->auth_endpoint;
+    ln_buf_puts(out, s->url.tls ? " (POST https://" : " (POST http://");
+    write_host(&s->url, out);
+    ln_buf_add(out, path, strcspn(path, "?"));
+    if (is_default && status == 404) ln_buf_puts(out, "; auth_endpoint or secret is not given");
+    ln_buf_putc(out, ')');
+}
+
+bool endpoint_check(struct line *ln, enum endpoint_kind which, const struct http_answer *a,
+                    struct ln_err *err) {
     struct ln_str body = {a->body, a->n};
     struct ln_buf words = {0};
     bool is_good = a->status >= 200 && a->status < 300;
+    bool is_redirect = a->status >= 300 && a->status < 400;
     if (is_good && ln_json_peek(body) == LN_JSON_OBJECT && ln_json_valid(body, NULL)) return true;
-    words_of(a, &words);
+    if (!is_good && !is_redirect) words_of(a, &words);
+    if (!words.n) write_place(ln, which, a->status, &words);
     if (is_good)
-        ln_fail(err, LN_PROTOCOL, "auth endpoint: HTTP %d, but the answer is no JSON object",
-                a->status);
-    else if (a->status >= 300 && a->status < 400)
-        ln_fail(err, LN_REFUSED,
-                "auth endpoint: HTTP %d, a redirect (to a login page?): redirects are not followed",
-                a->status);
+        ln_fail(err, LN_PROTOCOL, "auth endpoint: HTTP %d, but the answer is no JSON object%s",
+                a->status, ln_buf_cstr(&words));
+    else if (is_redirect)
+        ln_fail(
+            err, LN_REFUSED,
+            "auth endpoint: HTTP %d, a redirect (to a login page?): redirects are not followed%s",
+            a->status, ln_buf_cstr(&words));
     else
         ln_fail(err, pusher_status(a->status), "auth endpoint: HTTP %d%s", a->status,
                 ln_buf_cstr(&words));

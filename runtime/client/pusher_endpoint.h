@@ -17,7 +17,8 @@ bool endpoint_busy(const struct endpoint *e); /* NULL: not */
 void endpoint_post(struct line *ln, enum endpoint_kind which, struct ln_str channel, http_fn fn,
                    void *ud);
 /* A JSON object with a good status; else false with words. */
-bool endpoint_check(const struct http_answer *a, struct ln_err *err);
+bool endpoint_check(struct line *ln, enum endpoint_kind which, const struct http_answer *a,
+                    struct ln_err *err);
 void endpoints_free(struct line *ln); /* what is out is forgotten */
 
 #endif

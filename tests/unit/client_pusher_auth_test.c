@@ -156,10 +156,6 @@ TEST(answers_that_are_wrong) {
     static const struct {
         const char *room, *status, *reply, *says;
     } cases[] = {
-        {"private-a", "200 OK", "<html>", "protocol:auth endpoint: HTTP 200, but the answer is no"},
-        {"private-a", "200 OK", "", "protocol:auth endpoint: HTTP 200, but the answer is no JSON"},
-        {"private-a", "200 OK", "[1]", "protocol:auth endpoint: HTTP 200, but the answer is no"},
-        {"private-a", "200 OK", "{\"auth\":", "protocol:auth endpoint: HTTP 200, but the answer"},
         {"private-a", "200 OK", "{}", "protocol:'private-a' cannot be signed: the answer has no"},
         {"private-a", "200 OK", "{\"auth\":5}", "the answer has no 'auth'"},
         {"private-a", "200 OK", "{\"auth\":\"\"}", "the answer has no 'auth'"},
@@ -176,13 +172,14 @@ TEST(answers_that_are_wrong) {
          "shared_secret is not base64 of 32 bytes"},
         {"private-encrypted-a", "200 OK", "{\"auth\":\"k:s\",\"shared_secret\":\"!\"}",
          "shared_secret is not base64 of 32 bytes"},
-        {"private-a", "302 Found", "", "refused:auth endpoint: HTTP 302, a redirect (to a login"},
         {"private-a", "401 Unauthorized", "{\"message\":\"Unauthenticated.\"}",
          "unauthorized:auth endpoint: HTTP 401: Unauthenticated."},
         {"private-a", "419 Page Expired", "{}", "unauthorized:auth endpoint: HTTP 419"},
         {"private-a", "403 Forbidden", "{\"error\":\"a\\u001bb\"}",
          "forbidden:auth endpoint: HTTP 403: a\\x1bb"},
-        {"private-a", "404 Not Found", "<html>", "not_found:auth endpoint: HTTP 404"},
+        {"private-a", "404 Not Found", "<html>",
+         "not_found:auth endpoint: HTTP 404 (POST http://ws.example:6001/broadcasting/auth; "
+         "auth_endpoint or secret is not given)"},
         {"private-a", "422 Unprocessable", "{\"message\":5}", "refused:auth endpoint: HTTP 422"},
     };
     for (size_t i = 0; i < LN_COUNT(cases); i++) {
@@ -209,20 +206,59 @@ TEST(a_201_with_json_is_good) {
     end_pusher();
 }
 
+/* Down, or not reached at all: what answers is a proxy, or the page of a captive portal. */
 TEST(an_endpoint_that_is_down_is_asked_again) {
+#define THERE "(POST http://ws.example:6001/broadcasting/auth) "
+    static const struct {
+        const char *status, *reply, *says;
+    } cases[] = {
+        {"503 Service Unavailable", "", "refused:auth endpoint: HTTP 503 " THERE},
+        {"429 Too Many Requests", "{\"message\":\"slowly\"}",
+         "refused:auth endpoint: HTTP 429: slowly "},
+        {"408 Request Timeout", "", "refused:auth endpoint: HTTP 408 " THERE},
+        {"200 OK", "<html>Welcome to our hotel",
+         "protocol:auth endpoint: HTTP 200, but the answer is no JSON object " THERE},
+        {"200 OK", "", "protocol:auth endpoint: HTTP 200, but the answer is no JSON object " THERE},
+        {"200 OK", "[1]",
+         "protocol:auth endpoint: HTTP 200, but the answer is no JSON object " THERE},
+        {"200 OK",
+         "{\"auth\":", "protocol:auth endpoint: HTTP 200, but the answer is no JSON object " THERE},
+        {"302 Found", "",
+         "refused:auth endpoint: HTTP 302, a redirect (to a login page?): redirects are not "
+         "followed " THERE},
+    };
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        struct ln_buf says = {0};
+        begin_pusher();
+        s.status = cases[i].status;
+        s.reply = cases[i].reply;
+        struct conn *c = pusher_with(with_endpoint());
+        join(c, "private-a");
+        turn();
+        ln_buf_fmt(&says, "private-a=%s", cases[i].says);
+        TRAIL(ln_buf_cstr(&says));
+        s.status = NULL;
+        s.reply = NULL;
+        advance(4999);
+        CHECK(!conn_room_joined(c, LN_STR("private-a")));
+        advance(1);
+        CHECK(conn_room_joined(c, LN_STR("private-a")));
+        end_pusher();
+        ln_buf_free(&says);
+    }
+#undef THERE
+}
+
+TEST(what_was_left_is_not_asked_for_again) {
     begin_pusher();
-    s.status = "503 Service Unavailable";
-    s.reply = "";
+    s.reply = "<html>";
     struct conn *c = pusher_with(with_endpoint());
     join(c, "private-a");
     turn();
-    TRAIL("private-a=refused:auth endpoint: HTTP 503 ");
-    s.status = NULL;
-    s.reply = NULL;
-    advance(4999);
+    leave(c, "private-a");
+    advance(120000);
     CHECK(!conn_room_joined(c, LN_STR("private-a")));
-    advance(1);
-    CHECK(conn_room_joined(c, LN_STR("private-a")));
+    CHECK_INT(w.lines, 2); /* the line, and one question */
     end_pusher();
 }
 
@@ -553,9 +589,9 @@ TEST_MAIN(T(signs_as_the_reference), T(identities), T(the_url_may_hold_the_secre
           T(channel_data_goes_on_byte_for_byte), T(public_channels_need_no_endpoint),
           T(requests_go_one_after_the_other_over_one_connection), T(answers_that_are_wrong),
           T(a_201_with_json_is_good), T(an_endpoint_that_is_down_is_asked_again),
-          T(an_endpoint_that_hangs_up_or_says_nothing), T(answers_to_an_old_socket_are_forgotten),
-          T(leaving_while_the_endpoint_is_asked), T(going_while_the_endpoint_is_asked),
-          T(a_401_asks_the_function_and_tries_once_more),
+          T(what_was_left_is_not_asked_for_again), T(an_endpoint_that_hangs_up_or_says_nothing),
+          T(answers_to_an_old_socket_are_forgotten), T(leaving_while_the_endpoint_is_asked),
+          T(going_while_the_endpoint_is_asked), T(a_401_asks_the_function_and_tries_once_more),
           T(a_function_that_fails_lets_the_refusal_count), T(a_function_signs),
           T(a_function_that_does_not_sign), T(a_function_that_does_not_answer),
           T(a_function_answers_when_the_line_is_gone), T(a_function_may_ask_for_the_default),

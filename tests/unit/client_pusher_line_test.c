@@ -32,6 +32,32 @@ TEST(addresses) {
     check_target("ws://ws.example/app/k3?protocol=7&client=js", NULL, NULL, "/app/k3");
     check_target("ws://ws.example/x/app/k3", NULL, NULL, "/x/app/k3");
     check_target("pusher://k1@ws.example/?prefix=presence-", NULL, NULL, "/app/k1");
+    check_target("pusher://k1@ws.example?&prefix=presence-&", NULL, NULL, "/app/k1");
+}
+
+/* As the network tab of a browser shows it: nobody has to say what it is. */
+TEST(a_browsers_address_is_known_as_pushers) {
+    static const struct {
+        const char *url, *proto;
+    } cases[] = {
+        {"ws://ws.example/app/k3?protocol=7&client=js&version=8.4.0&flash=false", "pusher"},
+        {"wss://ws.example/app/k3?client=js&protocol=7", "pusher"},
+        {"ws://ws.example/app/k3", "socketio"},
+        {"ws://ws.example/chat?protocol=7", "socketio"},
+        {"ws://ws.example/app/k3?subprotocol=7", "socketio"},
+    };
+    begin_pusher();
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        struct conn_opts o = options(cases[i].url);
+        struct ln_err err = {0};
+        o.autoconnect = false;
+        struct conn *c = conn_open(w.cs, "x", &o, &err);
+        CHECK(c != NULL);
+        if (c) CHECK_STR(ln_str(conn_protocol(c)), cases[i].proto);
+        if (c) conn_close(c);
+        conn_opts_free(&o);
+    }
+    end_pusher();
 }
 
 TEST(options_that_lack_something) {
@@ -44,6 +70,12 @@ TEST(options_that_lack_something) {
         {"pusher://k@ws.example", NULL, false, "Pusher has no acknowledgements", 1},
         {"pusher://ws.example", NULL, false, "Pusher needs the app's key: pusher://KEY@host", 0},
         {"pusher://ws.example/app/", NULL, false, "Pusher needs the app's key", 0},
+        {"pusher://k@ws.example?pefix=a-", NULL, false,
+         "a Pusher URL has no parameter 'pefix' (did you mean 'prefix'?): only 'prefix'", 0},
+        {"pusher://k@ws.example?prefix=a-&token=t", NULL, false,
+         "no parameter 'token': only 'prefix'; what the server itself shall get goes into the "
+         "option 'query'",
+         0},
         {"pusher://k@ws.example", NULL, true, "signin needs user_auth_endpoint or secret", 0},
         {"pusher://k@ws.example", "ws://x", false, "auth_endpoint must begin with http://", 0},
         {"pusher://k@ws.example", "nonsense", false, "auth_endpoint: a URL needs a scheme", 0},
@@ -473,7 +505,7 @@ TEST(what_is_not_known_is_ignored) {
     end_pusher();
 }
 
-TEST_MAIN(T(addresses), T(options_that_lack_something),
+TEST_MAIN(T(addresses), T(a_browsers_address_is_known_as_pushers), T(options_that_lack_something),
           T(headers_of_the_endpoint_stay_out_of_the_upgrade), T(connects),
           T(handshake_data_may_be_an_object), T(handshakes_that_are_wrong),
           T(a_server_that_says_nothing), T(close_codes_of_a_line_that_was_up),
