@@ -90,8 +90,9 @@ static inline void web_read(struct web *w) {
             continue;
         }
         ln_buf_add(&w->in, buf, (size_t)n);
-        const char *end = strstr(ln_buf_cstr(&w->in), "\r\n\r\n");
-        if (end && strncmp(w->in.p, "HTTP/1.1 101", 12) == 0) {
+        if (strncmp(ln_buf_cstr(&w->in), "HTTP/1.1 101", 12) != 0) continue;
+        const char *end = strstr(w->in.p, "\r\n\r\n");
+        if (end) {
             size_t head = (size_t)(end - w->in.p) + 4;
             w->is_open = true;
             web_frames(w, w->in.p + head, w->in.n - head);
