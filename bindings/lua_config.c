@@ -127,6 +127,7 @@ bool lua_config_file(struct config *c, const char *path, enum config_level level
         ln_buf_free(&text);
         return false;
     }
+    config_add_file(c, path);
     lua_State *L = luaL_newstate();
     struct ln_err why;
     bool ok = false;

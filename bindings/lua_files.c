@@ -3,7 +3,9 @@
  * io and os as scripts have them: files only below the script's directory and its data directory
  * ($XDG_DATA_HOME/linnet/SCRIPT, made at the first write) unless granted, no processes, no exit,
  * and time from linnet's own clock. Paths are resolved before they are compared, so a link leads
- * nowhere.
+ * nowhere. What the program itself reads is no script's to write without more: settings never, for
+ * they grant rights, and code (*.lua, *.so) by a grant only, for it may be that of a script which
+ * has some.
  */
 #include <errno.h>
 #include <limits.h>
@@ -75,6 +77,19 @@ static bool resolve(const char *path, char *out) {
     return true;
 }
 
+static bool ends_with(const char *path, const char *end) {
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && strcmp(path + n - m, end) == 0;
+}
+
+static bool is_settings(const struct script *s, const char *real) {
+    return ends_with(real, ".cfg.lua") || (s->app->config && config_has_file(s->app->config, real));
+}
+
+static bool is_code(const char *real) {
+    return ends_with(real, ".lua") || ends_with(real, ".so");
+}
+
 bool file_check(lua_State *L, const char *path, bool write, char *out) {
     struct script *s = script_of(L);
     char data[PATH_MAX], real[PATH_MAX];
@@ -82,10 +97,14 @@ bool file_check(lua_State *L, const char *path, bool write, char *out) {
     bool has_data = data_dir(s, data, sizeof data);
     if (has_data && write && strncmp(path, data, strlen(data)) == 0) make_dirs(data);
     if (!resolve(path, out)) return false;
-    if (is_below(out, s->dir)) return true;
-    if (has_data && realpath(data, real) && is_below(out, real)) return true;
-    const char *kind = write ? "fs:write" : "fs:read";
-    if (!script_granted(s, kind, ln_str(out), &err)) script_fail(L, "'%s' is %s", path, err.text);
+    if (write && is_settings(s, out))
+        script_fail(L, "'%s' holds settings: what grants rights is not written by scripts", path);
+    bool is_own =
+        is_below(out, s->dir) || (has_data && realpath(data, real) && is_below(out, real));
+    bool writes_code = write && is_code(out);
+    if (is_own && !writes_code) return true;
+    if (!script_granted(s, write ? "fs:write" : "fs:read", ln_str(out), &err))
+        script_fail(L, "'%s' is %s%s", path, is_own ? "code, and to write that is " : "", err.text);
     return true;
 }
 

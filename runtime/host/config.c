@@ -6,7 +6,9 @@
 #include "host/config.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "base/json.h"
@@ -74,6 +76,7 @@ struct value {
 
 struct config {
     struct ln_map values; /* path -> struct value */
+    struct ln_map files;  /* the resolved path of each file that was read -> itself */
 };
 
 struct config *config_new(void) {
@@ -95,7 +98,21 @@ void config_free(struct config *c) {
     while (ln_map_next(&c->values, &i, &key, &v))
         value_free(v);
     ln_map_free(&c->values);
+    for (i = 0; ln_map_next(&c->files, &i, &key, &v);)
+        ln_free(v);
+    ln_map_free(&c->files);
     ln_free(c);
+}
+
+void config_add_file(struct config *c, const char *path) {
+    char real[PATH_MAX];
+    if (!realpath(path, real) || config_has_file(c, real)) return;
+    char *kept = ln_strdup(real);
+    ln_map_set(&c->files, ln_str(kept), kept);
+}
+
+bool config_has_file(const struct config *c, const char *real_path) {
+    return ln_map_get(&c->files, ln_str(real_path)) != NULL;
 }
 
 /* Does path fit pattern, where `*` fits one dotted part? */

@@ -30,6 +30,9 @@ void config_set(struct config *c, const char *path, struct ln_str json, enum con
  * is looked up, so that origins read "linnet.cfg.lua:12". */
 void config_set_file(struct config *c, struct ln_str json, const char *file, struct ln_str source,
                      enum config_level level);
+/* The settings were read from this file; and whether some were, by its resolved path. */
+void config_add_file(struct config *c, const char *path);
+bool config_has_file(const struct config *c, const char *real_path);
 /* Raw JSON of the value, or {NULL,0}. path: "hub.port". */
 struct ln_str config_get(const struct config *c, const char *path);
 const char *config_origin(const struct config *c, const char *path); /* "default" when unset */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bindings/bindings.h"
 #include "lua_rig.h"
 
 static struct rig r;
@@ -182,6 +183,66 @@ TEST(files_stay_in_their_directories) {
     close_all();
 }
 
+/* The text with the test's directory for each @. */
+static void with_dir(char out[600], const char *text) {
+    size_t n = 0;
+    for (; *text && n + strlen(dir) + 2 < 600; text++) {
+        if (*text == '@')
+            n += (size_t)sprintf(out + n, "%s", dir);
+        else
+            out[n++] = *text;
+    }
+    out[n] = '\0';
+}
+
+/* A script that wrote them would have whatever it likes at the next start. */
+TEST(settings_and_code_are_not_written) {
+    open_all();
+    write_file("bots/linnet.cfg.lua", "");
+    write_file("bots/mine.conf", "");
+    write_file("bots/admin.lua", "-- the admin's");
+    write_file("bots/list.txt", "");
+    char path[200], link[200], code[600];
+    snprintf(path, sizeof path, "%s/bots/mine.conf", dir);
+    CHECK(lua_config_file(r.app.config, path, CONFIG_PROJECT, &r.err)); /* --config mine.conf */
+    snprintf(link, sizeof link, "%s/bots/link.txt", dir);
+    CHECK_INT(symlink(path, link), 0);
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"return io.open('@/bots/linnet.cfg.lua', 'w')", "holds settings: what grants rights"},
+        {"return io.open('@/bots/linnet.cfg.lua', 'r+')", "holds settings"},
+        {"return io.open('@/bots/new.cfg.lua', 'w')", "holds settings"},
+        {"return os.remove('@/bots/linnet.cfg.lua')", "holds settings"},
+        {"return os.rename('@/bots/list.txt', '@/bots/linnet.cfg.lua')", "holds settings"},
+        {"return os.rename('@/bots/linnet.cfg.lua', '@/bots/x.txt')", "holds settings"},
+        {"return io.open('@/bots/mine.conf', 'a')", "holds settings"},
+        {"return io.open('@/bots/link.txt', 'w')", "holds settings"},
+        {"return io.open('@/bots/admin.lua', 'w')",
+         "admin.lua' is code, and to write that is not granted: add --allow=fs:write="},
+        {"return io.open('@/bots/new.lua', 'w')", "is code, and to write that is not granted"},
+        {"return os.rename('@/bots/list.txt', '@/bots/new.lua')", "is code"},
+        {"return io.open('@/bots/new.so', 'w')", "is code"},
+        {"return io.open('@/data/linnet/bot/new.lua', 'w')", "is code"},
+        {"return io.open('@/bots/admin.lua'):read('a') .. io.open('@/bots/mine.conf'):read('a')",
+         "-- the admin's"},
+        {"io.open('@/bots/notes.lua.txt', 'w'):close() return 'fine'", "fine"},
+    };
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        with_dir(code, cases[i].text);
+        RUN_HAS(code, cases[i].says);
+    }
+    with_dir(code, "fs:write=@/bots");
+    const char *const allow[] = {code, NULL};
+    char text[600];
+    r.app.allow = allow;
+    with_dir(text, "io.open('@/bots/new.lua', 'w'):close() return 'done'");
+    RUNS(text, "done");
+    with_dir(text, "return io.open('@/bots/linnet.cfg.lua', 'w')");
+    RUN_HAS(text, "holds settings");
+    close_all();
+}
+
 TEST(grants_are_exact) {
     open_all();
     struct ln_err err;
@@ -338,7 +399,7 @@ TEST(disposers_run_newest_first) {
 }
 
 TEST_MAIN(T(undeclared_globals_are_errors), T(dangerous_functions_are_not_there),
-          T(files_stay_in_their_directories), T(grants_are_exact), T(the_environment_needs_a_grant),
-          T(time_is_the_programs), T(modules_are_found_and_kept), T(native_modules_need_a_grant),
-          T(print_goes_to_the_log), T(an_idle_script_is_small), T(plugin_tables_are_checked),
-          T(disposers_run_newest_first))
+          T(files_stay_in_their_directories), T(settings_and_code_are_not_written),
+          T(grants_are_exact), T(the_environment_needs_a_grant), T(time_is_the_programs),
+          T(modules_are_found_and_kept), T(native_modules_need_a_grant), T(print_goes_to_the_log),
+          T(an_idle_script_is_small), T(plugin_tables_are_checked), T(disposers_run_newest_first))
