@@ -84,12 +84,13 @@ static void on_readable(uv_poll_t *h, int status, int events) {
     }
 }
 
-/* Is there somebody behind that file? */
-static bool answers(const struct sockaddr_un *a) {
+/* Is nobody behind that file? Whatever else keeps us out (its mode, its type) does not say so. */
+static bool is_dead(const struct sockaddr_un *a) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool yes = connect(fd, (const struct sockaddr *)a, sizeof *a) == 0 || errno == EAGAIN;
-    close(fd);
-    return yes;
+    bool dead =
+        fd >= 0 && connect(fd, (const struct sockaddr *)a, sizeof *a) != 0 && errno == ECONNREFUSED;
+    if (fd >= 0) close(fd);
+    return dead;
 }
 
 static bool clear_the_way(const struct sockaddr_un *a, struct ln_err *err) {
@@ -99,7 +100,7 @@ static bool clear_the_way(const struct sockaddr_un *a, struct ln_err *err) {
         ln_fail(err, LN_REFUSED, "%s is there already and is no socket", a->sun_path);
         return false;
     }
-    if (answers(a)) {
+    if (!is_dead(a)) {
         ln_fail(err, LN_REFUSED, "%s is taken by another program", a->sun_path);
         return false;
     }

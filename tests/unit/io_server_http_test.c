@@ -489,6 +489,26 @@ TEST(listening_on_a_unix_socket) {
     CHECK(lstat(a.sun_path, &st) != 0); /* it is removed */
 }
 
+/* Only a socket that nobody is behind is in the way; of one that does not let us in we know
+ * nothing.
+ */
+TEST(sockets_of_others_stay) {
+    char host[120];
+    struct sockaddr_un a = place(host);
+    struct loop *other = loop_new();
+    struct server_opts o = {.host = host, .max_peers = 1};
+    struct ln_err err = {0};
+    struct stat st;
+    int log = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* as /dev/log is one */
+    CHECK_INT(bind(log, (struct sockaddr *)&a, sizeof a), 0);
+    CHECK(server_open(other, &o, &cbs, &f, &err) == NULL);
+    CHECK_HAS(err.text, "is taken by another program");
+    CHECK_INT(lstat(a.sun_path, &st), 0);
+    unlink(a.sun_path);
+    close(log);
+    loop_free(other);
+}
+
 TEST(places_where_no_socket_can_be) {
     char host[120];
     struct sockaddr_un a = place(host);
@@ -516,4 +536,5 @@ TEST_MAIN(T(requests_follow_each_other_on_a_connection),
           T(bad_requests_are_told_so), T(an_answer_may_come_later),
           T(a_held_request_dies_with_its_client), T(a_body_whose_client_goes_is_forgotten),
           T(connections_that_wait_have_a_time), T(kept_connections_make_room),
-          T(listening_on_a_unix_socket), T(places_where_no_socket_can_be))
+          T(listening_on_a_unix_socket), T(sockets_of_others_stay),
+          T(places_where_no_socket_can_be))
