@@ -95,7 +95,8 @@ static void on_connect(struct hub_line *line, const struct sio_packet *p) {
         return;
     }
     if (!hub_line_charge(line)) return;
-    if (p->nsp.n > HUB_MAX_NAMESPACE || !hub_has_nsp(line->hub, p->nsp)) {
+    bool is_name = p->nsp.n <= HUB_MAX_NAMESPACE && !memchr(p->nsp.p, 0, p->nsp.n);
+    if (!is_name || !hub_has_nsp(line->hub, p->nsp)) {
         hub_sio_refuse(line, p->nsp, "Invalid namespace", (struct ln_str){NULL, 0});
     } else if (hub_line_joined(line) >= HUB_MAX_NAMESPACES) {
         hub_sio_refuse(line, p->nsp, "too many namespaces", (struct ln_str){NULL, 0});

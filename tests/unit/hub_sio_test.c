@@ -249,6 +249,10 @@ TEST(namespaces_by_pattern_and_by_a_hook) {
     CHECK_NEXT(&w, "44/school,{\"message\":\"Invalid namespace\"}");
     say(&w, "40/x*,");
     CHECK_NEXT(&w, "44/x*,{\"message\":\"Invalid namespace\"}");
+    /* A name that would be cut, and be somebody else's. */
+    web_send(&w, WS_TEXT, LN_STR("40/school-7\0b,"));
+    web_turn(&w);
+    CHECK_FRAME(&w, "Invalid namespace");
     struct hub_target t = {.nsp = LN_STR("/school-7")};
     CHECK_INT(hub_emit(hub, &t, LN_STR("bell"), NOTHING, NULL, 0), 1);
     web_turn(&w);
