@@ -9,6 +9,11 @@
 
 /* --- who is signed in --- */
 
+/* No control characters: ids are kept as C strings, and found again by these. */
+static bool is_user_id(struct ln_str id) {
+    return hub_text_ok(id, 1, PUSHER_MAX_ID, PUSHER_MAX_ID);
+}
+
 static void user_key(struct ln_buf *out, const struct pusher_app *app, struct ln_str id) {
     ln_buf_puts(out, app->nsp);
     ln_buf_putc(out, 0);
@@ -103,7 +108,7 @@ static void watch_all(struct pusher_line *p, struct ln_str list) {
     size_t at = 0, count = 0;
     while (list.p && ln_json_peek(list) == LN_JSON_ARRAY && ln_json_each(list, &at, NULL, &raw)) {
         struct ln_buf id = {0};
-        bool is_id = ln_json_text(raw, &id) && id.n > 0 && id.n <= PUSHER_MAX_ID;
+        bool is_id = ln_json_text(raw, &id) && is_user_id(ln_buf_get(&id));
         if (is_id && ++count <= PUSHER_MAX_WATCHED) {
             struct pusher_user *u = user_get(h, p->app, ln_buf_get(&id));
             watch(p, u);
@@ -164,8 +169,7 @@ static const char *why_not(const struct hub_client *c, struct ln_str auth, struc
     } else {
         bool is_object = ln_json_peek(doc) == LN_JSON_OBJECT && ln_json_valid(doc, NULL);
         struct ln_str raw = is_object ? ln_json_get(doc, "id") : NONE;
-        if (!raw.p || !ln_json_text(raw, &id) ||
-            !hub_text_ok(ln_buf_get(&id), 1, PUSHER_MAX_ID, PUSHER_MAX_ID))
+        if (!raw.p || !ln_json_text(raw, &id) || !is_user_id(ln_buf_get(&id)))
             why = "\"id\" in user_data must be a text of 1 to 128 bytes";
     }
     ln_buf_free(&id);

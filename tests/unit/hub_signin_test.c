@@ -202,6 +202,30 @@ TEST(a_watchlist_has_its_limit) {
     hub_stop();
 }
 
+/* Names that are none: watched by nobody, and nobody else is meant by what is left of them. */
+TEST(a_watchlist_of_names_that_are_none) {
+#define ODD "\"u1\\u0000x\",\"\",7,null,\"a\\nb\""
+    struct pusher a, b;
+    start();
+    for (int i = 0; i < 2; i++) {
+        pusher_open(&a);
+        signin(&a, "{\"id\":\"w\",\"watchlist\":[" ODD ",\"u1\"]}");
+        CHECK_FRAME(&a.w, "pusher:signin_success");
+        CHECK_NONE(&a.w);
+        pusher_open(&b);
+        signin(&b, "{\"id\":\"v\",\"watchlist\":[" ODD "]}");
+        pusher_end(&b); /* with all that it watched */
+        pusher_open(&b);
+        signin(&b, "{\"id\":\"u1\",\"watchlist\":[" ODD "]}");
+        web_turn(&a.w);
+        CHECK_FRAME(&a.w, "{\\\"name\\\":\\\"online\\\",\\\"user_ids\\\":[\\\"u1\\\"]}");
+        pusher_end(&a);
+        pusher_end(&b);
+    }
+    hub_stop();
+}
+
 TEST_MAIN(T(a_user_signs_in_and_is_reached), T(present_as_the_one_who_signed_in),
           T(signins_that_are_not_right), T(a_signature_is_for_one_connection),
-          T(a_script_decides_about_signins), T(who_is_watched), T(a_watchlist_has_its_limit))
+          T(a_script_decides_about_signins), T(who_is_watched), T(a_watchlist_has_its_limit),
+          T(a_watchlist_of_names_that_are_none))
