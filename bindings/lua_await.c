@@ -30,6 +30,7 @@ struct wait_listener {
     struct listener l;
     struct event_wait *w; /* NULL: over */
     void (*base_drop)(struct seat_item *it);
+    char name[]; /* l.name */
 };
 
 static void wl_drop(struct seat_item *it) {
@@ -179,7 +180,7 @@ static void on_timeout(void *ud) {
 int await_event(lua_State *L, const struct await *a) {
     struct script *s = script_of(L);
     struct event_wait *w = ln_new(struct event_wait);
-    struct wait_listener *wl = ln_new(struct wait_listener);
+    struct wait_listener *wl = ln_alloc(sizeof *wl + a->name.n + 1);
     w->script = s;
     w->where = a->where;
     w->room = a->room.p ? ln_str_dup(a->room) : NULL;
@@ -189,7 +190,7 @@ int await_event(lua_State *L, const struct await *a) {
     w->push = a->push;
     w->wl = wl;
     wl->w = w;
-    wl->l.name = a->name.p;
+    wl->l.name = memcpy(wl->name, a->name.p, a->name.n);
     wl->l.kind = EVENT_APP;
     wl->l.fn = on_event;
     wl->l.release = wl_release;
@@ -297,11 +298,12 @@ int l_conn_watch(lua_State *L) {
         return 1;
     }
     ln_id *handle;
-    struct lua_listener *ll = listener_make(L, "conn:watch", 3, 0, none, &handle);
+    struct lua_listener *ll =
+        listener_make(L, "conn:watch", ln_str(fields[field]), 3, 0, none, &handle);
     if (field == 1) {
         listener_more(ll)->lead = session_push;
         listener_more(ll)->lead_only = true;
     }
-    listener_start(app_bus(app_of(L), c), ll, ln_str(fields[field]), EVENT_APP, handle);
+    listener_start(app_bus(app_of(L), c), ll, EVENT_APP, handle);
     return 1;
 }

@@ -48,11 +48,11 @@ static int local_on(lua_State *L) {
     struct bus *b = check(L);
     struct ln_str name = arg_name(L, 2, "on", "the event");
     ln_id *handle;
-    struct lua_listener *ll = listener_make(L, luaL_optstring(L, 5, "on"), 3,
+    struct lua_listener *ll = listener_make(L, luaL_optstring(L, 5, "on"), name, 3,
                                             lua_isnoneornil(L, 4) ? 0 : 4, options, &handle);
     listener_more(ll)->lead = local_lead;
     listener_more(ll)->lead_only = true;
-    listener_start(b, ll, name, EVENT_APP, handle);
+    listener_start(b, ll, EVENT_APP, handle);
     return 1;
 }
 

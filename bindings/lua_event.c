@@ -56,10 +56,16 @@ static int push_with_meta(lua_State *L, const struct event *ev, bool with_meta) 
     return with_meta ? 1 + lua_json_decode_args(L, meta, NULL, 0, NULL) : 1;
 }
 
+/* What these tell of is an err, as in `nil, err`. */
+static bool is_failure(struct ln_str name) {
+    return ln_str_is(name, "connect_error") || ln_str_is(name, "error");
+}
+
 int event_args_push(lua_State *L, struct script *s, const struct event *ev, bool keep) {
     if (s->decoded_serial == ev->serial) return kept_push(L, s);
     int n = ev->meta_at ? push_with_meta(L, ev, true)
                         : lua_json_decode_args(L, ev->args, ev->bin, ev->bin_count, NULL);
+    if (n == 1 && ev->kind == EVENT_LIFECYCLE && is_failure(ev->name)) lua_mark_err(L);
     if (n >= 0 && keep) {
         luaL_checkstack(L, 4, "too many arguments");
         keep_args(L, s, ev->serial, n);
@@ -240,8 +246,8 @@ static unsigned char takes_of(lua_State *L, int fn) {
     return ar.isvararg ? UCHAR_MAX : ar.nparams;
 }
 
-struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, int opts,
-                                   const char *const *names, ln_id **handle) {
+struct lua_listener *listener_make(lua_State *L, const char *fn_name, struct ln_str event, int fn,
+                                   int opts, const char *const *names, ln_id **handle) {
     arg_fn(L, fn, fn_name, "the handler");
     int top = lua_gettop(L);
     struct lua_listener o = {.more = &nothing_more};
@@ -269,9 +275,10 @@ struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, in
     lua_settop(L, top);
     o.fn = arg_ref(L, fn);
     *handle = handle_push(L);
-    struct lua_listener *ll = ln_new(struct lua_listener);
+    struct lua_listener *ll = ln_alloc(sizeof *ll + event.n + 1);
     *ll = o;
     ll->script = script_of(L);
+    if (event.p) ll->l.name = memcpy(ll->name, event.p, event.n);
     if (where != LUA_NOREF) listener_more(ll)->where = where;
     if (key_fn != LUA_NOREF) listener_more(ll)->key = key_fn;
     if (room.p) listener_more(ll)->room = ln_str_dup(room);
@@ -282,9 +289,7 @@ struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, in
     return ll;
 }
 
-void listener_start(struct bus *b, struct lua_listener *ll, struct ln_str name,
-                    enum event_kind kind, ln_id *handle) {
-    ll->l.name = name.p;
+void listener_start(struct bus *b, struct lua_listener *ll, enum event_kind kind, ln_id *handle) {
     ll->l.kind = kind;
     bus_on(b, ll->script->seat, &ll->l);
     ll->l.item.drop = on_drop;
@@ -333,10 +338,10 @@ static int conn_on(lua_State *L, const char *fn_name, bool once) {
     struct conn *c = conn_check(L, 1, fn_name);
     struct ln_str name = arg_name(L, 2, fn_name, "the event");
     ln_id *handle;
-    struct lua_listener *ll = listener_make(L, fn_name, 3, 4, on_options, &handle);
+    struct lua_listener *ll = listener_make(L, fn_name, name, 3, 4, on_options, &handle);
     wire_room(ll, c);
     if (once) ll->l.once = true;
-    listener_start(app_bus(app_of(L), c), ll, name, EVENT_APP, handle);
+    listener_start(app_bus(app_of(L), c), ll, EVENT_APP, handle);
     return 1;
 }
 
@@ -359,10 +364,11 @@ static int name_lead(lua_State *L, struct lua_listener *ll, struct event *ev) {
 static int conn_on_any(lua_State *L, const char *fn_name, enum event_kind kind) {
     struct conn *c = conn_check(L, 1, fn_name);
     ln_id *handle;
-    struct lua_listener *ll = listener_make(L, fn_name, 2, 3, on_options, &handle);
+    struct lua_listener *ll =
+        listener_make(L, fn_name, (struct ln_str){0}, 2, 3, on_options, &handle);
     wire_room(ll, c);
     listener_more(ll)->lead = name_lead;
-    listener_start(app_bus(app_of(L), c), ll, (struct ln_str){0}, kind, handle);
+    listener_start(app_bus(app_of(L), c), ll, kind, handle);
     return 1;
 }
 

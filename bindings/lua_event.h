@@ -34,10 +34,11 @@ struct listener_more {
 struct lua_listener {
     struct listener l;
     struct script *script;
-    int fn; /* registry reference */
-    enum call_mode mode;
-    unsigned char takes; /* arguments that fn names; UCHAR_MAX: any number */
     const struct listener_more *more;
+    int fn; /* registry reference */
+    enum call_mode mode : 8;
+    unsigned char takes; /* arguments that fn names; UCHAR_MAX: any number */
+    char name[];         /* l.name, unless it hears any event */
 };
 /* To be changed: its own from now on. */
 struct listener_more *listener_more(struct lua_listener *ll);
@@ -53,12 +54,11 @@ struct dispatch {
 
 /* A listener from the Lua arguments fn (a function) and opts (a table or nothing): raises when an
  * option is wrong. The Handle is on top of the stack; nothing is registered yet. `names` are the
- * options that are known here. */
-struct lua_listener *listener_make(lua_State *L, const char *fn_name, int fn, int opts,
-                                   const char *const *names, ln_id **handle);
-/* Registers it: fills the handle. name (a C string) NULL: every event. */
-void listener_start(struct bus *b, struct lua_listener *ll, struct ln_str name,
-                    enum event_kind kind, ln_id *handle);
+ * options that are known here. event {NULL,0}: every event. */
+struct lua_listener *listener_make(lua_State *L, const char *fn_name, struct ln_str event, int fn,
+                                   int opts, const char *const *names, ln_id **handle);
+/* Registers it: fills the handle. */
+void listener_start(struct bus *b, struct lua_listener *ll, enum event_kind kind, ln_id *handle);
 /* Cancels this script's listeners of a bus: of one name (NULL p: all), one function (index, 0:
  * all).
  */

@@ -146,13 +146,13 @@ static int l_hub_on(lua_State *L) {
         int o = arg_opt(L, 4, "namespace");
         if (!lua_isnil(L, o)) nsp = arg_name(L, o, "hub:on", "option 'namespace'");
     }
-    struct lua_listener *ll = listener_make(L, "hub:on", 3, 0, NULL, &handle);
+    struct lua_listener *ll = listener_make(L, "hub:on", name, 3, 0, NULL, &handle);
     struct listener_more *more = listener_more(ll);
     more->nsp = ln_str_dup(nsp);
     more->lead = client_lead;
     more->ack = answer_push;
     ll->l.fn = on_hub_event;
-    listener_start(app_of(L)->hub_bus, ll, name, EVENT_APP, handle);
+    listener_start(app_of(L)->hub_bus, ll, EVENT_APP, handle);
     return 1;
 }
 

@@ -36,7 +36,7 @@ static void sip_word(uint64_t v[4], uint64_t word) {
     v[0] ^= word;
 }
 
-static uint32_t hash_of(struct ln_str s) {
+uint32_t ln_hash(struct ln_str s) {
     static uint64_t key[2];
     static bool has_key;
     if (LN_UNLIKELY(!has_key)) {
@@ -89,7 +89,7 @@ static struct ln_map_entry *find(const struct ln_map *m, struct ln_str key, uint
 
 void *ln_map_get(const struct ln_map *m, struct ln_str key) {
     if (m->count == 0) return NULL;
-    const struct ln_map_entry *e = find(m, key, hash_of(key));
+    const struct ln_map_entry *e = find(m, key, ln_hash(key));
     return e ? e->value : NULL;
 }
 
@@ -123,7 +123,7 @@ static void rebuild(struct ln_map *m) {
 }
 
 void *ln_map_set(struct ln_map *m, struct ln_str key, void *value) {
-    uint32_t hash = hash_of(key);
+    uint32_t hash = ln_hash(key);
     struct ln_map_entry *e = m->count ? find(m, key, hash) : NULL;
     if (e) {
         void *old = e->value;
@@ -140,7 +140,7 @@ void *ln_map_set(struct ln_map *m, struct ln_str key, void *value) {
 }
 
 void *ln_map_remove(struct ln_map *m, struct ln_str key) {
-    struct ln_map_entry *e = m->count ? find(m, key, hash_of(key)) : NULL;
+    struct ln_map_entry *e = m->count ? find(m, key, ln_hash(key)) : NULL;
     if (!e) return NULL;
     void *value = e->value;
     const char *own = e->key;

@@ -14,6 +14,8 @@ struct ln_map_entry {
     void *value;
 };
 
+uint32_t ln_hash(struct ln_str s); /* the map's, for tables of another kind */
+
 /* A zeroed struct is an empty map. Keys are shorter than 4 GiB. With `lent` (set while it is empty)
  * they are not copied: each belongs to its value, which is taken out before it is freed; a value
  * that replaces another brings its own key. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The event bus. Per name there is one array of listeners; a walk holds the array it began with,
- * and whoever changes an array that is being walked makes a new one and leaves the old one alone
- * (an array that nobody walks is changed in place). The walk asks each listener whether it is still
- * alive right before calling it. So the order is fixed at the start of an event, nothing removed is
- * called, nothing added is called too early, and every listener outlives its own call.
+ * The event bus. Named listeners are in one list while they are few, then in one of many by the
+ * hash of their name; those of any event have a list of their own. All are in order of
+ * registration. A walk knows its next listener and its last one: who is removed is passed over, who
+ * is added comes behind the last. So the order is fixed at the start of an event, nothing removed
+ * is called, nothing added is called too early, and a call holds its listener, which outlives it.
  */
 #include "host/event.h"
 
@@ -15,29 +15,25 @@
 
 #define NESTING_MAX 32
 #define CROWD 50 /* listeners of one name by one seat that are worth a warning */
+#define FEW 8    /* listeners that are looked through */
 
-struct array {
-    int refs; /* its topic, and the walks */
-    uint32_t n, cap;
-    struct listener *v[];
-};
-
-struct topic {
-    struct array *array; /* NULL: nobody */
-    bool is_lifecycle;   /* the name is the host's own: the peer's event of this name is not told */
-    bool crowd_told, clash_told;
-    uint32_t name_n;
-    char name[];
+/* An event on its way through one list. */
+struct walk {
+    struct ln_list *next, *end; /* the last that is told; next NULL: all have been */
+    struct walk *outer;
+    const struct event *ev;
 };
 
 struct bus {
-    struct ln_map named;             /* name -> struct topic */
-    struct topic *any_app, *any_out; /* NULL: nobody so far */
-    struct topic *last;              /* the topic found last: most events repeat the name before */
+    struct ln_list few;     /* named listeners, while `chains` is NULL … */
+    struct ln_list *chains; /* … then here, by the hash of the name */
+    uint32_t chain_count;   /* a power of two */
     uint32_t count;
+    struct ln_list any;
+    struct listener *last; /* the first of the name found last: most events repeat the one before */
+    struct walk *walks;    /* the innermost first */
     int16_t depth;
     bool is_freed, nested_told;
-    const struct event *current; /* what is being told now */
     bus_trace_fn trace;
     void *trace_ud;
     const struct bus_tap *tap;
@@ -75,52 +71,7 @@ void barrier_seal(struct barrier *b) {
     barrier_check(b);
 }
 
-/* --- arrays --- */
-
-static void listener_unref(struct listener *l) {
-    if (--l->refs == 0) l->release(l);
-}
-
-static void array_unref(struct array *a) {
-    if (!a || --a->refs > 0) return;
-    for (size_t i = 0; i < a->n; i++)
-        listener_unref(a->v[i]);
-    ln_free(a);
-}
-
-/* The topic's array, safe to change: a copy when a walk holds the present one. */
-static struct array *array_own(struct topic *t, uint32_t room) {
-    struct array *a = t->array;
-    if (!a || a->refs > 1) {
-        uint32_t cap = (a ? a->n : 0) + room;
-        struct array *copy = ln_alloc(sizeof *copy + cap * sizeof copy->v[0]);
-        copy->refs = 1;
-        copy->cap = cap;
-        for (size_t i = 0; a && i < a->n; i++) {
-            copy->v[copy->n++] = a->v[i];
-            a->v[i]->refs++;
-        }
-        array_unref(a);
-        t->array = a = copy;
-    } else if (a->n + room > a->cap) {
-        a->cap = a->n * 2 + room;
-        t->array = a = ln_realloc(a, sizeof *a + a->cap * sizeof a->v[0]);
-    }
-    return a;
-}
-
-static void array_remove(struct topic *t, struct listener *l) {
-    struct array *a = array_own(t, 0);
-    for (size_t i = a->n; i-- > 0;) { /* a script's end drops the newest first */
-        if (a->v[i] != l) continue;
-        memmove(a->v + i, a->v + i + 1, (a->n - i - 1) * sizeof(struct listener *));
-        a->n--;
-        listener_unref(l);
-        return;
-    }
-}
-
-/* --- topics --- */
+/* --- lists --- */
 
 bool event_is_lifecycle(struct ln_str name) {
     static const char *const names[] = {"connect",           "disconnect", "connect_error",
@@ -131,102 +82,130 @@ bool event_is_lifecycle(struct ln_str name) {
     return false;
 }
 
-static struct topic *topic_new(struct ln_str name) {
-    struct topic *t = ln_alloc(sizeof *t + name.n + 1);
-    t->name_n = (uint32_t)name.n;
-    if (name.n) memcpy(t->name, name.p, name.n);
-    t->is_lifecycle = event_is_lifecycle(name);
-    return t;
+static struct listener *of_node(struct ln_list *node) {
+    return LN_CONTAINER(node, struct listener, node);
 }
 
-static void topic_free(struct topic *t) {
-    if (!t) return;
-    array_unref(t->array);
-    ln_free(t);
-}
-
-static struct topic *topic_find(const struct bus *b, struct ln_str name) {
-    struct topic *t = b->last;
-    if (t && ln_str_eq((struct ln_str){t->name, t->name_n}, name)) return t;
-    t = ln_map_get(&b->named, name);
-    if (t) ((struct bus *)b)->last = t; /* a cache; the bus is the same to its users */
-    return t;
-}
-
-static struct topic *topic_of(struct bus *b, const struct listener *l) {
-    if (l->name) return topic_find(b, ln_str(l->name));
-    return l->kind == EVENT_OUT ? b->any_out : b->any_app;
+static struct ln_str name_of(const struct listener *l) {
+    return (struct ln_str){l->name, l->name_n};
 }
 
 static bool is_live(const struct listener *l) {
     return !l->dead && l->item.seat && l->item.seat->state == SEAT_LIVE;
 }
 
-static bool topic_wants(const struct topic *t) {
-    for (size_t i = 0; t && t->array && i < t->array->n; i++)
-        if (is_live(t->array->v[i])) return true;
-    return false;
+/* Do both hear the same events? They are in one list then. */
+static bool is_like(const struct listener *a, const struct listener *b) {
+    if (!a->name || !b->name) return a->name == b->name && a->kind == b->kind;
+    return ln_str_eq(name_of(a), name_of(b));
 }
 
-static bool topic_has_of(const struct topic *t, const struct seat *seat, size_t n) {
+/* The list that has the listeners of this name, and perhaps others. */
+static struct ln_list *list_of(const struct bus *b, struct ln_str name) {
+    if (b->chains) return &b->chains[ln_hash(name) & (b->chain_count - 1)];
+    return &((struct bus *)b)->few;
+}
+
+/* The first of this name; NULL: nobody. */
+static struct listener *first_of(const struct bus *b, struct ln_str name) {
+    if (b->last && ln_str_eq(name_of(b->last), name)) return b->last;
+    LN_LIST_EACH (list_of(b, name), node, next) {
+        struct listener *l = of_node(node);
+        if (!ln_str_eq(name_of(l), name)) continue;
+        ((struct bus *)b)->last = l; /* a cache; the bus is the same to its users */
+        return l;
+    }
+    return NULL;
+}
+
+/* The next one behind l that hears the same events. */
+static struct listener *next_like(const struct ln_list *list, const struct listener *l) {
+    for (struct ln_list *node = l->node.next; node != list; node = node->next)
+        if (is_like(of_node(node), l)) return of_node(node);
+    return NULL;
+}
+
+static bool has_of(const struct ln_list *list, const struct listener *l, const struct seat *seat,
+                   size_t n) {
     size_t found = 0;
-    for (size_t i = 0; t && t->array && i < t->array->n && found < n; i++)
-        found += t->array->v[i]->item.seat == seat;
+    for (; l && found < n; l = next_like(list, l))
+        found += l->item.seat == seat;
     return found == n;
+}
+
+/* More listeners than lists: more lists. Not while one is walked. */
+static void grow(struct bus *b) {
+    uint32_t old_count = b->chains ? b->chain_count : 1, count = LN_MAX(old_count * 4, FEW * 4);
+    struct ln_list *old = b->chains, *from = old ? old : &b->few;
+    b->chains = ln_alloc(count * sizeof *b->chains);
+    b->chain_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        ln_list_init(&b->chains[i]);
+    for (uint32_t i = 0; i < old_count; i++) {
+        LN_LIST_EACH (&from[i], node, next) {
+            ln_list_remove(node);
+            ln_list_push(list_of(b, name_of(of_node(node))), node);
+        }
+    }
+    ln_free(old);
+}
+
+static void grow_if_full(struct bus *b) {
+    if (LN_UNLIKELY(b->count > LN_MAX(b->chain_count, FEW))) grow(b);
 }
 
 /* --- the bus --- */
 
 struct bus *bus_new(void) {
     struct bus *b = ln_new(struct bus);
-    b->named.lent = true;
+    ln_list_init(&b->few);
+    ln_list_init(&b->any);
     return b;
 }
 
-static void bus_drop_all(struct topic *t) {
-    while (t && t->array && t->array->n > 0)
-        bus_off(t->array->v[t->array->n - 1]);
+static void listener_unref(struct listener *l) {
+    if (--l->refs == 0) l->release(l);
+}
+
+static void drop_all(struct ln_list *list) {
+    while (!ln_list_empty(list))
+        bus_off(of_node(list->prev));
 }
 
 static void bus_destroy(struct bus *b) {
-    size_t i = 0;
-    struct ln_str name;
-    void *topic;
-    while (ln_map_next(&b->named, &i, &name, &topic))
-        topic_free(topic);
-    ln_map_free(&b->named);
-    topic_free(b->any_app);
-    topic_free(b->any_out);
+    ln_free(b->chains);
     ln_free(b);
 }
 
 void bus_free(struct bus *b) {
     if (!b || b->is_freed) return;
-    b->is_freed = true; /* from here on topics stay, so that the map can be walked */
-    bus_drop_all(b->any_app);
-    bus_drop_all(b->any_out);
-    size_t i = 0;
-    struct ln_str name;
-    void *topic;
-    while (ln_map_next(&b->named, &i, &name, &topic))
-        bus_drop_all(topic);
+    b->is_freed = true;
+    drop_all(&b->any);
+    drop_all(&b->few);
+    for (uint32_t i = 0; i < b->chain_count; i++)
+        drop_all(&b->chains[i]);
     if (b->depth == 0) bus_destroy(b);
 }
 
-/* Out of the arrays; running walks skip it from now on. */
+static void walk_without(struct walk *w, const struct ln_list *node) {
+    if (w->next == node)
+        w->next = w->end == node ? NULL : node->next;
+    else if (w->end == node)
+        w->end = node->prev;
+}
+
+/* Out of its list; running walks pass over it. */
 static void detach(struct listener *l) {
     struct bus *b = l->bus;
     l->dead = true;
     if (!b) return;
-    struct topic *t = topic_of(b, l);
+    for (struct walk *w = b->walks; w; w = w->outer)
+        walk_without(w, &l->node);
+    ln_list_remove(&l->node);
+    if (b->last == l) b->last = NULL;
+    b->count--;
     l->bus = NULL;
     l->name = NULL;
-    b->count--;
-    array_remove(t, l);
-    if (b->is_freed || t == b->any_app || t == b->any_out || t->array->n > 0) return;
-    if (b->last == t) b->last = NULL;
-    ln_map_remove(&b->named, (struct ln_str){t->name, t->name_n});
-    topic_free(t);
 }
 
 void bus_listener_drop(struct seat_item *it) {
@@ -235,21 +214,31 @@ void bus_listener_drop(struct seat_item *it) {
     listener_unref(l);
 }
 
-static void warn_habits(struct bus *b, struct topic *t, struct seat *seat, struct listener *l) {
+static void warn_habits(struct bus *b, struct ln_list *list, struct listener *first,
+                        struct listener *l) {
     char tag[80];
-    snprintf(tag, sizeof tag, "script:%s", seat->name);
+    snprintf(tag, sizeof tag, "script:%s", l->item.seat->name);
     const char *name = l->name ? l->name : "any event";
-    if (b->current && b->current->kind == EVENT_LIFECYCLE && !l->once)
+    const struct event *current = b->walks ? b->walks->ev : NULL;
+    if (current && current->kind == EVENT_LIFECYCLE && !l->once)
         ln_log(LN_WARN, tag,
                "a listener for '%s' is added inside a handler of '%.*s': there will be one more "
                "after every reconnect; add it outside of the handler",
-               name, LN_FMT(b->current->name));
-    if (!t->crowd_told && t->array->n >= CROWD && topic_has_of(t, seat, CROWD)) {
-        t->crowd_told = true;
-        ln_log(LN_WARN, tag,
-               "%d listeners for '%s': is one added again and again? Cancel what is no longer used",
-               CROWD, name);
-    }
+               name, LN_FMT(current->name));
+    if (l->crowd_told || b->count < CROWD || !has_of(list, first, l->item.seat, CROWD)) return;
+    for (struct listener *of = first; of; of = next_like(list, of))
+        of->crowd_told = true;
+    ln_log(LN_WARN, tag,
+           "%d listeners for '%s': is one added again and again? Cancel what is no longer used",
+           CROWD, name);
+}
+
+/* At the latest l itself. */
+static struct listener *first_like(struct ln_list *list, struct listener *l) {
+    struct listener *first = of_node(list->next);
+    while (!is_like(first, l))
+        first = of_node(first->node.next);
+    return first;
 }
 
 void bus_on(struct bus *b, struct seat *seat, struct listener *l) {
@@ -257,24 +246,23 @@ void bus_on(struct bus *b, struct seat *seat, struct listener *l) {
     l->dead = b->is_freed;
     l->bus = b->is_freed ? NULL : b;
     seat_own(seat, &l->item, "listener", bus_listener_drop);
+    ln_list_init(&l->node);
     if (l->dead) {
         l->name = NULL;
         return;
     }
-    struct topic *t = topic_of(b, l);
-    if (!t) {
-        t = topic_new(ln_str(l->name));
-        if (l->name)
-            ln_map_set(&b->named, (struct ln_str){t->name, t->name_n}, t);
-        else
-            *(l->kind == EVENT_OUT ? &b->any_out : &b->any_app) = t;
+    if (l->name) {
+        l->name_n = (uint16_t)strlen(l->name);
+        l->is_lifecycle = event_is_lifecycle(name_of(l));
     }
-    struct array *a = array_own(t, 1);
-    a->v[a->n++] = l;
-    if (l->name) l->name = t->name;
-    l->refs++;
+    struct ln_list *list = l->name ? list_of(b, name_of(l)) : &b->any;
+    ln_list_push(list, &l->node);
     b->count++;
-    warn_habits(b, t, seat, l);
+    struct listener *first = first_like(list, l);
+    l->crowd_told = first->crowd_told;
+    l->clash_told = first->clash_told;
+    warn_habits(b, list, first, l);
+    if (!b->walks) grow_if_full(b);
 }
 
 void bus_off(struct listener *l) {
@@ -283,9 +271,14 @@ void bus_off(struct listener *l) {
 
 bool bus_wants(const struct bus *b, struct ln_str name) {
     if (b->tap && ln_str_is(name, b->tap->name)) return true;
-    if (topic_wants(b->any_app)) return true;
-    const struct topic *t = topic_find(b, name);
-    return t && !t->is_lifecycle && topic_wants(t);
+    LN_LIST_EACH (&b->any, node, next)
+        if (of_node(node)->kind != EVENT_OUT && is_live(of_node(node))) return true;
+    struct listener *l = first_of(b, name);
+    if (!l || l->is_lifecycle) return false;
+    if (LN_LIKELY(is_live(l))) return true;
+    for (const struct ln_list *list = list_of(b, name); l; l = next_like(list, l))
+        if (is_live(l)) return true;
+    return false;
 }
 
 size_t bus_count(const struct bus *b) {
@@ -293,7 +286,7 @@ size_t bus_count(const struct bus *b) {
 }
 
 bool bus_has_of(const struct bus *b, struct ln_str name, const struct seat *seat, size_t n) {
-    return topic_has_of(topic_find(b, name), seat, n);
+    return has_of(list_of(b, name), first_of(b, name), seat, n);
 }
 
 void bus_trace(struct bus *b, bus_trace_fn fn, void *ud) {
@@ -310,46 +303,70 @@ void *bus_tap_ud(const struct bus *b) {
     return b->tap_ud;
 }
 
+/* --- walks --- */
+
 static ln_status call(struct bus *b, struct listener *l, struct event *ev) {
     if (LN_UNLIKELY(b->trace)) b->trace(b->trace_ud, ev, l);
-    if (!l->once) return l->fn(l, ev);
+    l->refs++;
     /* Gone before its call, so that no event inside can reach it again; but it stays its seat's
      * until the call is over, because the call needs to know whose it is. */
-    detach(l);
+    if (l->once) detach(l);
     ln_status s = l->fn(l, ev);
-    seat_drop(&l->item);
+    if (l->once) seat_drop(&l->item);
+    listener_unref(l);
     return s;
 }
 
-static ln_status walk(struct bus *b, struct array *a, struct event *ev) {
+static bool hears(const struct listener *l, const struct event *ev) {
+    return l->name ? ln_str_eq(name_of(l), ev->name) : l->kind == ev->kind;
+}
+
+static ln_status walk(struct bus *b, struct walk *w, struct event *ev) {
     ln_status worst = LN_OK;
-    for (size_t i = 0; a && i < a->n; i++) {
-        if (!is_live(a->v[i])) continue;
-        ln_status s = call(b, a->v[i], ev);
+    while (w->next) {
+        struct listener *l = of_node(w->next);
+        w->next = w->next == w->end ? NULL : w->next->next;
+        if (!hears(l, ev) || !is_live(l)) continue;
+        ln_status s = call(b, l, ev);
         worst = LN_MAX(worst, s);
     }
     return worst;
 }
 
-static struct array *array_hold(const struct topic *t) {
-    if (!t || !t->array) return NULL;
-    t->array->refs++;
-    return t->array;
-}
-
-/* Named listeners for this event. The host's own names are told by the host only: a peer that sends
- * `state` is heard by catch-alls. */
-static const struct topic *named_topic(struct bus *b, const struct event *ev) {
+/* The first named listener for this event. The host's own names are told by the host only: a peer
+ * that sends `state` is heard by catch-alls. */
+static struct listener *first_named(struct bus *b, const struct event *ev) {
     if (ev->kind == EVENT_OUT) return NULL;
-    struct topic *t = topic_find(b, ev->name);
-    if (!t || ev->kind != EVENT_APP || !t->is_lifecycle) return t;
-    if (!t->clash_told) {
-        t->clash_told = true;
+    struct listener *l = first_of(b, ev->name);
+    if (!l || ev->kind != EVENT_APP || !l->is_lifecycle) return l;
+    if (!l->clash_told) {
+        const struct ln_list *list = list_of(b, ev->name);
+        for (struct listener *of = l; of; of = next_like(list, of))
+            of->clash_told = true;
         ln_log(LN_WARN, "linnet",
                "the peer sends an event named '%.*s', a name of linnet's own: only on_any gets it",
                LN_FMT(ev->name));
     }
     return NULL;
+}
+
+static ln_status tell_all(struct bus *b, struct event *ev) {
+    struct walk named = {.outer = b->walks, .ev = ev}, any = {.outer = &named, .ev = ev};
+    struct listener *l = first_named(b, ev);
+    if (l) {
+        named.next = &l->node;
+        named.end = list_of(b, ev->name)->prev;
+    }
+    if (ev->kind != EVENT_LIFECYCLE && !ln_list_empty(&b->any)) {
+        any.next = b->any.next;
+        any.end = b->any.prev;
+    }
+    b->walks = &any;
+    b->depth++;
+    ln_status first = walk(b, &any, ev), second = walk(b, &named, ev);
+    b->depth--;
+    b->walks = named.outer;
+    return LN_MAX(first, second);
 }
 
 ln_status bus_emit(struct bus *b, struct event *ev) {
@@ -365,21 +382,12 @@ ln_status bus_emit(struct bus *b, struct event *ev) {
     }
     if (b->tap && ev->kind == EVENT_APP && ln_str_is(ev->name, b->tap->name))
         b->tap->fn(b->tap_ud, ev);
-    struct array *any = NULL;
-    if (ev->kind != EVENT_LIFECYCLE)
-        any = array_hold(ev->kind == EVENT_OUT ? b->any_out : b->any_app);
-    struct array *named = array_hold(named_topic(b, ev));
-    const struct event *outer = b->current;
-    b->current = ev;
-    b->depth++;
-    ln_status first = walk(b, any, ev), second = walk(b, named, ev);
-    b->depth--;
-    b->current = outer;
-    array_unref(any);
-    array_unref(named);
-    if (b->depth == 0) {
-        b->nested_told = false;
-        if (b->is_freed) bus_destroy(b);
-    }
-    return LN_MAX(first, second);
+    ln_status s = tell_all(b, ev);
+    if (b->depth > 0) return s;
+    b->nested_told = false;
+    if (b->is_freed)
+        bus_destroy(b);
+    else
+        grow_if_full(b);
+    return s;
 }

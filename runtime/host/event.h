@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The event bus: who listens to what, for one source (a connection, the hub, a dialect's room).
- * It walks an immutable array: on and off during a walk build a new one and mark the removed dead;
- * `once` is dead before its call; a failing handler never stops the others; nesting ends at 32.
+ * Who is called is settled when an event begins: who is added meanwhile hears of the next one, who
+ * is removed of nothing more; `once` is dead before its call; a failing handler never stops the
+ * others; nesting ends at 32.
  * A listener belongs to a seat and is silent while its seat is not live, which is how a trial load
  * holds registrations back and how a reload swaps them between two events.
  */
@@ -33,18 +34,21 @@ void bus_free(struct bus *b); /* listeners go dead; safe while it is walked */
 struct listener {
     struct seat_item item; /* owned by the seat; item.id is the handle's id */
     struct bus *bus;
-    /* NULL: any. Lent to bus_on, which puts its own in its place; NULL again when it is off. */
-    const char *name;
-    int refs; /* arrays and walks that still hold it */
+    struct ln_list node; /* the bus's */
+    const char *name;    /* NULL: any. Lent until it is off; then it is NULL */
+    int refs;            /* the seat's, and calls that still run */
+    uint16_t name_n;
     unsigned char
         kind; /* enum event_kind: APP and LIFECYCLE are one for named ones; any: APP or OUT */
-    bool once, dead;
+    bool once : 1, dead : 1;
+    bool is_lifecycle : 1; /* the name is the host's own: the peer's event of it is not told */
+    bool crowd_told : 1, clash_told : 1; /* in the log; the same for all of one name */
     /* Called for each event. LN_PROTOCOL: the arguments are no JSON. item.seat is set during the
      * call (for `once` too, whose `dead` is true by then), until something drops the listener. */
     ln_status (*fn)(struct listener *l, struct event *ev);
     void (*release)(struct listener *l); /* frees the struct and what it holds, once refs are 0 */
 };
-/* l is filled by the caller except item, refs, bus and dead. Ends in the seat's ownership. */
+/* The caller fills name, kind, once, fn and release. Ends in the seat's ownership. */
 void bus_on(struct bus *b, struct seat *seat, struct listener *l);
 void bus_listener_drop(struct seat_item *it); /* what bus_on makes item.drop */
 void bus_off(struct listener *l); /* = seat_drop of its item; nothing of it is called any more */
