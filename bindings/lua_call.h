@@ -84,6 +84,7 @@ int lua_call_hold(lua_State *L, lua_CFunction self);
 int lua_push_err(lua_State *L, ln_status code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 int lua_push_ln_err(lua_State *L, const struct ln_err *err);
+void lua_mark_err(lua_State *L); /* the table on top is an err: it prints as its message */
 
 /* The text of an error that a script's function returned: a string, or the field `message` of a
  * table, kept on the stack; else "". Runs no code of the script. */

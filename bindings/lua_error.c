@@ -22,12 +22,7 @@ static int err_text(lua_State *L) {
     return 1;
 }
 
-static void push_err_table(lua_State *L, ln_status code, const char *text) {
-    lua_createtable(L, 0, 2);
-    lua_pushstring(L, ln_status_name(code));
-    lua_setfield(L, -2, "code");
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, "message");
+void lua_mark_err(lua_State *L) {
     if (luaL_newmetatable(L, ERR_KEY)) {
         lua_pushcfunction(L, err_text);
         lua_setfield(L, -2, "__tostring");
@@ -35,6 +30,15 @@ static void push_err_table(lua_State *L, ln_status code, const char *text) {
         lua_setfield(L, -2, "__metatable");
     }
     lua_setmetatable(L, -2);
+}
+
+static void push_err_table(lua_State *L, ln_status code, const char *text) {
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, ln_status_name(code));
+    lua_setfield(L, -2, "code");
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, "message");
+    lua_mark_err(L);
 }
 
 int lua_push_err(lua_State *L, ln_status code, const char *fmt, ...) {
