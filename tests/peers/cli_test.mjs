@@ -354,7 +354,7 @@ test("an outbox that was filled while the hub was down arrives whole", async () 
         if got == 1000 then linnet.exit(0) end
       end)
     end)
-    linnet.after(15, function() print('only', got) linnet.exit(1) end)`;
+    linnet.after(50, function() print('only', got) linnet.exit(1) end)`;
   const r = run(["-e", script]);
   equal(r.code, 0, r.all);
 });

@@ -20,7 +20,7 @@ async function doctor(args, options = {}) {
   let out = "", err = "";
   child.stdout.on("data", (d) => (out += d));
   child.stderr.on("data", (d) => (err += d));
-  const code = await within(new Promise((r) => child.on("close", (c, s) => r(c ?? s))), `doctor ${args.join(" ")}`, 40000);
+  const code = await within(new Promise((r) => child.on("close", (c, s) => r(c ?? s))), `doctor ${args.join(" ")}`);
   const [lines, advice = ""] = out.split(/\n\n(.*)/s);
   const steps = {};
   for (const line of lines.split("\n")) {

@@ -4,7 +4,7 @@
 import { io } from "socket.io-client";
 import { authority } from "./certs.mjs";
 import { chatServer } from "./chat_server.mjs";
-import { test, equal, once, within, start, hub, main } from "./lib.mjs";
+import { LIMIT, test, equal, once, within, start, hub, main } from "./lib.mjs";
 import { pusherClient } from "./pusher_client.mjs";
 import { nginx, program, soketi } from "./servers.mjs";
 import { linnet, env, folder, closed } from "./shell.mjs";
@@ -18,12 +18,12 @@ async function bySocketIO(url) {
   socket.on("presence", (p) => { if (p.kind === "join") seen.push(p.member.name); tell(); });
   socket.on("message", (m) => { heard.push(m); tell(); });
   await once(socket, "connect");
-  const { members } = await socket.timeout(10000).emitWithAck("join", { room: "lobby" });
+  const { members } = await socket.timeout(LIMIT).emitWithAck("join", { room: "lobby" });
   seen.push(...members.map((m) => m.name));
-  const until = (fn, what) => within(new Promise((r) => { const look = () => { if (fn()) { waiting.delete(look); r(); } }; waiting.add(look); look(); }), what, 20000);
+  const until = (fn, what) => within(new Promise((r) => { const look = () => { if (fn()) { waiting.delete(look); r(); } }; waiting.add(look); look(); }), what);
   return {
     meets: (name) => until(() => seen.includes(name), `${name} to come into the lobby`),
-    says: (text) => socket.timeout(10000).emitWithAck("message", { room: "lobby", text }),
+    says: (text) => socket.timeout(LIMIT).emitWithAck("message", { room: "lobby", text }),
     async hears(from) { await until(() => heard.some((m) => m.sender.name === from), `${from} to say something`); return heard.find((m) => m.sender.name === from).text; },
     close: () => socket.close(),
   };
@@ -35,10 +35,10 @@ async function byPusher(server) {
   return {
     async meets(name) {
       if (Object.values(data.presence.hash).some((info) => info?.name === name)) return;
-      await c.wait((m) => m.event === "pusher_internal:member_added" && m.data.user_info?.name === name, `${name} to come into the lobby`, 20000);
+      await c.wait((m) => m.event === "pusher_internal:member_added" && m.data.user_info?.name === name, `${name} to come into the lobby`);
     },
     says: (text) => c.say("client-message", { text, sender: { id: "kari", name: "kari" } }, channel),
-    hears: async () => (await c.wait((m) => m.event === "client-message", "the bot to say something", 20000)).data.text,
+    hears: async () => (await c.wait((m) => m.event === "client-message", "the bot to say something")).data.text,
     close: () => c.close(),
   };
 }

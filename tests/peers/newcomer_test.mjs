@@ -92,7 +92,7 @@ test("a grant that is none is said at once", () => {
 test("run ends when nothing is left to do: a file, standard input, behind a wait", () => {
   const cwd = folder({ "a.lua": "print('one')\n", "b.lua": "linnet.sleep(0.05) print('two')\n" });
   for (const [args, input] of [[["a.lua"]], [["run", "a.lua", "b.lua"]], [["-"], "print('one')"]]) {
-    const r = run(args, { cwd, input, timeout: 10000 });
+    const r = run(args, { cwd, input });
     equal([r.code, r.signal], [0, null], args.join(" "));
     says(r, args.includes("b.lua") ? /two/ : /one/);
   }

@@ -20,7 +20,7 @@ export async function pusherClient({ port, key = "app-key", secret = "app-secret
     ws, events,
     say: (event, data, channel) => ws.send(JSON.stringify({ event, data, ...(channel ? { channel } : {}) })),
     /** Takes the first event that matches off the list, now or when it comes. */
-    wait(match, what, ms = 10000) {
+    wait(match, what) {
       return within(new Promise((resolve) => {
         const look = () => {
           const i = events.findIndex(match);
@@ -30,7 +30,7 @@ export async function pusherClient({ port, key = "app-key", secret = "app-secret
         };
         waiting.add(look);
         look();
-      }), what, ms);
+      }), what);
     },
     /** member: {user_id, user_info} on presence channels. */
     async subscribe(channel, member) {

@@ -5,7 +5,7 @@ import Pusher from "pusher-js";
 import Server from "pusher";
 import Echo from "laravel-echo";
 import { io } from "socket.io-client";
-import { test, equal, ok, once, within, start, hub, main } from "./lib.mjs";
+import { LIMIT, test, equal, ok, once, within, start, hub, main } from "./lib.mjs";
 
 const linnet = process.argv[2];
 const MASTER = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
@@ -222,7 +222,7 @@ test("comes back after the hub was restarted, with fresh signatures", async () =
   const first = p.connection.socket_id;
   equal(await h.end(), 0);
   const again = await hub(linnet, ["--port", String(h.port)]);
-  const [members] = await within(new Promise((r) => p.channel("presence-lobby").bind("pusher:subscription_succeeded", (m) => r([m]))), "presence-lobby to be joined anew", 40000);
+  const [members] = await within(new Promise((r) => p.channel("presence-lobby").bind("pusher:subscription_succeeded", (m) => r([m]))), "presence-lobby to be joined anew");
   equal([members.count, p.connection.socket_id !== first], [1, true]);
   await done(again);
 });
@@ -236,11 +236,11 @@ test("the hub's own app: one room with Socket.IO", async () => {
   equal(members.me, { id: "u1", info: { name: "Al" } });
   const s = io(h.url, { transports: ["websocket"], forceNew: true, auth: { name: "kari", id: "u2" } });
   const added = next(c, "pusher:member_added");
-  const room = await s.timeout(5000).emitWithAck("join", { room: "lobby" });
+  const room = await s.timeout(LIMIT).emitWithAck("join", { room: "lobby" });
   equal(room.members.map((m) => m.name), ["Al", "kari"]);
   equal((await added)[0], { id: "u2", info: { name: "kari" } });
   const heard = next(c, "client-message");
-  const sent = await s.timeout(5000).emitWithAck("message", { room: "lobby", text: "hei" });
+  const sent = await s.timeout(LIMIT).emitWithAck("message", { room: "lobby", text: "hei" });
   const [m, meta] = await heard;
   equal([m.text, m.id, m.sender, meta], ["hei", sent.id, { id: "u2", name: "kari" }, { user_id: "u2" }]);
   const answer = once(s, "message");
@@ -260,13 +260,13 @@ test("the hub's own app: one room with Socket.IO", async () => {
 test("hello.lua, unchanged, comes by Pusher and talks with Socket.IO", async () => {
   const h = await hub(linnet);
   const s = io(h.url, { transports: ["websocket"], forceNew: true, auth: { name: "kari", id: "u2" } });
-  await s.timeout(5000).emitWithAck("join", { room: "lobby" });
+  await s.timeout(LIMIT).emitWithAck("join", { room: "lobby" });
   const came = once(s, "presence");
   const bot = await start(linnet, ["run", "scripts/hello.lua", "--", `pusher://linnet@127.0.0.1:${h.port}/?prefix=presence-`]);
   const [p] = await came;
   equal([p.kind, p.member.name], ["join", "wren"]);
   const greeted = once(s, "message");
-  await s.timeout(5000).emitWithAck("message", { room: "lobby", text: "hello" });
+  await s.timeout(LIMIT).emitWithAck("message", { room: "lobby", text: "hello" });
   const [m] = await greeted;
   equal([m.text, m.sender.name], ["Hello, kari!", "wren"]);
   equal(await bot.end(), 0, "the bot's exit code");
@@ -368,7 +368,7 @@ test("laravel-echo, socket.io: with a script on the hub", async () => {
   equal(await whispered, { name: "Ola" });
   const heard = within(new Promise((r) => kari.channel("orders").listen("OrderShipped", r)), "an event");
   const s = kari.connector.socket;
-  equal(await s.timeout(5000).emitWithAck("broadcast", "orders", "App\\Events\\OrderShipped", { id: 1 }), 1);
+  equal(await s.timeout(LIMIT).emitWithAck("broadcast", "orders", "App\\Events\\OrderShipped", { id: 1 }), 1);
   equal(await heard, { id: 1 });
   const leaving = within(new Promise((r) => a.leaving(r)), "somebody to leave");
   ola.leave("team");

@@ -15,24 +15,24 @@ async def client(name):
     sio = socketio.AsyncClient(reconnection=False)
     for event in ("message", "presence"):
         sio.on(event, lambda m, event=event: events.put_nowait((name, event, m)))
-    await sio.connect(url, transports=transports, auth={"name": name}, wait_timeout=10)
+    await sio.connect(url, transports=transports, auth={"name": name}, wait_timeout=60)
     return sio
 
 
 async def expect(who, event):
     while True:
-        got = await asyncio.wait_for(events.get(), 10)
+        got = await asyncio.wait_for(events.get(), 60)
         if got[:2] == (who, event):
             return got[2]
 
 
 async def main():
     kari, ola = await client("kari"), await client("ola")
-    assert (await kari.call("join", {"room": "lobby"}, timeout=10))["ok"] is True
-    answer = await ola.call("join", {"room": "lobby"}, timeout=10)
+    assert (await kari.call("join", {"room": "lobby"}, timeout=60))["ok"] is True
+    answer = await ola.call("join", {"room": "lobby"}, timeout=60)
     assert sorted(m["name"] for m in answer["members"]) == ["kari", "ola"], answer
     assert (await expect("kari", "presence"))["member"]["name"] == "ola"
-    sent = await kari.call("message", {"room": "lobby", "text": "hei på deg", "n": 9007199254740993}, timeout=10)
+    sent = await kari.call("message", {"room": "lobby", "text": "hei på deg", "n": 9007199254740993}, timeout=60)
     heard = await expect("ola", "message")
     assert (heard["id"], heard["text"], heard["n"]) == (sent["id"], "hei på deg", 9007199254740993), heard
     for i in range(100):  # more than a reply may hold

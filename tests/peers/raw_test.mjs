@@ -20,7 +20,7 @@ async function serve(open) {
 
 async function ends(script, url) {
   const s = await start(linnet, ["run", `tests/peers/${script}`, "--", url]);
-  equal(await within(s.exited, "the script to end", 30000), 0, s.out() + s.err());
+  equal(await within(s.exited, "the script to end"), 0, s.out() + s.err());
 }
 
 test("our client on npm ws: codecs, acks, subprotocol, headers, pings, close codes", async () => {

@@ -8,7 +8,7 @@ chat:on("disconnect", function()
   local tasks = {}
   for i, text in ipairs { "one", "two", "three" } do
     tasks[i] = linnet.spawn(function()
-      return assert(chat:timeout("20s"):emit_with_ack("message", { room = "lobby", text = text }))
+      return assert(chat:timeout("60s"):emit_with_ack("message", { room = "lobby", text = text }))
     end)
   end
   print("queued")

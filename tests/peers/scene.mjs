@@ -7,14 +7,13 @@
 import { readFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { io } from "socket.io-client";
-
-const WAIT = 10000; // ms until something that was expected counts as missing
+import { LIMIT } from "./lib.mjs";
 
 function queue() {
   const items = [], waiting = [];
   return {
     push(x) { items.push(x); waiting.splice(0).forEach((f) => f()); },
-    async take(match, ms = WAIT) {
+    async take(match, ms = LIMIT) {
       const end = Date.now() + ms;
       for (;;) {
         const i = items.findIndex(match);
@@ -40,10 +39,10 @@ export async function play(file, url, linnet, how = {}) {
   const watcher = io(url, { transports, auth: { name: "watcher" }, forceNew: true });
   await new Promise((r) => watcher.on("connect", r));
   const inRoom = async (who, room) => {
-    const end = Date.now() + WAIT;
+    const end = Date.now() + LIMIT;
     for (;;) {
-      const r = await watcher.timeout(WAIT).emitWithAck("join", { room });
-      await watcher.timeout(WAIT).emitWithAck("leave", { room });
+      const r = await watcher.timeout(LIMIT).emitWithAck("join", { room });
+      await watcher.timeout(LIMIT).emitWithAck("leave", { room });
       if (r.members.some((m) => m.name === who)) return;
       if (Date.now() > end) throw new Error(`${who} did not come into ${room}\n${talk}`);
       await new Promise((go) => setTimeout(go, 50));
@@ -76,10 +75,10 @@ export async function play(file, url, linnet, how = {}) {
         await inRoom(m[1], m[2]);
       } else if ((m = line.match(/^(\w+) joins (\S+)$/))) {
         const socket = await person(m[1]);
-        const r = await socket.timeout(WAIT).emitWithAck("join", { room: m[2] });
+        const r = await socket.timeout(LIMIT).emitWithAck("join", { room: m[2] });
         if (!r.ok) throw new Error(`${line}: ${JSON.stringify(r.error)}`);
       } else if ((m = line.match(/^(\w+) leaves (\S+)$/))) {
-        const r = await (await person(m[1])).timeout(WAIT).emitWithAck("leave", { room: m[2] });
+        const r = await (await person(m[1])).timeout(LIMIT).emitWithAck("leave", { room: m[2] });
         if (!r.ok) throw new Error(`${line}: ${JSON.stringify(r.error)}`);
       } else if ((m = line.match(/^(\w+)(?: in (\S+))?: (.*)$/))) {
         const [, name, room, text] = m;
@@ -91,7 +90,7 @@ export async function play(file, url, linnet, how = {}) {
         } else {
           if (room) place = room; else place = "lobby";
           const socket = await person(name);
-          const r = await socket.timeout(WAIT).emitWithAck("message", { room: place, text });
+          const r = await socket.timeout(LIMIT).emitWithAck("message", { room: place, text });
           if (!r.ok) throw new Error(`${line}: ${JSON.stringify(r.error)}`);
         }
       } else throw new Error(`what does this line mean? ${line}`);
@@ -102,7 +101,7 @@ export async function play(file, url, linnet, how = {}) {
     watcher.close();
     for (const socket of people.values()) socket.close();
     if (bot) {
-      const ended = new Promise((r) => bot.on("exit", (code, signal) => r(code ?? signal)));
+      const ended = new Promise((r) => bot.on("close", (code, signal) => r(code ?? signal)));
       bot.kill("SIGTERM");
       const code = await ended;
       if (code !== 0) throw new Error(`the bot ended with ${code}\n${talk}`); // a sanitizer's report, too

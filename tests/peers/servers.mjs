@@ -21,7 +21,7 @@ export function listening(port, child, said = () => "") {
     socket.on("connect", () => { socket.destroy(); resolve(); });
     socket.on("error", () => setTimeout(again, 20, resolve, reject));
   };
-  return within(new Promise(again), `port ${port}`, 20000);
+  return within(new Promise(again), `port ${port}`);
 }
 
 /** A program that is a server at that port: {port, said(), stop()}. */
@@ -31,7 +31,7 @@ export async function program(command, args, port, options = {}) {
   children.add(child);
   child.stdout.on("data", (d) => (text += d));
   child.stderr.on("data", (d) => (text += d));
-  const exited = new Promise((r) => child.on("exit", () => { children.delete(child); r(); }));
+  const exited = new Promise((r) => child.on("close", () => { children.delete(child); r(); }));
   await listening(port, child, () => text);
   return { port, said: () => text, async stop(signal = "SIGTERM") { child.kill(signal); await within(exited, `${command} to end`); } };
 }

@@ -5,7 +5,7 @@ import { mkdtempSync, writeFileSync, mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createServer } from "node:net";
-import { ok } from "./lib.mjs";
+import { LIMIT, ok } from "./lib.mjs";
 
 export const linnet = process.argv[2];
 export const env = { ...process.env, XDG_CONFIG_HOME: "/nonexistent", NO_COLOR: "" };
@@ -24,7 +24,7 @@ export function folder(files = {}) {
 }
 /** linnet to its end: {code, signal, out, err, all}. */
 export function run(args, options = {}) {
-  const r = spawnSync(linnet, args, { encoding: "utf8", timeout: 30000, env, ...options, env: { ...env, ...options.env } });
+  const r = spawnSync(linnet, args, { encoding: "utf8", timeout: LIMIT, env, ...options, env: { ...env, ...options.env } });
   return { code: r.status, signal: r.signal, out: r.stdout, err: r.stderr, all: r.stdout + r.stderr };
 }
 export const says = (r, pattern, what = "output") => ok(pattern.test(r.all), `${what}: ${pattern} is not in\n${r.all}`);

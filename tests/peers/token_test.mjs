@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server } from "socket.io";
 import { io } from "socket.io-client";
-import { test, equal, ok, once, start, hub, main } from "./lib.mjs";
+import { LIMIT, test, equal, ok, once, start, hub, main } from "./lib.mjs";
 
 const linnet = process.argv[2];
 const SECRET = "a secret of at least thirty-two bytes";
@@ -92,7 +92,7 @@ test("npm socket.io: HTTP 403 to polling asks the functions anew", async () => {
 test("npm socket.io: a token is renewed while connected", async () => {
   const s = await guarded();
   const renewed = once(s.http, "renewed", "authenticate");
-  const p = await run([s.url, "2s", sign({ exp: now() + 8 }), sign({ exp: now() + 3600 })], /connect\s+true/);
+  const p = await run([s.url, "6s", sign({ exp: now() + 12 }), sign({ exp: now() + 3600 })], /connect\s+true/);
   await renewed;
   equal(s.seen.length, 1, "connections");
   ok(said(p).some((l) => l.join(" ") === "asked expiring"), p.err());
@@ -102,7 +102,7 @@ test("npm socket.io: a token is renewed while connected", async () => {
 
 test("npm socket.io: a new token that is refused brings the connection back with another", async () => {
   const s = await guarded();
-  const p = await run([s.url, "2s", sign({ exp: now() + 8 }), "nonsense", sign({ exp: now() + 3600 })], /connect\s+false/);
+  const p = await run([s.url, "6s", sign({ exp: now() + 12 }), "nonsense", sign({ exp: now() + 3600 })], /connect\s+false/);
   const lines = said(p).map((l) => l.slice(0, 2).join(" "));
   equal(lines, ["asked first", "connect true", "asked expiring", "disconnect auth", "asked unauthorized", "connect false"]);
   equal(await p.end(), 0);
@@ -122,8 +122,8 @@ for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]])
   const s = connect(h.url, { transports, auth: { token: sign({ sub: "u7", name: "Kari", aud: ["chat"], exp: now() + 60 }), id: "admin" } });
   const [session] = await once(s, "session");
   equal(session.user, { id: "u7", name: "Kari" });
-  equal(await s.timeout(5000).emitWithAck("authenticate", { token: sign({ sub: "u7", aud: "chat" }) }), { ok: true });
-  const other = await s.timeout(5000).emitWithAck("authenticate", { token: sign({ sub: "u8", aud: "chat" }) });
+  equal(await s.timeout(LIMIT).emitWithAck("authenticate", { token: sign({ sub: "u7", aud: "chat" }) }), { ok: true });
+  const other = await s.timeout(LIMIT).emitWithAck("authenticate", { token: sign({ sub: "u8", aud: "chat" }) });
   equal([other.ok, other.error.code], [false, "forbidden"]);
   s.close();
   for (const [token, message, reason] of [
@@ -144,7 +144,7 @@ for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]])
 
 test("a hub with jwt: who stays too long is put out, and comes back with a fresh token", async () => {
   const h = await guardedHub({ secret: SECRET, leeway: "0s" });
-  const s = connect(h.url, { auth: (give) => give({ token: sign({ sub: "u7", exp: now() + 2 }) }) });
+  const s = connect(h.url, { auth: (give) => give({ token: sign({ sub: "u7", exp: now() + 6 }) }) });
   const [first] = await once(s, "session");
   const lost = once(s, "disconnect");
   const back = once(s, "session");

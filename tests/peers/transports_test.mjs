@@ -10,7 +10,7 @@ import { authority } from "./certs.mjs";
 import { nginx, program } from "./servers.mjs";
 import { closed } from "./shell.mjs";
 import { play } from "./scene.mjs";
-import { test, equal, ok, within, until, start, hub, main } from "./lib.mjs";
+import { LIMIT, test, equal, ok, within, until, start, hub, main } from "./lib.mjs";
 
 const linnet = process.argv[2];
 const roads = { websocket: ["websocket"], polling: ["polling"], upgrade: ["polling", "websocket"] };
@@ -63,7 +63,7 @@ function everything(options = {}) {
     s.on("same", (x, ack) => ack(x));
     s.on("count", (n) => { if (n === count + 1) count++; });
     s.on("counted", (ack) => ack(count));
-    s.on("ask me", async (ack) => ack((await s.timeout(5000).emitWithAck("question", { n: 7 })).answer));
+    s.on("ask me", async (ack) => ack((await s.timeout(LIMIT).emitWithAck("question", { n: 7 })).answer));
     s.on("ticks", (n) => { for (let i = 1; i <= n; i++) s.emit("tick", i); });
   });
   server.of("/admin").on("connection", (s) => { s.emit("hi", "admin"); s.on("same", (x, ack) => ack(x)); });
@@ -73,7 +73,7 @@ function everything(options = {}) {
 /** Plays transports_script.lua; resolves to what it said. */
 async function run(url, transports, end, env = {}) {
   const script = await start(linnet, ["run", "tests/peers/transports_script.lua", "--", url, ...transports], null, { env: { ...process.env, ...env } });
-  equal(await within(script.exited, "the script to end", 30000), 0, script.out() + script.err());
+  equal(await within(script.exited, "the script to end"), 0, script.out() + script.err());
   equal(script.err().match(/transport (\w+)/)?.[1], end, "transport");
   return script.err();
 }
@@ -116,7 +116,7 @@ test("everything through an nginx that drops upgrades: by polling, and it says s
 
 for (const road of ["websocket", "polling"]) {
   test(`recovery by ${road} on npm socket.io: what was missed, and a gap when the server forgot`, async () => {
-    const options = { connectionStateRecovery: {}, pingInterval: 300, pingTimeout: 300 };
+    const options = { connectionStateRecovery: {} };
     let server = everything(options);
     const port = new URL(server.url).port;
     const joined = (server) => new Promise((r) => server.on("connection", r));
@@ -168,8 +168,8 @@ for (const road of ["websocket", "polling"]) {
     const way = await wire(h.port);
     const script = await start(linnet, ["run", "tests/peers/recovery_script.lua", "--", way.url, road, "lobby"], /connect true false/);
     const kari = io(h.url, { transports: ["websocket"], forceNew: true, auth: { name: "kari" } });
-    const say = async (text) => ok((await kari.timeout(5000).emitWithAck("message", { room: "lobby", text })).ok, text);
-    const inside = async () => (await kari.timeout(5000).emitWithAck("join", { room: "lobby" })).members.length === 2;
+    const say = async (text) => ok((await kari.timeout(LIMIT).emitWithAck("message", { room: "lobby", text })).ok, text);
+    const inside = async () => (await kari.timeout(LIMIT).emitWithAck("join", { room: "lobby" })).members.length === 2;
     await until(inside, "the script in the lobby");
     await say("one");
     await until(() => /message one/.test(script.err()), "one");

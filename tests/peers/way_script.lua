@@ -18,12 +18,12 @@ conn:on("connect_error", function(err)
   print("error: " .. err.message)
   linnet.exit(1)
 end)
-assert(conn:ready("10s"))
+assert(conn:ready("60s"))
 
 local function same(text)
   if not is_raw then return assert(conn:emit_with_ack("same", text)) end
   conn:emit("message", text)
-  return conn:wait_for("message", { timeout = "10s" })
+  return conn:wait_for("message", { timeout = "60s" })
 end
 local function words(n) return ("the same words again, and %d more "):format(n):rep(n // 20 + 1):sub(1, n) end
 
@@ -34,7 +34,7 @@ end
 local heard = {}
 conn:on("message", function(text) heard[#heard + 1] = text end)
 for i = 1, 300 do conn:emit("message", i .. words(1500)) end
-while #heard < 300 do conn:wait_for("message", { timeout = "10s" }) end
+while #heard < 300 do conn:wait_for("message", { timeout = "60s" }) end
 for i = 1, 300 do assert(heard[i] == i .. words(1500), "out of order, or changed") end
 print("all the same")
 linnet.exit(0)

@@ -12,7 +12,7 @@ import { WebSocketServer, WebSocket } from "ws";
 import { Server } from "socket.io";
 import { io } from "socket.io-client";
 import { authority, load } from "./certs.mjs";
-import { test, equal, ok, once, start, hub, main } from "./lib.mjs";
+import { LIMIT, test, equal, ok, once, start, hub, main } from "./lib.mjs";
 
 const linnet = process.argv[2];
 const script = "tests/peers/way_script.lua";
@@ -97,10 +97,10 @@ test("npm's clients with a hub that compresses", async () => {
   raw.close();
   const [a, b] = ["ada", "bob"].map((name) => io(h.url, { transports: ["websocket"], forceNew: true, auth: { name }, perMessageDeflate: { threshold: 0 } }));
   await Promise.all([once(a, "connect"), once(b, "connect")]);
-  for (const s of [a, b]) await s.timeout(5000).emitWithAck("join", { room: "lobby" });
+  for (const s of [a, b]) await s.timeout(LIMIT).emitWithAck("join", { room: "lobby" });
   for (let i = 0; i < 20; i++) {
     const heard = once(b, "message");
-    const sent = await a.timeout(5000).emitWithAck("message", { room: "lobby", text: text.slice(0, 100 + 190 * i) });
+    const sent = await a.timeout(LIMIT).emitWithAck("message", { room: "lobby", text: text.slice(0, 100 + 190 * i) });
     ok(sent.ok, JSON.stringify(sent));
     equal((await heard)[0].text, text.slice(0, 100 + 190 * i));
   }
