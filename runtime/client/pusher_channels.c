@@ -16,6 +16,10 @@ static struct ln_str name_of(const struct channel *ch) {
     return (struct ln_str){ch->name, ch->n};
 }
 
+static struct ln_str room_of(const struct channel *ch) {
+    return (struct ln_str){ch->room, ch->room_n};
+}
+
 static struct conn *conn_of(const struct channel *ch) {
     return ch->line->root;
 }
@@ -51,6 +55,7 @@ static struct channel *channel_new(struct line *ln, struct ln_str name, struct l
     if (name.n) memcpy(ch->name, name.p, name.n);
     ch->kind = pusher_kind(name);
     ch->room = room.p ? ln_str_dup(room) : NULL;
+    ch->room_n = room.n;
     ln_list_init(&ch->node);
     ln_map_set(&p->channels, name_of(ch), ch);
     return ch;
@@ -95,7 +100,7 @@ static void on_later(void *ud) {
     struct channel *ch = ud;
     struct conn *c = conn_of(ch);
     ch->timer = 0;
-    if (c && conn_room_wanted(c, ln_str(ch->room)))
+    if (c && conn_room_wanted(c, room_of(ch)))
         start(ch);
     else
         channel_free(ch);
@@ -118,7 +123,8 @@ static void refuse(struct channel *ch, const struct ln_err *err, int status) {
         channel_free(ch);
         return;
     }
-    char *room = ln_strdup(ch->room);
+    struct ln_buf room = {0};
+    ln_buf_str(&room, room_of(ch));
     if (may_mend(err, status)) {
         int64_t ms = LN_MIN((int64_t)LATER_MIN_MS << LN_MIN(ch->failures, 10), LATER_MAX_MS);
         ch->failures++;
@@ -128,8 +134,9 @@ static void refuse(struct channel *ch, const struct ln_err *err, int status) {
     } else {
         channel_free(ch);
     }
-    conn_room_answer(c, ln_str(room), (struct ln_str){0}, err); /* who hears it may do anything */
-    ln_free(room);
+    /* Who hears it may do anything. */
+    conn_room_answer(c, ln_buf_get(&room), (struct ln_str){0}, err);
+    ln_buf_free(&room);
 }
 
 static void on_timeout(void *ud) {
@@ -361,10 +368,10 @@ static void tell_own(struct line *ln, struct ln_str name, const char *event, str
 
 static void on_succeeded(struct line *ln, struct ln_str name, struct ln_str data) {
     struct channel *ch = channel_find(ln->priv, name);
-    struct ln_buf reply = {0};
+    struct ln_buf reply = {0}, room = {0};
     if (!ln->root || (ch && (ch->state == CHANNEL_IN || !ch->was_asked))) return;
     bool is_own = ch && !ch->room;
-    if (!ch || ch->is_cancelled || (!is_own && !conn_room_wanted(ln->root, ln_str(ch->room)))) {
+    if (!ch || ch->is_cancelled || (!is_own && !conn_room_wanted(ln->root, room_of(ch)))) {
         unsubscribe(ln, name);
         if (ch) channel_free(ch);
         return;
@@ -386,9 +393,9 @@ static void on_succeeded(struct line *ln, struct ln_str name, struct ln_str data
     ch = channel_find(ln->priv, name); /* who heard it may have left at once */
     if (!ln->root || !ch || ch->state != CHANNEL_IN) return;
     write_state(ch, &reply);
-    char *room = ln_strdup(ch->room);
-    conn_room_answer(ln->root, ln_str(room), ln_buf_get(&reply), NULL);
-    ln_free(room);
+    ln_buf_str(&room, room_of(ch));
+    conn_room_answer(ln->root, ln_buf_get(&room), ln_buf_get(&reply), NULL);
+    ln_buf_free(&room);
     ln_buf_free(&reply);
 }
 

@@ -37,6 +37,7 @@ struct channel {
     int failures;      /* in a row, that time may mend */
     ln_id timer;
     char *room;            /* the name by which it is wanted; NULL: our own (#server-to-user) */
+    size_t room_n;         /* its bytes: a script may name it as it likes */
     char *me;              /* presence: the user that we are here, as text; NULL: not known */
     char *my_info;         /* the user_info that we gave; raw JSON, or NULL */
     struct ln_map members; /* presence: user id -> user_info, raw JSON */

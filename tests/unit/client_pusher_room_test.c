@@ -209,6 +209,20 @@ TEST(names_that_are_none) {
     }
 }
 
+/* It is refused, and its beginning is another room. */
+TEST(a_name_with_a_zero_byte) {
+    const struct ln_str odd = LN_STR("pub\0lic");
+    begin_pusher();
+    struct conn *c = pusher_with(options("pusher://" KEY "@ws.example"));
+    joined(c, "pub");
+    conn_room_want(c, odd, (struct ln_str){0}, (struct ln_str){0});
+    CHECK(conn_room_wait(c, odd, 0, on_joined, (void *)(uintptr_t) "odd") != 0);
+    turn();
+    CHECK_HAS(ln_buf_cstr(&w.trail), "odd=invalid:");
+    CHECK(conn_room_joined(c, LN_STR("pub")));
+    end_pusher();
+}
+
 TEST(rooms_get_a_prefix) {
     begin_pusher();
     struct conn_opts o = options("pusher://k:s@ws.example");
@@ -572,12 +586,13 @@ TEST(a_refused_rejoin_lets_the_outbox_go) {
 TEST_MAIN(T(a_join_is_answered), T(soketi_answers_without_data), T(joining_twice_asks_once),
           T(leaving_while_pending), T(sequences), T(events_of_a_channel_that_was_left_are_not_told),
           T(leaving_inside_of_an_event), T(going_inside_of_an_event), T(names_that_are_none),
-          T(rooms_get_a_prefix), T(rooms_are_joined_again_in_the_promised_order),
-          T(a_loss_while_subscribing_asks_again), T(what_was_left_while_down_is_not_asked_for),
-          T(joins_before_the_first_connect), T(joins_inside_of_connect), T(a_wait_may_have_a_time),
-          T(a_wait_may_be_cancelled), T(waits_end_with_the_connection),
-          T(soketi_refuses_with_the_channel_s_name), T(a_second_join_after_a_refusal_asks_again),
-          T(other_kinds_of_refusal), T(an_error_without_a_channel_is_of_the_oldest_subscription),
+          T(a_name_with_a_zero_byte), T(rooms_get_a_prefix),
+          T(rooms_are_joined_again_in_the_promised_order), T(a_loss_while_subscribing_asks_again),
+          T(what_was_left_while_down_is_not_asked_for), T(joins_before_the_first_connect),
+          T(joins_inside_of_connect), T(a_wait_may_have_a_time), T(a_wait_may_be_cancelled),
+          T(waits_end_with_the_connection), T(soketi_refuses_with_the_channel_s_name),
+          T(a_second_join_after_a_refusal_asks_again), T(other_kinds_of_refusal),
+          T(an_error_without_a_channel_is_of_the_oldest_subscription),
           T(a_server_that_does_not_answer), T(a_line_that_is_being_closed),
           T(nobody_tries_again_what_nobody_wants), T(an_answer_that_comes_late_counts),
           T(a_refused_rejoin_lets_the_outbox_go))
