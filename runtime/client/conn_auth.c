@@ -49,9 +49,10 @@ void conn_refused(struct conn *c, ln_status code, struct ln_str message, struct 
     struct ln_err err;
     struct ln_buf shown = {0};
     char text[32];
+    if (!message.n) message = LN_STR("no reason given");
     ln_fail(&err, code, "%.*s", LN_FMT(message));
     ln_buf_fmt(&shown, "namespace '%s' refused: ", c->nsp);
-    ln_printable(&shown, message.n ? message : LN_STR("no reason given"), 200);
+    ln_printable(&shown, message, 200);
     conn_timer_stop(c);
     conn_count_error(c, &err);
     token_stale(c);

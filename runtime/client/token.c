@@ -125,10 +125,21 @@ static int64_t from_now(struct ln_str raw) {
     return ok ? ln_wall_ms() + ms : 0;
 }
 
+/* A time that cannot be read would be silence at the end of the token. */
+static void warn_odd(struct conn *c, const char *field, struct ln_str raw, const char *wants) {
+    enum ln_json_type t = ln_json_peek(raw);
+    if (!raw.p || t == LN_JSON_NULL || t == LN_JSON_FALSE || token_of(c)->was_odd) return;
+    c->token->was_odd = true;
+    ln_log(LN_WARN, c->tag, "auth: %s must be %s; it is passed over", field, wants);
+}
+
 /* What the table says itself comes first; then what its tokens say. */
-static int64_t end_of(const struct conn *c, struct ln_str auth) {
-    int64_t ms = point_in_time(ln_json_get(auth, "expires_at"));
-    if (!ms) ms = from_now(ln_json_get(auth, "expires_in"));
+static int64_t end_of(struct conn *c, struct ln_str auth) {
+    struct ln_str at = ln_json_get(auth, "expires_at"), in = ln_json_get(auth, "expires_in");
+    int64_t ms = point_in_time(at);
+    if (!ms) warn_odd(c, "expires_at", at, "seconds since 1970, or \"2025-06-01T10:00:00Z\"");
+    if (!ms) ms = from_now(in);
+    if (!ms) warn_odd(c, "expires_in", in, "seconds, or a duration such as \"15m\"");
     int64_t tokens[] = {end_in(auth), end_in(token_headers(c)), end_in(token_query(c))};
     for (size_t i = 0; i < LN_COUNT(tokens) && !ms; i++)
         ms = tokens[i];
@@ -235,10 +246,31 @@ static bool take_kept(struct conn *c) {
     return t->kept_until_ms > ln_wall_ms();
 }
 
+/* How long ago it ended; < 0: not yet, or nobody knows. */
+static int64_t late_by(const struct conn *c) {
+    return c->token && c->token->expires_ms ? ln_wall_ms() - c->token->expires_ms : -1;
+}
+
+/* Our clock may be wrong: the server decides. */
+static void warn_late(const struct conn *c, int64_t late) {
+    char text[32];
+    ln_log(LN_WARN, c->tag, "by this machine's clock the token expired %s ago; tried anyhow",
+           ln_duration_text(late, text, sizeof text));
+}
+
+/* A payload that is always the same: nobody can be asked for another one. */
+static void read_fixed(struct conn *c) {
+    token_read(c);
+    int64_t late = late_by(c);
+    if (late < 0 || c->token->was_again) return;
+    c->token->was_again = true; /* told once for each attempt */
+    warn_late(c, late);
+}
+
 bool token_ask(struct conn *c) {
     unsigned what = functions_of(c);
     if (c->ticket) return true;
-    if (!what) token_read(c);
+    if (!what) read_fixed(c);
     if (!what || (c->token && c->token->is_fresh)) return false;
     if (take_kept(c)) what &= ~(unsigned)ASK_AUTH;
     if (!what) {
@@ -253,19 +285,16 @@ bool token_ask(struct conn *c) {
 static void go_on(struct conn *c) {
     struct token *t = c->token;
     struct line *ln = c->line;
-    char text[32];
     conn_timer_stop(c);
     token_read(c);
-    int64_t late = t->expires_ms ? ln_wall_ms() - t->expires_ms : -1;
+    int64_t late = late_by(c);
     if (late >= 0 && !t->was_again) {
         t->was_again = true;
         ln_log(LN_WARN, c->tag, "the token has expired already; asking for another one");
         token_pose(c, functions_of(c), "unauthorized");
         return;
     }
-    if (late >= 0) /* our clock may be wrong: the server decides */
-        ln_log(LN_WARN, c->tag, "by this machine's clock the token expired %s ago; tried anyhow",
-               ln_duration_text(late, text, sizeof text));
+    if (late >= 0) warn_late(c, late);
     t->is_fresh = true;
     c->begun_ms = loop_now_ms(c->clients->loop);
     if (ln->state == LINE_ASKING)

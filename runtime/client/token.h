@@ -18,6 +18,7 @@ struct token {        /* of those who have functions, or whose token is known to
     bool is_fresh;    /* the answers are this attempt's */
     bool was_again;   /* the first answers had expired already */
     bool was_told;    /* `auth_expiring`, of this token */
+    bool was_odd;     /* a time in `auth` that cannot be read was told of */
     bool was_unheard; /* a renewal was not acknowledged, and the log said so */
     char *auth, *headers, *query; /* answers, raw; NULL: none, or nothing is asked */
     char *kept;                   /* a renewed auth that waits for the next attempt; NULL: none */

@@ -362,8 +362,8 @@ TEST(refusals_and_their_codes) {
          "{\"code\":\"not_found\",\"message\":\"Invalid namespace\",\"detail\":\"namespace\"}"},
         {"44{\"message\":\"full house\"}",
          "{\"code\":\"refused\",\"message\":\"full house\",\"detail\":\"namespace\"}"},
-        {"44", "{\"code\":\"refused\",\"message\":\"\",\"detail\":\"namespace\"}"},
-        {"44{}", "{\"code\":\"refused\",\"message\":\"\",\"detail\":\"namespace\"}"},
+        {"44", "{\"code\":\"refused\",\"message\":\"no reason given\",\"detail\":\"namespace\"}"},
+        {"44{}", "{\"code\":\"refused\",\"message\":\"no reason given\",\"detail\":\"namespace\"}"},
         {"44\"of v2\"", "{\"code\":\"refused\",\"message\":\"of v2\",\"detail\":\"namespace\"}"},
         {"44{\"message\":7}", "{\"code\":\"refused\",\"message\":\"7\",\"detail\":\"namespace\"}"},
     };

@@ -124,6 +124,33 @@ TEST(what_says_nothing_of_an_end) {
     }
 }
 
+/* A typo in a time is no silence: the end that it was to tell would come unannounced. */
+TEST(times_that_cannot_be_read_are_told_of) {
+    static const char *const table[][2] = {
+        {"{\"expires_at\":\"tomorrow\"}", "auth: expires_at must be seconds since 1970, or "},
+        {"{\"expires_at\":0}", "auth: expires_at must be seconds since 1970"},
+        {"{\"expires_in\":\"soon\"}", "auth: expires_in must be seconds, or a duration"},
+        {"{\"expires_in\":[60]}", "auth: expires_in must be seconds"},
+        {"{\"expires_in\":null,\"expires_at\":false}", NULL},
+        {"{\"expires_in\":60}", NULL},
+    };
+    for (size_t i = 0; i < LN_COUNT(table); i++)
+        for (int is_asked = 0; is_asked < 2; is_asked++) {
+            begin();
+            w.on_auth = give;
+            snprintf(given, sizeof given, "%s", table[i][0]);
+            struct conn_opts o = is_asked ? asked() : options("ws://chat.example");
+            if (!is_asked) o.auth = ln_strdup(given);
+            open_with("chat", o);
+            turn();
+            const char *told = strstr(ln_buf_cstr(&w.logs), "it is passed over");
+            CHECK_INT(told != NULL, table[i][1] != NULL);
+            CHECK(!told || !strstr(told + 1, "it is passed over")); /* once */
+            if (table[i][1]) LOG_HAS(table[i][1]);
+            end();
+        }
+}
+
 /* What the table says itself counts, and of several tokens the one that ends first. */
 TEST(which_end_counts) {
     begin();
@@ -270,8 +297,25 @@ TEST(a_token_that_looks_expired_is_tried) {
     end();
 }
 
+TEST(a_fixed_token_that_looks_expired_is_told_of) {
+    begin();
+    struct conn_opts o = options("ws://chat.example");
+    o.auth = ln_strdup("{\"expires_at\":1699996400}");
+    struct conn *c = open_with("chat", o);
+    turn();
+    const char *told = strstr(ln_buf_cstr(&w.logs), "the token expired 1 h ago; tried anyhow");
+    CHECK(told != NULL);
+    CHECK(told && !strstr(told + 1, "the token expired")); /* once for each attempt */
+    ln_buf_clear(&w.logs);
+    conn_reconnect(c);
+    turn();
+    LOG_HAS("the token expired 1 h ago; tried anyhow");
+    end();
+}
+
 TEST_MAIN(T(times_are_not_sent), T(the_end_is_read_from_many_places),
           T(the_end_of_a_fixed_token_is_told_too), T(what_says_nothing_of_an_end),
+          T(times_that_cannot_be_read_are_told_of), T(a_fixed_token_that_looks_expired_is_told_of),
           T(which_end_counts), T(each_token_is_told_of_once), T(a_short_life_is_told_of_at_once),
           T(leaving_when_told_of_the_end), T(the_wall_clock_counts), T(a_sleep_past_the_end),
           T(an_expired_token_is_asked_for_once_more), T(a_token_that_looks_expired_is_tried))
