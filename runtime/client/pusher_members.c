@@ -6,7 +6,10 @@
  */
 #include "client/pusher_parts.h"
 
-#define MEMBERS_MAX 10000 /* Pusher allows 100 */
+enum {
+    MEMBERS_MAX = 10000,    /* Pusher allows 100 */
+    MEMBERS_BYTES = 4 << 20 /* … with 1 KiB each */
+};
 
 bool pusher_id_text(struct ln_str raw, struct ln_buf *out) {
     ln_buf_clear(out);
@@ -17,9 +20,23 @@ bool pusher_id_text(struct ln_str raw, struct ln_buf *out) {
     return raw.p && ln_json_text(raw, out) && out->n > 0;
 }
 
+/* False: it was not there. */
+static bool take(struct channel *ch, struct ln_str id) {
+    char *info = ln_map_remove(&ch->members, id);
+    if (!info) return false;
+    ch->member_bytes -= id.n + strlen(info);
+    ln_free(info);
+    return true;
+}
+
+/* One too many, or too big, is left out: who sends so much means no good. */
 static void put(struct channel *ch, struct ln_str id, struct ln_str info) {
-    if (ch->members.count >= MEMBERS_MAX && !ln_map_get(&ch->members, id)) return;
-    ln_free(ln_map_set(&ch->members, id, ln_str_dup(info.p ? info : LN_STR("null"))));
+    if (!info.p) info = LN_STR("null");
+    const char *old = ln_map_get(&ch->members, id);
+    size_t bytes = ch->member_bytes - (old ? id.n + strlen(old) : 0) + id.n + info.n;
+    if (bytes > MEMBERS_BYTES || (!old && ch->members.count >= MEMBERS_MAX)) return;
+    ch->member_bytes = bytes;
+    ln_free(ln_map_set(&ch->members, id, ln_str_dup(info)));
 }
 
 void members_set(struct channel *ch, struct ln_str data) {
@@ -52,12 +69,9 @@ bool members_add(struct channel *ch, struct ln_str data) {
 
 bool members_remove(struct channel *ch, struct ln_str data) {
     struct ln_buf id = {0};
-    char *info = NULL;
-    if (pusher_id_text(ln_json_get(data, "user_id"), &id))
-        info = ln_map_remove(&ch->members, ln_buf_get(&id));
+    bool ok = pusher_id_text(ln_json_get(data, "user_id"), &id) && take(ch, ln_buf_get(&id));
     ln_buf_free(&id);
-    ln_free(info);
-    return info != NULL;
+    return ok;
 }
 
 void members_write(const struct channel *ch, struct ln_buf *out) {
@@ -85,4 +99,5 @@ void members_free(struct channel *ch) {
     while (ln_map_next(&ch->members, &i, &id, &info))
         ln_free(info);
     ln_map_free(&ch->members);
+    ch->member_bytes = 0;
 }

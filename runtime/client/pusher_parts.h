@@ -41,6 +41,7 @@ struct channel {
     char *me;              /* presence: the user that we are here, as text; NULL: not known */
     char *my_info;         /* the user_info that we gave; raw JSON, or NULL */
     struct ln_map members; /* presence: user id -> user_info, raw JSON */
+    size_t member_bytes;   /* of both, in all */
     struct box *box;       /* encrypted; NULL: no key yet */
     struct ln_err *why;    /* CHANNEL_REFUSED */
     size_t n;

@@ -159,6 +159,39 @@ TEST(members_come_and_go) {
     end_quoted();
 }
 
+/* However much a server says of members, what is kept of it has an end. */
+TEST(members_have_a_limit) {
+    enum { INFO = 60000, LIMIT = 4 << 20 };
+    struct ln_buf data = {0};
+    struct ln_str info;
+    char id[20];
+    begin_pusher();
+    struct conn *c = pusher_with(with_secret());
+    joined(c, "presence-a");
+    for (int round = 0; round < 2; round++) /* said twice, a member counts once */
+        for (int i = 0; i < 100; i++) {
+            ln_buf_clear(&data);
+            ln_buf_fmt(&data, "{\"user_id\":%d,\"user_info\":\"%0*d\"}", i, INFO, i);
+            say_event(last(), "pusher_internal:member_added", "presence-a", ln_buf_cstr(&data));
+            turn();
+            ln_buf_clear(&w.trail);
+        }
+    int kept = 0;
+    for (int i = 0; i < 100; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        kept += conn_room_member(c, LN_STR("presence-a"), ln_str(id), &info);
+    }
+    CHECK_INT(kept, LIMIT / (INFO + 4));
+    say_event(last(), "pusher_internal:member_removed", "presence-a", "{\"user_id\":0}");
+    say_event(last(), "pusher_internal:member_added", "presence-a",
+              "{\"user_id\":\"u\",\"user_info\":{}}");
+    turn();
+    CHECK(!conn_room_member(c, LN_STR("presence-a"), LN_STR("0"), &info));
+    CHECK(conn_room_member(c, LN_STR("presence-a"), LN_STR("u"), &info));
+    ln_buf_free(&data);
+    end_pusher();
+}
+
 TEST(members_are_forgotten_with_the_line) {
     struct conn *c = al();
     members_are("{\"u1\":{},\"u2\":{}}");
@@ -484,7 +517,7 @@ TEST(reverb_s_refusals) {
 }
 
 TEST_MAIN(T(a_join_tells_who_is_there), T(two_who_claim_one_id), T(hashes_of_every_shape),
-          T(a_succeeded_without_presence), T(members_come_and_go),
+          T(a_succeeded_without_presence), T(members_come_and_go), T(members_have_a_limit),
           T(members_are_forgotten_with_the_line), T(events_of_clients_carry_their_user),
           T(events_are_opened), T(the_channel_s_own_events_are_not_encrypted),
           T(what_is_no_box_is_dropped), T(a_key_that_changed_is_fetched_once),
