@@ -5,6 +5,9 @@
  */
 #include "base/text.h"
 #include "client/inside.h"
+#include "client/line.h"
+#include "wire/http.h"
+#include "wire/proxy.h"
 
 char conn_root[] = "/";
 
@@ -139,29 +142,26 @@ static bool check_flat(struct ln_str doc, const char *option, struct ln_err *err
     return true;
 }
 
-/* Headers that the upgrade itself sends. */
-static bool check_ours(struct ln_str json, struct ln_err *err) {
-    static const char *const ours[] = {"host",
-                                       "upgrade",
-                                       "connection",
-                                       "sec-websocket-key",
-                                       "sec-websocket-version",
-                                       "sec-websocket-extensions",
-                                       "sec-websocket-protocol",
-                                       "content-length"};
+/* As the request will be written: a name that is none would fail at every attempt. */
+static bool check_heads(struct ln_str json, struct ln_err *err) {
     struct ln_str key, value;
-    for (size_t pos = 0; ln_json_each(json, &pos, &key, &value);)
-        for (size_t i = 0; i < LN_COUNT(ours); i++) {
-            if (!ln_word_is(key, ours[i])) continue;
-            ln_fail(err, LN_INVALID, "headers.%.*s is set by the upgrade itself", LN_FMT(key));
-            return false;
-        }
-    return true;
+    bool ok = true;
+    for (size_t pos = 0; ok && ln_json_each(json, &pos, &key, &value);) {
+        struct ln_buf name = {0}, text = {0};
+        if (!ln_json_unescape(key, &name)) ln_buf_str(&name, key);
+        line_json_text(value, &text);
+        struct http_header h = {ln_buf_cstr(&name), ln_buf_cstr(&text)};
+        ok = http_check_request("host", "/", &h, 1, err);
+        ln_buf_free(&name);
+        if (text.n) explicit_bzero(text.p, text.n);
+        ln_buf_free(&text);
+    }
+    return ok;
 }
 
 bool conn_opts_flat(struct ln_str json, bool is_headers, struct ln_err *err) {
     if (!is_headers) return check_flat(json, "query", err);
-    return check_flat(json, "headers", err) && check_ours(json, err);
+    return check_flat(json, "headers", err) && check_heads(json, err);
 }
 
 /* ws://host/app/KEY?protocol=7…, as a browser's tools show it: nothing else looks like that. */
@@ -239,6 +239,18 @@ static bool check_used(const struct conn_opts *given, const struct proto *proto,
     return false;
 }
 
+static bool check_proxy(const char *option, struct ln_err *err) {
+    struct proxy p;
+    struct ln_err why;
+    if (!option || !*option || strcmp(option, "none") == 0) return true;
+    if (!proxy_parse(&p, ln_str(option), &why)) {
+        ln_fail(err, LN_INVALID, "proxy: %s", why.text);
+        return false;
+    }
+    proxy_free(&p);
+    return true;
+}
+
 bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto **proto,
                      struct ln_err *err) {
     struct url url;
@@ -253,6 +265,7 @@ bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto *
     }
     if (o->query && !conn_opts_flat(ln_str(o->query), false, err)) return false;
     if (o->headers && !conn_opts_flat(ln_str(o->headers), true, err)) return false;
+    if (!check_proxy(o->proxy, err)) return false;
     if ((o->refresh_every_ms || o->refresh_before_ms) && !o->auth_asked) {
         ln_fail(err, LN_INVALID, "refresh asks auth again: auth must be a function");
         return false;

@@ -300,7 +300,8 @@ TEST(answers_that_cannot_go_into_a_request) {
         const char *json, *words;
     } table[] = {
         {ASK_HEADERS, "{\"X\":[1]}", "headers.X must be a text"},
-        {ASK_HEADERS, "{\"Host\":\"x\"}", "headers.Host is set by the upgrade itself"},
+        {ASK_HEADERS, "{\"Host\":\"x\"}",
+         "headers: Host is written by linnet itself and cannot be set"},
         {ASK_HEADERS, "7", "the headers function must return a table"},
         {ASK_HEADERS, "", "no valid token: the headers function returned nothing"},
         {ASK_QUERY, "{\"a\":{}}", "query.a must be a text"},

@@ -162,7 +162,14 @@ TEST(what_conn_open_refuses) {
     REFUSED(query, "3", "query must be a table");
     REFUSED(query, "{\"a\":[1]}", "query.a must be a text");
     REFUSED(headers, "{\"a\":{}}", "headers.a must be a text");
-    REFUSED(headers, "{\"Sec-WebSocket-Key\":\"x\"}", "set by the upgrade itself");
+    REFUSED(headers, "{\"Sec-WebSocket-Key\":\"x\"}",
+            "headers: Sec-WebSocket-Key is written by linnet itself");
+    REFUSED(headers, "{\"A b\":\"x\"}", "headers: \"A b\" is not a header's name");
+    REFUSED(headers, "{\"A\":\"x\\r\\nB: y\"}",
+            "headers: the value of A holds a control character");
+    REFUSED(proxy, "ftp://proxy",
+            "proxy: \"ftp\" is no kind of proxy: use http, socks5 or socks5h");
+    REFUSED(proxy, "http://u:secret@h:99999", "proxy: the URL's port is not between 1 and 65535");
     open_url("bad", "ws://chat.example");
     struct conn_opts o = options("ws://chat.example");
     check_refused(o, "there is a connection named 'bad' already");
