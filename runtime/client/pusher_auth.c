@@ -35,9 +35,22 @@ static enum endpoint_kind which_of(const struct ask *a) {
     return a->what == ASK_USER ? FOR_USERS : FOR_CHANNELS;
 }
 
-static void ask_free(struct ask *a) {
-    ln_list_remove(&a->node);
+/* To who asked for himself, once the line is done with: he may go, and the line with him. */
+static void tell_lost(void *ud) {
+    struct ask *a = ud;
+    struct ln_err err;
+    ln_fail(&err, LN_DISCONNECTED, "the connection was lost");
+    a->fn(a->ud, (struct ln_str){0}, &err);
     ln_free(a);
+}
+
+/* The line has no use for the answer any more. */
+static void ask_end(struct ask *a) {
+    ln_list_remove(&a->node);
+    if (a->fn)
+        loop_defer(a->line->clients->loop, tell_lost, a);
+    else
+        ln_free(a);
 }
 
 static void serve(struct line *ln);
@@ -139,7 +152,7 @@ static void on_answer(void *ud, const struct http_answer *a, enum stream_phase p
     struct ln_err why;
     ask->is_out = false;
     if (ask->is_void || !ln->root) {
-        ask_free(ask);
+        ask_end(ask);
     } else if (!a && was_kept_too_long(ask, phase, err)) {
         ln_log(LN_DEBUG, ln->root->tag, "auth endpoint: %s; asked again", err->text);
     } else if (!a) {
@@ -240,7 +253,7 @@ void pusher_ask_drop(struct line *ln, struct ln_str channel) {
             if (a->is_out)
                 a->is_void = true;
             else
-                ask_free(a);
+                ask_end(a);
         }
 }
 
@@ -290,15 +303,6 @@ void pusher_auth_renewed(struct conn *c) {
 
 /* --- the end --- */
 
-/* To who asked for himself, once the line is done with: he may go, and the line with him. */
-static void tell_lost(void *ud) {
-    struct ask *a = ud;
-    struct ln_err err;
-    ln_fail(&err, LN_DISCONNECTED, "the connection was lost");
-    a->fn(a->ud, (struct ln_str){0}, &err);
-    ln_free(a);
-}
-
 void pusher_asks_free(struct line *ln) {
     struct pusher *p = ln->priv;
     struct ln_list *const lists[] = {&p->asks, &p->abroad};
@@ -309,10 +313,6 @@ void pusher_asks_free(struct line *ln) {
     for (size_t i = 0; i < LN_COUNT(lists); i++)
         while (lists[i]->next && !ln_list_empty(lists[i])) {
             struct ask *a = LN_CONTAINER(lists[i]->next, struct ask, node);
-            ln_list_remove(&a->node);
-            if (a->fn)
-                loop_defer(ln->clients->loop, tell_lost, a);
-            else
-                ln_free(a);
+            ask_end(a);
         }
 }

@@ -565,6 +565,22 @@ TEST(who_hears_that_the_default_is_lost_may_leave) {
     end_authorizer();
 }
 
+/* The endpoint answers while the line is being closed, and nobody there has a use for it. */
+TEST(who_asked_for_the_default_always_hears) {
+    struct conn *c = with_authorizer();
+    struct ln_buf out = {0};
+    s.no_reply = true;
+    CHECK(conn_authorize(c, LN_STR("private-a"), on_joined, (void *)(uintptr_t) "default"));
+    turn();
+    ln_buf_clear(&w.trail);
+    conn_disconnect(c, NULL);
+    ln_buf_puts(&out, JSON_OK "Content-Length: 14\r\n\r\n{\"auth\":\"k:s\"}");
+    server_bytes(last(), &out);
+    turn();
+    CHECK_HAS(ln_buf_cstr(&w.trail), "default=disconnected:the connection was lost ");
+    end_authorizer();
+}
+
 static void on_lost_again(void *ud, struct ln_str reply, const struct ln_err *err) {
     static int times;
     (void)reply;
@@ -596,4 +612,5 @@ TEST_MAIN(T(signs_as_the_reference), T(identities), T(the_url_may_hold_the_secre
           T(a_function_that_does_not_sign), T(a_function_that_does_not_answer),
           T(a_function_answers_when_the_line_is_gone), T(a_function_may_ask_for_the_default),
           T(who_hears_that_the_default_is_lost_may_leave),
+          T(who_asked_for_the_default_always_hears),
           T(who_hears_that_the_default_is_lost_may_ask_again))
