@@ -254,7 +254,7 @@ struct lua_listener *listener_make(lua_State *L, const char *fn_name, struct ln_
     int where = LUA_NOREF, key_fn = LUA_NOREF;
     struct ln_str room = {0}, key = {0};
     if (opts && arg_opts(L, opts, fn_name, names)) {
-        o.mode = (enum call_mode)arg_word(L, arg_opt(L, opts, "mode"), fn_name, "option 'mode'",
+        o.mode = (enum call_mode)arg_word(L, arg_opt(L, opts, "mode"), fn_name, "mode",
                                           call_mode_names, 0);
         o.l.once = arg_bool(L, arg_opt(L, opts, "once"), fn_name, "option 'once'", false);
         int r = arg_opt(L, opts, "room");

@@ -210,7 +210,7 @@ static int l_every(lua_State *L) {
     arg_fn(L, 2, fn, "the function");
     if (arg_opts(L, 3, fn, options)) {
         at_once = arg_bool(L, arg_opt(L, 3, "at_once"), fn, "option 'at_once'", false);
-        mode = arg_word(L, arg_opt(L, 3, "mode"), fn, "option 'mode'", call_mode_names, mode);
+        mode = arg_word(L, arg_opt(L, 3, "mode"), fn, "mode", call_mode_names, mode);
     }
     struct timer *t = timer_own(L, ms, 2, handle_push(L));
     t->repeats = true;

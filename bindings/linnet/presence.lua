@@ -64,6 +64,7 @@ local function new(st)
 
   local methods = {}
   local Presence = c.class("Presence", methods, {}, {})
+  Presence.__tostring = function(view) return "Presence of " .. (view.room or "all rooms") end
 
   local function new_view(room)
     return setmetatable({

@@ -157,7 +157,8 @@ local function join(conn, name, opts)
   local fn = "conn:join"
   local st = state_of(conn, fn)
   if type(name) ~= "string" or name == "" then
-    c.fail(("%s: the room must be a string, not %s"):format(fn, type(name)))
+    local what = name == "" and "empty" or type(name)
+    c.fail(("%s: the room must be a string with its name, not %s"):format(fn, what))
   end
   local timeout = seconds(c.options(opts, { "timeout" }, fn).timeout, fn, "option 'timeout'")
   local room = room_of(st, name)
@@ -258,7 +259,9 @@ function M.leave(conn, name) return tools.leave(state_of(conn, "conn:leave"), na
 function M.room(conn, name)
   local st = state_of(conn, "conn:room")
   if name == nil then return st.current end
-  if type(name) ~= "string" then c.fail("conn:room: the room must be a string, not " .. type(name)) end
+  if type(name) ~= "string" or name == "" then
+    c.fail("conn:room: the room must be a string with its name, not " .. (name == "" and "empty" or type(name)))
+  end
   return room_of(st, name)
 end
 

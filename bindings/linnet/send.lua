@@ -11,6 +11,7 @@ local OWN_MAX = 1000 -- messages of ours that an echo or a read mark can still b
 local rank = { failed = 0, sending = 1, sent = 2, delivered = 3, read = 4 }
 local sent_methods = {}
 local Sent = c.class("Sent", sent_methods, {}, { "id", "temp_id", "status", "time", "room", "err" })
+Sent.__tostring = function(sent) return ("Sent %s (%s)"):format(sent.id or sent.temp_id, sent.status) end
 
 local function sent_status(sent, status)
   if rank[status] ~= 0 and rank[status] <= rank[sent.status] then return end

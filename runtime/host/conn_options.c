@@ -86,7 +86,8 @@ static bool set_protocol(struct conn_opts *o, struct ln_str json, struct ln_err 
         if (strcmp(names[i], o->protocol) == 0) return true;
     char meant[LN_MEANT];
     const char *near = ln_nearest(ln_str(o->protocol), names);
-    ln_fail(err, LN_INVALID, "unknown protocol '%s'%s", o->protocol, ln_meant(near, meant));
+    ln_fail(err, LN_INVALID, "unknown protocol '%s'%s", o->protocol,
+            near ? ln_meant(near, meant) : ": there are \"socketio\", \"pusher\" and \"ws\"");
     return false;
 }
 
@@ -232,7 +233,55 @@ static const struct conn_option *option_of(struct ln_str key) {
     return NULL;
 }
 
+/* How other clients and settings call it: people bring these names along. */
+static const char *ours(struct ln_str key) {
+    static const struct {
+        const char *theirs, *ours;
+    } rows[] = {
+        {"host", "url"},
+        {"hostname", "url"},
+        {"port", "url"},
+        {"scheme", "url"},
+        {"server", "url"},
+        {"wsHost", "url"},
+        {"wsPort", "url"},
+        {"wssPort", "url"},
+        {"forceTLS", "url"},
+        {"encrypted", "url"},
+        {"namespace", "url"},
+        {"nsp", "url"},
+        {"wsPath", "path"},
+        {"app_key", "key"},
+        {"app_secret", "secret"},
+        {"channelAuthorization", "auth_endpoint"},
+        {"token", "auth"},
+        {"bearerToken", "headers"},
+        {"name", "auth"},
+        {"extraHeaders", "headers"},
+        {"cookies", "headers"},
+        {"rejectUnauthorized", "tls.verify"},
+        {"verify", "tls.verify"},
+        {"insecure", "tls.verify"},
+        {"ca", "tls.ca"},
+        {"cert", "tls.cert"},
+        {"protocols", "subprotocols"},
+        {"enabledTransports", "transports"},
+        {"rooms", "conn:join"},
+        {"channels", "conn:join"},
+        {"room", "conn:join"},
+        {"channel", "conn:join"},
+    };
+    for (size_t i = 0; i < LN_COUNT(rows); i++)
+        if (ln_word_is(key, rows[i].theirs)) return rows[i].ours;
+    return NULL;
+}
+
 static void fail_unknown(struct ln_str key, struct ln_err *err) {
+    if (ours(key)) {
+        ln_fail(err, LN_INVALID, "unknown option '%.*s' (what it says goes into '%s')", LN_FMT(key),
+                ours(key));
+        return;
+    }
     const char *names[MAX_OPTIONS + 1] = {0};
     const struct conn_option *o;
     for (size_t i = 0; i < MAX_OPTIONS && (o = option_at(i)); i++)

@@ -67,13 +67,14 @@ describe("rooms", function()
       chat:on("message", function(d) print("all", d.text) end)
       local sent = assert(room:send("hello"))
       print(sent.status, sent.id ~= nil, sent.temp_id ~= nil, sent.time > 0)
+      print(tostring(sent) == "Sent " .. sent.id .. " (sent)", room.presence, chat.presence)
     ]])
     rig.advance(1)
     local said = world.said()
     table.sort(said)
     assert.same({
       "all\tin the attic", "all\tin the lobby", "ida\tin the lobby\tkari", "kari\thello\tida",
-      "sent\ttrue\ttrue\ttrue",
+      "sent\ttrue\ttrue\ttrue", "true\tPresence of lobby\tPresence of all rooms",
     }, said)
   end)
 
@@ -459,7 +460,9 @@ describe("rooms", function()
   end)
 
   it("misuse raises with names", function()
-    assert.equal("conn:join: the room must be a string, not nil", world.raises(ida .. [[ chat:join() ]]))
+    assert.equal("conn:join: the room must be a string with its name, not nil", world.raises(ida .. [[ chat:join() ]]))
+    assert.equal("conn:join: the room must be a string with its name, not empty", world.raises(ida .. [[ chat:join("") ]]))
+    assert.equal("conn:room: the room must be a string with its name, not empty", world.raises(ida .. [[ chat:room("") ]]))
     assert.matches("unknown option 'timout' %(did you mean 'timeout'",
       world.raises(ida .. [[ chat:join("x", { timout = 1 }) ]]))
     assert.equal("no method or field 'sned' on Room (did you mean 'send'?)",

@@ -134,7 +134,7 @@ describe("time", function()
     assert.matches("the interval must be at least 1 ms", world.raises [[ linnet.every(0, print) ]])
     assert.matches("unknown option 'mod' %(did you mean 'mode'%?%)",
       world.raises [[ linnet.every(1, print, { mod = 1 }) ]])
-    assert.matches("unknown option 'mode' 'queue' %(did you mean 'queued'%?%)",
+    assert.matches("unknown mode 'queue' %(did you mean 'queued'%?%)",
       world.raises [[ linnet.every(1, print, { mode = "queue" }) ]])
     assert.matches("the time must be a duration", world.raises [[ linnet.debounce({}, print) ]])
     assert.matches("the function must be a function", world.raises [[ linnet.throttle(1, 2) ]])

@@ -135,6 +135,12 @@ TEST(what_is_wrong_is_said) {
         {"7", "the options must be a table, not a number"},
         {"{\"ulr\":1}", "unknown option 'ulr' (did you mean 'url'?)"},
         {"{\"\":1}", "unknown option ''"},
+        {"{\"wsHost\":\"x\"}", "unknown option 'wsHost' (what it says goes into 'url')"},
+        {"{\"extraheaders\":{}}",
+         "unknown option 'extraheaders' (what it says goes into 'headers')"},
+        {"{\"rejectUnauthorized\":false}", "(what it says goes into 'tls.verify')"},
+        {"{\"reconnectionDelay\":1}", "(did you mean 'reconnection_delay'?)"},
+        {"{\"protocol\":\"sockjs\"}", "unknown protocol 'sockjs': there are \"socketio\", "},
         {"{\"protocol\":\"socketoi\"}", "unknown protocol 'socketoi' (did you mean 'socketio'?)"},
         {"{\"timeout\":\"soon\"}", "option 'timeout' must be a duration such as 20 or \"20s\", not "
                                    "\"soon\""},
