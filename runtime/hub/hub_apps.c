@@ -140,6 +140,12 @@ struct pusher_app *hub_app_of(const struct hub *h, struct ln_str nsp) {
     return NULL;
 }
 
+enum ln_log_level hub_told(bool *told, enum ln_log_level level) {
+    bool was_told = *told;
+    *told = true;
+    return was_told ? LN_DEBUG : level;
+}
+
 void hub_app_shared_key(const struct pusher_app *app, struct ln_str channel,
                         unsigned char key[32]) {
     struct ln_buf text = {0};

@@ -79,8 +79,9 @@ static struct pusher_app *find_app(const struct hub *h, struct ln_str path) {
 }
 
 static void explain_key(const struct hub_line *line) {
-    const struct pusher_hub *ph = line->hub->pusher;
-    ln_log(LN_INFO, "hub", "%s asked for an app key that is not here: %s", line->ip,
+    struct pusher_hub *ph = line->hub->pusher;
+    ln_log(hub_told(&ph->told_key, LN_INFO), "hub", "%s asked for an app key that is not here: %s",
+           line->ip,
            ph->app_count == 0       ? "add the app to the option hub.apps"
            : ph->apps[0].is_builtin ? "without the option hub.apps the key is 'linnet'"
                                     : "the option hub.apps has other keys");

@@ -12,6 +12,7 @@
 #ifndef LN_HUB_PUSHER_H
 #define LN_HUB_PUSHER_H
 
+#include "base/log.h"
 #include "hub/hub_int.h"
 #include "wire/pusher.h"
 
@@ -41,7 +42,8 @@ struct pusher_hub {
     size_t cache_bytes;
     struct ln_list auths; /* hub_pusher_auth.c: requests that are being decided */
     size_t auth_count;
-    struct ln_buf reply; /* the body of an HTTP reply */
+    struct ln_buf reply;                        /* the body of an HTTP reply */
+    bool told_key, told_undecided, told_nobody; /* hub_told */
 };
 
 struct pusher_user { /* somebody who signed in, or is waited for */
@@ -87,6 +89,8 @@ void hub_apps_free(struct hub *h);
 struct pusher_app *hub_app_by_key(const struct hub *h, struct ln_str key);
 struct pusher_app *hub_app_by_id(const struct hub *h, struct ln_str id);
 struct pusher_app *hub_app_of(const struct hub *h, struct ln_str nsp); /* NULL: none lives there */
+/* The level of what anybody can make us say again and again: so the first time, then LN_DEBUG. */
+enum ln_log_level hub_told(bool *told, enum ln_log_level level);
 /* SHA-256 of channel and master key: what the subscribers of an encrypted channel get. */
 void hub_app_shared_key(const struct pusher_app *app, struct ln_str channel, unsigned char key[32]);
 

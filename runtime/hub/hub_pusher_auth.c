@@ -216,7 +216,8 @@ static void sign_somebody(struct hub_auth *a, struct ln_str user) {
     } else if (c && c->line->pusher->user && !a->is_signin) {
         sign_plain(a);
     } else {
-        ln_log(LN_WARN, "hub", "nobody was signed for: hub:on_auth must return {user_id = …}");
+        ln_log(hub_told(&a->hub->pusher->told_nobody, LN_WARN), "hub",
+               "nobody was signed for: hub:on_auth must return {user_id = …}");
         fail(a, 403, "nobody said who this user is");
     }
     ln_buf_free(&id);
@@ -238,7 +239,7 @@ static void decide(struct hub_auth *a, enum hub_consent consent, const char *mes
                    struct ln_str user) {
     enum pusher_kind kind = pusher_kind(ln_buf_get(&a->channel));
     if (consent == HUB_NOBODY && needs_script(a)) {
-        ln_log(LN_WARN, "hub",
+        ln_log(hub_told(&a->hub->pusher->told_undecided, LN_WARN), "hub",
                "a channel was refused: with the option hub.apps a script must say who may have "
                "it, with hub:on_auth");
         fail(a, 403, "this hub has no hub:on_auth that decides");

@@ -329,8 +329,43 @@ TEST(events_are_sealed_for_the_subscribers) {
     stop();
 }
 
+/* --- the log --- */
+
+static int warnings;
+
+static void count_warnings(void *ud, enum ln_log_level level, const char *tag, struct ln_str msg,
+                           const struct ln_log_field *fields, size_t n) {
+    (void)ud, (void)tag, (void)msg, (void)fields, (void)n;
+    warnings += level >= LN_INFO;
+}
+
+/* Whoever can reach the port could fill the disk otherwise. */
+TEST(strangers_do_not_fill_the_log) {
+    struct web w;
+    start(false, NULL);
+    ln_log_setup(LN_DEBUG, LN_LOG_TEXT, false);
+    ln_log_to(count_warnings, NULL);
+    warnings = 0;
+    for (int i = 0; i < 3; i++) {
+        POST("/pusher/auth", "socket_id=1.2&channel_name=private-a", 403, "hub:on_auth");
+        hub_line(&w, "/app/guess?protocol=7");
+        web_free(&w);
+    }
+    CHECK_INT(warnings, 2);
+    hub_stop();
+    asked.consent = HUB_YES;
+    start(false, &deciding);
+    ln_log_setup(LN_DEBUG, LN_LOG_TEXT, false);
+    warnings = 0;
+    for (int i = 0; i < 3; i++)
+        POST("/pusher/user-auth", "socket_id=1.2&id=9", 403, "nobody said");
+    CHECK_INT(warnings, 1);
+    ln_log_to(NULL, NULL);
+    hub_stop();
+}
+
 TEST_MAIN(T(nobody_decides_about_an_app_of_the_settings), T(a_private_channel),
           T(an_encrypted_channel_gets_its_key), T(a_presence_channel_of_somebody), T(signing_in),
           T(the_own_app_signs_for_who_one_says_one_is), T(a_guest_is_the_same_in_all_channels),
           T(what_is_asked_wrongly), T(pages_of_other_origins), T(an_answer_that_comes_later),
-          T(events_are_sealed_for_the_subscribers))
+          T(events_are_sealed_for_the_subscribers), T(strangers_do_not_fill_the_log))
