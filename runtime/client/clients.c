@@ -11,6 +11,8 @@
 #include "client/recovery.h"
 #include "client/token.h"
 
+enum { QUIET_LOOKS = 15 }; /* that a slow peer is given at the end */
+
 struct clients *clients_new(struct loop *l, const struct conn_sink *sink, void *ud) {
     struct clients *cs = ln_new(struct clients);
     cs->loop = l;
@@ -45,6 +47,7 @@ static void tell_quiet(void *ud) {
     struct clients *cs = ud;
     loop_fn fn = cs->quiet;
     cs->quiet = NULL;
+    loop_timer_cancel(cs->loop, cs->quiet_timer);
     if (fn) fn(cs->quiet_ud);
 }
 
@@ -53,15 +56,40 @@ void clients_check_quiet(struct clients *cs) {
     if (cs->quiet && ln_list_empty(&cs->all_lines)) tell_quiet(cs);
 }
 
-void clients_quiet(struct clients *cs, loop_fn fn, void *ud) {
+static size_t unsent_of_all(const struct clients *cs) {
+    size_t sum = 0;
+    LN_LIST_EACH (&cs->all_lines, it, tmp)
+        sum += line_queued(LN_CONTAINER(it, struct line, node));
+    return sum;
+}
+
+/* Who takes what waits is given time, though not for ever; who does not holds nobody. */
+static void on_quiet_look(void *ud) {
+    struct clients *cs = ud;
+    size_t unsent = unsent_of_all(cs);
+    if (unsent >= cs->unsent || --cs->quiet_looks == 0) {
+        tell_quiet(cs);
+        return;
+    }
+    cs->unsent = unsent;
+    cs->quiet_timer = loop_timer(cs->loop, cs->quiet_ms, on_quiet_look, cs);
+}
+
+void clients_quiet(struct clients *cs, int64_t ms, loop_fn fn, void *ud) {
+    loop_timer_cancel(cs->loop, cs->quiet_timer);
     cs->quiet = fn;
     cs->quiet_ud = ud;
+    cs->quiet_ms = ms;
+    cs->quiet_looks = QUIET_LOOKS;
+    cs->unsent = unsent_of_all(cs);
+    cs->quiet_timer = loop_timer(cs->loop, ms, on_quiet_look, cs);
     if (ln_list_empty(&cs->all_lines)) loop_defer(cs->loop, tell_quiet, cs);
 }
 
 void clients_free(struct clients *cs) {
     if (!cs || cs->closing) return;
     cs->quiet = NULL;
+    loop_timer_cancel(cs->loop, cs->quiet_timer);
     size_t i = 0;
     struct conn *c;
     while (clients_each(cs, &i, &c))

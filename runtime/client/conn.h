@@ -166,8 +166,9 @@ void clients_codecs(struct clients *cs, const struct conn_codecs *codecs, void *
  * turn (loop_free does). */
 void clients_free(struct clients *cs);
 /* fn(ud), once, when no line is left: what was sent has been taken, and every close frame answered
- * or waited for long enough. Never from here. For the end, after all were disconnected. */
-void clients_quiet(struct clients *cs, loop_fn fn, void *ud);
+ * or waited for long enough; or when for ms no peer took anything of what still waits. Never from
+ * here. For the end, after all were disconnected. */
+void clients_quiet(struct clients *cs, int64_t ms, loop_fn fn, void *ud);
 bool clients_each(struct clients *cs, size_t *i, struct conn **c); /* *i begins at 0 */
 /* Tests: lines go over descriptors that are connected already (one end of a socket pair) instead of
  * dialling. dial returns one for each attempt (then it is the line's), or 0: dial. NULL stops. */

@@ -55,8 +55,12 @@ struct clients {
     void *dial_ud;
     const struct conn_codecs *codecs; /* NULL: no script has one */
     void *codecs_ud;
-    loop_fn quiet; /* NULL, or called when all_lines becomes empty */
+    loop_fn quiet; /* NULL, or called when all_lines becomes empty, or no longer moves */
     void *quiet_ud;
+    int64_t quiet_ms;
+    ln_id quiet_timer;
+    size_t unsent;   /* of all lines, when quiet_timer was set */
+    int quiet_looks; /* that it may still take */
     struct kept_opts *newest_opts; /* clients.c; lent */
     struct conn_opts whole_opts;   /* what conn_options lends */
     struct conn_stats whole_stats; /* what conn_stats lends */

@@ -105,7 +105,8 @@ struct app *app_new(void) {
     return a;
 }
 
-#define STOP_MS 2000 /* at most for the goodbyes: a peer that does not hang up holds nobody */
+/* For the goodbyes: who does not hang up, or takes nothing of what waits for it, holds nobody. */
+#define STOP_MS 2000
 
 static void stop_loop(void *ud) {
     loop_stop(((struct app *)ud)->loop);
@@ -116,10 +117,17 @@ static void said_goodbye(void *ud) {
     if (--a->goodbyes == 0) loop_timer(a->loop, 0, stop_loop, a);
 }
 
+static void hub_done(void *ud) {
+    struct app *a = ud;
+    if (a->hub_done) return;
+    a->hub_done = true;
+    said_goodbye(a);
+}
+
 static void hub_gone(void *ud) {
     struct app *a = ud;
     a->hub = NULL;
-    said_goodbye(a);
+    hub_done(a);
 }
 
 static void close_hub(struct app *a) {
@@ -160,10 +168,11 @@ static void stop_scripts(void *ud) {
     for (size_t i = 0; clients_each(a->clients, &i, &c);)
         conn_disconnect(c, NULL);
     /* What was said at the end is taken by the peers first, and the hub's clients hang up. */
-    loop_timer(a->loop, STOP_MS, stop_loop, a);
     a->goodbyes++;
-    clients_quiet(a->clients, said_goodbye, a);
-    if (a->hub) close_hub(a);
+    clients_quiet(a->clients, STOP_MS, said_goodbye, a);
+    if (!a->hub) return;
+    close_hub(a);
+    loop_timer(a->loop, STOP_MS, hub_done, a);
 }
 
 /* Later, never from here: who asks may be a script, even one that is just being loaded. */

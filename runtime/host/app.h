@@ -27,7 +27,7 @@ struct app {
     int64_t questions;       /* of the hub, that scripts think about (ask_admit, ask_authorize) */
     struct scripts *scripts; /* host/scripts.h: loaded scripts, reload, restart after a kill */
     bool is_dev;             /* hub in the process, watch, friendly errors */
-    bool stopping, hub_closing;
+    bool stopping, hub_closing, hub_done; /* hub_done: it is waited for no longer */
     int goodbyes; /* that a clean stop still waits for: the lines', the hub's */
     int exit_code;
     uint64_t serial;    /* of the last event */
