@@ -12,7 +12,7 @@ cd "$dir"
 cd wren
 "$linnet" dev --port 0 >../out 2>../err &
 pid=$!
-for _ in $(seq 100); do
+for _ in $(seq 600); do
   grep -q ready ../out && break
   kill -0 "$pid" 2>/dev/null || break
   sleep 0.1

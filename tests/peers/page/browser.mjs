@@ -4,7 +4,7 @@
 // Content-Security-Policy fails the case.
 import { chromium } from "playwright-core";
 import { io } from "socket.io-client";
-import { hub as startHub, once, start, test, within } from "../lib.mjs";
+import { LIMIT, hub as startHub, once, start, test, within } from "../lib.mjs";
 
 export const linnet = process.argv[2] ?? process.env.LINNET_BIN ?? "build/linnet";
 
@@ -89,7 +89,7 @@ export class Scene {
     }
 
     async watch(page) {
-        page.setDefaultTimeout(10000);
+        page.setDefaultTimeout(LIMIT);
         page.on("pageerror", (e) => this.errors.push(String(e.stack)));
         page.on(
             "console",
@@ -182,7 +182,7 @@ export async function join(page, room) {
 }
 
 // Waits until fn, run in the page, is true.
-export const until = (page, fn, arg) => page.waitForFunction(fn, arg, { timeout: 10000 });
+export const until = (page, fn, arg) => page.waitForFunction(fn, arg, { timeout: LIMIT });
 
 // Makes the page believe that its tab is in the background, or in front again.
 export function setHidden(page, hidden) {

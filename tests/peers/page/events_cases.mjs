@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join as pathJoin } from "node:path";
-import { equal, ok } from "../lib.mjs";
+import { LIMIT, equal, ok } from "../lib.mjs";
 import { pageTest, say, until } from "./browser.mjs";
 
 // A case whose hub is `linnet dev` with a script.
@@ -113,7 +113,7 @@ devTest("events: a thousand rows at most; what one reads does not move", async (
     // In rounds: records are the first thing that the hub drops for a page that cannot keep up.
     const count = () => page.locator("#ev-rows tr").count();
     // Each is acknowledged before the next, so that a slow page is not outrun.
-    const typing = (b) => b.socket.timeout(10000).emitWithAck("typing", { room: "lobby", on: true });
+    const typing = (b) => b.socket.timeout(LIMIT).emitWithAck("typing", { room: "lobby", on: true });
     for (let round = 0; round < 60 && (await count()) < 1000; round++) {
         const before = await count();
         for (let i = 0; i < 5; i++) await Promise.all(bots.map(typing));
