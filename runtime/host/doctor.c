@@ -110,6 +110,8 @@ void doctor_end(struct doctor *d) {
     d->is_over = true;
     if (d->code == EXIT_OK) doctor_advise(d, "All is well: %s takes this connection.", d->target);
     redact(&d->advice);
+    while (d->advice.n && d->advice.p[d->advice.n - 1] == ' ')
+        d->advice.n--; /* of sentences that had nothing behind them */
     struct doctor_end e = {d->code, d->target, d->conn ? names[d->proto] : NULL,
                            ln_buf_get(&d->advice)};
     d->cbs->end(d->ud, &e);

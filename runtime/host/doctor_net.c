@@ -139,7 +139,10 @@ static void on_proxy_closed(void *ud, enum stream_phase phase, const struct ln_e
     (void)phase;
     if (!d) return;
     bool wants_auth = err->code == LN_UNAUTHORIZED;
-    if (wants_auth)
+    if (wants_auth && strstr(err->text, "does not accept"))
+        doctor_advise(d, "The proxy does not accept the user and the password that it is shown: "
+                         "correct them where its address is set.");
+    else if (wants_auth)
         doctor_advise(d, "The proxy wants a user and a password: proxy = "
                          "\"http://user:password@host:port\" (or in the variable that names it).");
     else
@@ -195,10 +198,13 @@ static void on_tcp_open(void *ud) {
 
 static void blame_tcp(struct doctor *d, ln_status code) {
     const struct url *u = &d->plan.url;
-    if (u->unix_path)
-        doctor_advise(
-            d, "Nobody listens at %s. Is the server running, and may this user open the socket?",
-            u->unix_path);
+    if (u->unix_path && code != LN_REFUSED && code != LN_NOT_FOUND)
+        doctor_advise(d,
+                      "%s does not let us in. May this user write to it, and pass through its "
+                      "folders? (The socket of linnet's hub is for its owner alone.)",
+                      u->unix_path);
+    else if (u->unix_path)
+        doctor_advise(d, "Nobody listens at %s. Is the server running?", u->unix_path);
     else if (code == LN_REFUSED && strcmp(d->o.target, "hub") == 0)
         doctor_advise(d, "No hub is there: 'linnet dev' or 'linnet hub' starts one; for another "
                          "port: --set hub.port=N.");

@@ -10,7 +10,7 @@ import { WebSocketServer } from "ws";
 import { Server } from "socket.io";
 import { authority, load } from "./certs.mjs";
 import { fakeReverb } from "./fake_reverb.mjs";
-import { test, equal, ok, within, hub, main } from "./lib.mjs";
+import { test, equal, ok, once, within, hub, main } from "./lib.mjs";
 import { nginx } from "./servers.mjs";
 import { linnet, env, folder, closed } from "./shell.mjs";
 
@@ -40,7 +40,7 @@ async function finds(args, { step, code, says = [], options = {} }) {
   if (step) for (const after of NAMES.slice(NAMES.indexOf(step) + 1)) equal(r.steps[after].verdict, "skipped", `${after} of ${what}`);
   for (const word of says) ok(word.test(r.out), `${word} is not in ${what}`);
   equal(r.err, "", "standard error");
-  ok(r.advice.trim().length > 0, `no advice in ${what}`);
+  ok(r.advice.trim().length > 0 && !/ $/m.test(r.advice), `no advice, or blanks at its end, in ${what}`);
   return r;
 }
 
@@ -158,6 +158,13 @@ staged("a Unix socket, and one that is not there", async () => {
   ok(r.steps.tcp.text.includes(path), r.out);
   await finds([`ws+unix://${dir}/none.sock:/`], { step: "tcp", code: 69, says: [/Nobody listens at .*none\.sock/] });
 });
+staged("a Unix socket that takes no connections of ours", async () => { // what a missing permission is to others than root
+  const path = `${folder()}/log.sock`, bind = "import socket,sys;s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM);s.bind(sys.argv[1]);print('up',flush=True);sys.stdin.read()";
+  const child = spawn("python3", ["-c", bind, path], { stdio: ["pipe", "pipe", "inherit"] });
+  cleanup.push(() => child.kill());
+  await once(child.stdout, "data", "the socket");
+  await finds([`ws+unix://${path}:/`], { step: "tcp", code: 69, says: [/log\.sock does not let us in\. May this user write to it/] });
+});
 staged("a port on which nobody listens", async () => finds([`ws://127.0.0.1:${await closed()}`], { step: "tcp", code: 69, says: [/connection refused/i, /Nobody listens on port \d+/] }));
 staged("no hub on this machine", async () => finds(["hub", "--set", `hub.port=${await closed()}`], { step: "tcp", code: 69, says: [/No hub is there: 'linnet dev'/] }));
 staged("one that takes the connection and says nothing", async () => {
@@ -211,6 +218,11 @@ staged("a proxy that does its work", async () => {
 staged("a proxy that wants a password: 407", async () => {
   const proxy = await httpProxy("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n");
   await finds(["ws://chat.example:80"], { step: "proxy", code: 77, says: [/407/, /user and a password/, /http_proxy/], options: { env: { http_proxy: `http://127.0.0.1:${proxy}` } } });
+});
+staged("a proxy that does not accept the password: 407", async () => {
+  const proxy = await httpProxy("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n");
+  const r = await finds(["ws://chat.example:80", "--proxy", `http://me:wrong-one@127.0.0.1:${proxy}`], { step: "proxy", code: 77, says: [/does not accept the user and the password/] });
+  ok(!/wrong-one/.test(r.out), "the password is not shown");
 });
 staged("a proxy that cannot get there: 502", async () => {
   const proxy = await httpProxy("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
