@@ -58,8 +58,10 @@ void clients_check_quiet(struct clients *cs) {
 
 static size_t unsent_of_all(const struct clients *cs) {
     size_t sum = 0;
-    LN_LIST_EACH (&cs->all_lines, it, tmp)
-        sum += line_queued(LN_CONTAINER(it, struct line, node));
+    LN_LIST_EACH (&cs->all_lines, it, tmp) {
+        const struct line *ln = LN_CONTAINER(it, struct line, node);
+        if (ln->ws || ln->poll) sum += line_queued(ln);
+    }
     return sum;
 }
 

@@ -59,8 +59,8 @@ struct clients {
     void *quiet_ud;
     int64_t quiet_ms;
     ln_id quiet_timer;
-    size_t unsent;   /* of all lines, when quiet_timer was set */
-    int quiet_looks; /* that it may still take */
+    size_t unsent;                 /* of all lines, when quiet_timer was set */
+    int quiet_looks;               /* that it may still take */
     struct kept_opts *newest_opts; /* clients.c; lent */
     struct conn_opts whole_opts;   /* what conn_options lends */
     struct conn_stats whole_stats; /* what conn_stats lends */

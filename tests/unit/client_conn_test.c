@@ -618,6 +618,13 @@ TEST(quiet_waits_for_who_takes_what_was_sent) {
     CHECK_INT(told, 3); /* ... though he takes something each time */
     hang_up(last());
     end();
+    begin();
+    connected();
+    hang_up(last());
+    turn();
+    clients_quiet(w.cs, 2000, count, &told); /* between two attempts there is no transport */
+    CHECK_INT(told, 3);
+    end();
 }
 
 TEST_MAIN(T(connects_and_tells), T(does_not_connect_when_not_asked_to),
