@@ -91,9 +91,12 @@ static void call_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
     struct question_call *qc = ud;
     struct question *q = qc->q;
     struct ln_err why;
+    bool is_ending = script_is_ending(qc->script);
     qc->q = NULL;
     seat_drop(&qc->item);
-    if (err) {
+    if (is_ending) { /* what it waited for was cut short, and it may not have looked */
+        question_end(q, false, STOPPED, (struct ln_str){0});
+    } else if (err) {
         question_end(q, false, "the server could not decide", (struct ln_str){0});
     } else if (n < 1 || !lua_toboolean(L, -n)) {
         refuse(q, L, n);

@@ -87,6 +87,28 @@ describe("the hub's door", function()
     assert.matches("the script that decides was stopped", rig.say(line))
   end)
 
+  it("is not opened by who is reloaded while he thinks", function()
+    local slow = [[
+      local function think(bad) -- as who asks a database, and forgets that there may be no answer
+        local ok, err = linnet.sleep(1)
+        if ok and bad then return nil, "not you" end
+        return true
+      end
+      linnet.hub():use(function(_, auth) return think(auth.name == "bob") end)
+      linnet.hub():on_auth(function(r) return think(r.params.bad) end)
+    ]]
+    for _, go in ipairs { rig.reload, rig.unload } do
+      world.run(slow, "gate.lua")
+      local _, plain = come "name=bob"
+      local _, post = ask "&bad=1"
+      go("gate.lua", 'local linnet = require "linnet" ' .. slow)
+      rig.settle()
+      assert.matches("the script that decides was stopped", rig.say(plain))
+      assert.matches("403.*the script that decides was stopped", rig.say(post))
+      rig.unload("gate.lua")
+    end
+  end)
+
   it("shows all of a question, or does not ask", function()
     world.run [[
       linnet.hub():on_auth(function(r) -- forgets that a channel may not be there
