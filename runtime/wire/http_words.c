@@ -30,17 +30,26 @@ static const char *standard_reason(int status) {
     return "";
 }
 
+/* Where a host may stand, with a user in front: behind "//" at the beginning or after a scheme. */
+static size_t host_at(struct ln_str location) {
+    const char *slash = location.n ? memchr(location.p, '/', location.n) : NULL;
+    size_t n = slash ? (size_t)(slash - location.p) : 0;
+    bool is_host = slash && location.n - n >= 2 && slash[1] == '/' && (n == 0 || slash[-1] == ':');
+    return is_host ? n + 2 : 0;
+}
+
 void http_location_words(struct ln_str location, struct ln_buf *why) {
-    const char *mark = memmem(location.p, location.n, "://", 3);
-    size_t host = mark ? (size_t)(mark - location.p) + 3 : 0, n = host;
+    size_t host = host_at(location), n = host, end;
     while (n < location.n && location.p[n] != '?' && location.p[n] != '#')
         n++;
-    for (size_t i = host; mark && i < n && location.p[i] != '/'; i++) {
-        if (location.p[i] != '@') continue;
+    for (end = host; host > 0 && end < n && location.p[end] != '/';)
+        end++;
+    const char *at = end > host ? memrchr(location.p + host, '@', end - host) : NULL;
+    if (at) {
+        size_t login = (size_t)(at + 1 - location.p);
         ln_printable(why, (struct ln_str){location.p, host}, SHOWN_BYTES);
-        location = (struct ln_str){location.p + i + 1, location.n - i - 1};
-        n -= i + 1;
-        break;
+        location = (struct ln_str){at + 1, location.n - login};
+        n -= login;
     }
     if (n > 0)
         ln_printable(why, (struct ln_str){location.p, n}, SHOWN_BYTES);

@@ -142,6 +142,8 @@ TEST(bad_answers) {
         /* most redirects repeat the query, and tokens stand there */
         {"HTTP/1.1 301 Moved\r\nLocation: https://u:pw@b.example/x?token=t0p#f\r\n\r\n", NULL,
          "HTTP 301 redirected to https://b.example/x (redirects", LN_REFUSED},
+        {"HTTP/1.1 301 Moved\r\nLocation: //u:p@w@b.example/x@y\r\n\r\n", NULL,
+         "HTTP 301 redirected to //b.example/x@y (", LN_REFUSED},
         {"HTTP/1.1 302 Found\r\nLocation: ?token=t0p\r\n\r\n", NULL,
          "HTTP 302 redirected to the same path (redirects", LN_REFUSED},
         {"HTTP/1.1 302 Found\r\n\r\n", NULL, "HTTP 302 Found", LN_REFUSED},
