@@ -20,8 +20,8 @@ static bool hook_wants(void *ud, struct ln_str nsp, struct ln_str name) {
     return bus_wants(((struct app *)ud)->hub_bus, name);
 }
 
-static void emit_hub(struct app *a, enum event_kind kind, struct ln_str name, struct ln_str args,
-                     const struct hub_event *source) {
+static ln_status emit_hub(struct app *a, enum event_kind kind, struct ln_str name,
+                          struct ln_str args, const struct hub_event *source) {
     struct event ev = {.kind = kind,
                        .name = name,
                        .args = args,
@@ -30,11 +30,12 @@ static void emit_hub(struct app *a, enum event_kind kind, struct ln_str name, st
                        .ack = source->ack,
                        .serial = app_event_serial(a),
                        .source = source};
-    bus_emit(a->hub_bus, &ev);
+    return bus_emit(a->hub_bus, &ev);
 }
 
 static void hook_event(void *ud, const struct hub_event *ev) {
-    emit_hub(ud, EVENT_APP, ev->name, ev->args, ev);
+    if (emit_hub(ud, EVENT_APP, ev->name, ev->args, ev) == LN_PROTOCOL)
+        hub_malformed(ev->hub, ev->client);
 }
 
 static void hook_client(void *ud, ln_id client, struct ln_str nsp, bool connected,

@@ -157,6 +157,9 @@ ln_status hub_emit_ack(struct hub *h, ln_id client, struct ln_str name, struct l
                        hub_reply_fn reply, void *ud);
 bool hub_ack(struct hub *h, ln_id client, int64_t ack, struct ln_str args, const struct ln_str *bin,
              size_t bin_count);
+/* The arguments of its event are no JSON, as who decoded them found: its line is closed, as for
+ * whatever else breaks the protocol. (Over Socket.IO arguments are not looked at before.) */
+void hub_malformed(struct hub *h, ln_id client);
 
 /* --- clients and rooms --- */
 bool hub_join(struct hub *h, ln_id client, struct ln_str room); /* false: no such client, limits */

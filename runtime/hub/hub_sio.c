@@ -89,6 +89,11 @@ static void broken(struct hub_line *line, const char *why) {
     hub_line_drop(line, HUB_LEAVE_ERROR, 1005, "");
 }
 
+void hub_malformed(struct hub *h, ln_id client) {
+    const struct hub_client *c = hub_get(h, client);
+    if (c && c->line->proto == HUB_SIO) broken(c->line, "an event's arguments are no JSON");
+}
+
 static void on_connect(struct hub_line *line, const struct sio_packet *p) {
     if (hub_line_client(line, p->nsp)) {
         broken(line, "a second CONNECT");

@@ -137,6 +137,30 @@ describe("the hub", function()
     assert.same({ "refused" }, world.said())
   end)
 
+  it("closes on arguments that are no JSON", function()
+    world.run [[
+      local hub = linnet.hub()
+      hub:on("heard", function(_, x) print("heard", x) return x end)
+      hub:on("disconnect", function(_, why) print(why) end)
+    ]]
+    for _, args in ipairs { "{]", "[1,]", "1 2", "nul" } do
+      local line = rig.dial()
+      rig.say(line, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\n"
+        .. "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+      local function frame(text) -- masked with zeros
+        return rig.say(line, "\x81" .. string.char(128 + #text) .. "\0\0\0\0" .. text)
+      end
+      assert.matches('40{"sid"', (frame "40"))
+      assert.matches("430%[1%]", (frame '420["heard",1]'))
+      frame('42["unheard",' .. args .. "]") -- nobody looks at it
+      assert.same({ "heard\t1" }, world.said())
+      frame('421["heard",' .. args .. "]")
+      assert.same({ "error" }, world.said())
+      rig.hang_up(line)
+    end
+  end)
+
   it("knows who has gone", function()
     world.run [[
       local hub = linnet.hub()
