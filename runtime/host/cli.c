@@ -315,6 +315,7 @@ bool cli_reread(struct cli *cli, struct ln_err *err) {
         config_free(c);
         return false;
     }
+    cli_settings_late(cli->app->config, c);
     config_keep(c, cli->app->config, "hub.");
     config_keep(c, cli->app->config, "log.");
     config_free(cli->app->config);

@@ -104,5 +104,12 @@ void cli_signals(struct cli *cli, struct app *a);
 /* Settings and secret files anew; false with err (file and line first): nothing has changed. What
  * the hub and the log were set to stays. */
 bool cli_reread(struct cli *cli, struct ln_err *err);
+void cli_reload(struct cli *cli); /* that, and then the scripts; the log says how it went */
+/* The same whenever the project's settings are saved. */
+struct settings_watch;
+struct settings_watch *cli_settings_watch(struct cli *cli);
+void cli_settings_unwatch(struct settings_watch *w);
+/* Says what of the next settings comes too late: hub.* and log.* are read at the start. */
+void cli_settings_late(const struct config *now, const struct config *next);
 
 #endif

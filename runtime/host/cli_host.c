@@ -29,21 +29,9 @@ static void on_end(void *ud, int signum) {
     app_exit(a, EXIT_OK);
 }
 
-static void reloaded(void *ud, const struct ln_err *err) {
-    (void)ud;
-    if (err) ln_log(LN_ERROR, "linnet", "%s", err->text);
-}
-
 static void on_reload(void *ud, int signum) {
-    struct cli *cli = ud;
-    struct app *a = cli->app;
-    struct ln_err err;
     (void)signum;
-    if (!cli_reread(cli, &err)) {
-        ln_log(LN_ERROR, "linnet", "%s; the old settings stay, and nothing is reloaded", err.text);
-        return;
-    }
-    scripts_reload_all(a->scripts, reloaded, a);
+    cli_reload(ud);
 }
 
 static void on_status(void *ud, int signum) {
@@ -219,13 +207,16 @@ int verb_run(struct cli *cli, struct app *a) {
     }
     ln_free(typed);
     a->on_boot = on_boot;
+    struct settings_watch *settings = NULL;
     if (cli_value(cli, "watch")) {
         if (scripts_watch(a->scripts, &err) != LN_OK) ln_log(LN_WARN, "linnet", "%s", err.text);
+        settings = cli_settings_watch(cli);
     } else {
         scripts_on_empty(a->scripts, on_empty, a);
         on_empty(a);
     }
     loop_run(a->loop);
+    if (settings) cli_settings_unwatch(settings);
     ln_free((void *)(uintptr_t)a->allow);
     return a->exit_code;
 }
@@ -301,9 +292,11 @@ int verb_dev(struct cli *cli, struct app *a) {
         load(cli, a, cli->words[i], NULL, &failed);
     if (!cli->word_count) load_here(a, here, found);
     if (scripts_watch(a->scripts, &err) != LN_OK) ln_log(LN_WARN, "linnet", "%s", err.text);
+    struct settings_watch *settings = cli_settings_watch(cli);
     printf("  ready in %d ms · watching · Ctrl-C to stop\n", (int)(ln_mono_ms() - start));
     fflush(stdout);
     loop_run(a->loop);
+    cli_settings_unwatch(settings);
     for (int i = 0; i < found; i++)
         ln_free(here[i]);
     ln_free((void *)(uintptr_t)a->allow);

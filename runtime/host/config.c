@@ -394,7 +394,9 @@ static void suggest(const char *path, struct ln_buf *out) {
         names[i] = known[i].path;
     names[LN_COUNT(known)] = NULL;
     const char *near = ln_nearest(ln_str(path), names);
-    if (near) ln_buf_fmt(out, " (did you mean '%s'?)", near);
+    int n = near ? (int)strcspn(near, "*") : 0; /* of connections.* what is before it */
+    if (n > 0 && near[n] == '*') n--;
+    if (near) ln_buf_fmt(out, " (did you mean '%.*s'?)", n, near);
 }
 
 /* What is known of the option, or NULL with err. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The command line: messages, streams, exit codes, signals, settings, reload. cli_test.mjs LINNET [NAME]
-import { writeFileSync, readFileSync, existsSync, mkdirSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { writeFileSync, readFileSync, existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { connect as connectTo, createServer } from "node:net";
 import { test, equal, ok, until, within, start, hub, main } from "./lib.mjs";
@@ -290,6 +290,29 @@ print("port " .. h.port)` });
   const out = run(["listen", url, "--name", "bad"]);
   equal(out.code, 75, `put out by the server: ${out.all}`);
   equal(await door.end(), 0);
+});
+
+test("settings count when they are saved, where scripts do; what comes too late is said", async () => {
+  const script = "local linnet = require 'linnet'\nprint('greeting ' .. linnet.option('greeting', 'none'))\nlinnet.every(60, function() end)\n";
+  const settings = (greeting, rest = "") => `scripts = { bot = { options = { greeting = "${greeting}" } } }\n${rest}\n`;
+  for (const [file, args] of [["linnet.cfg.lua", ["dev", "--port", "0"]], ["conf/mine.conf", ["run", "--watch", "bot.lua", "--config", "conf/mine.conf"]]]) {
+    const dir = folder({ "bot.lua": script, [file]: settings("one") }), path = join(dir, file);
+    const p = await start(linnet, args, /greeting one/, { cwd: dir, env }), all = () => p.out() + p.err();
+    if (args[0] === "dev") await until(() => /ready in/.test(all()), "the watch");
+    writeFileSync(path, settings("two"));
+    await until(() => /greeting two/.test(all()), "the new option");
+    writeFileSync(path, settings("three", "hub = { prot = 1 }"));
+    await until(() => /:2: unknown option 'hub\.prot' .*the old settings stay/.test(all()), "the error");
+    ok(!/greeting three/.test(all()), all());
+    writeFileSync(path, settings("four", 'hub = { apps = { { key = "k", secret = "s" } } }'));
+    await until(() => /greeting four/.test(all()), "the mended ones");
+    ok(/:2: hub\.apps has changed: that counts at the next start/.test(all()), all());
+    renameSync(path, `${path}~`); // as some editors do
+    writeFileSync(path, "");
+    writeFileSync(path, settings("five"));
+    await until(() => /greeting five/.test(all()), "the file in its place");
+    equal(await p.end(), 0, all());
+  }
 });
 
 test("a text that was reloaded ends when its work is done, too", async () => {

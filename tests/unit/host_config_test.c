@@ -201,6 +201,10 @@ TEST(names_that_cannot_be) {
                        "holds no dot)");
     end();
     begin();
+    file("{\"connection\":{}}", "connection = {}", CONFIG_PROJECT);
+    CHECK_HAS(check(), "unknown option 'connection' (did you mean 'connections'?)");
+    end();
+    begin();
     file("{\"hub\":{\"origins\":[1]}}", "hub = { origins = { 1 } }", CONFIG_PROJECT);
     CHECK_HAS(check(), "option 'hub.origins' must be a list of strings, not [1]");
     end();
