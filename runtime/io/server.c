@@ -263,7 +263,8 @@ static void find_ip(struct server_peer *p) {
     struct sockaddr_storage a = {0};
     socklen_t n = sizeof a;
     int fd = lws_get_socket_fd(p->wsi);
-    if (getpeername(fd, (struct sockaddr *)&a, &n) || a.ss_family == AF_UNIX ||
+    p->is_tcp = getpeername(fd, (struct sockaddr *)&a, &n) == 0 && a.ss_family != AF_UNIX;
+    if (!p->is_tcp ||
         getnameinfo((struct sockaddr *)&a, n, p->ip, sizeof p->ip, NULL, 0, NI_NUMERICHOST))
         strcpy(p->ip, "127.0.0.1"); /* a socket pair */
     if (strncmp(p->ip, "::ffff:", 7) == 0) memmove(p->ip, p->ip + 7, strlen(p->ip + 7) + 1);
@@ -280,6 +281,7 @@ static void peer_new(struct server *s, struct lws *wsi, struct link *link) {
     s->conns++;
     link->p = p;
     find_ip(p);
+    if (p->is_tcp) loop_remote(s->loop, 1);
     server_http_new(p);
     make_room(s);
 }
@@ -322,6 +324,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons why, void *user, vo
     case LWS_CALLBACK_WSI_DESTROY: /* the only certain end, should the first be left out */
         if (!link || !link->p) return 0;
         link->p->wsi = NULL;
+        if (link->p->is_tcp) loop_remote(link->p->s->loop, -1);
         server_touch(link->p);
         link->p = NULL;
         return 0;

@@ -39,8 +39,9 @@ struct server_peer {
     struct server *s;
     struct lws *wsi; /* NULL: the socket is gone */
     enum peer_state state;
-    bool is_ws, told_closed; /* closed() is owed to an is_ws peer once */
-    bool is_shut, is_choked; /* write side shut down; libwebsockets holds bytes of ours */
+    bool is_ws : 1, told_closed : 1; /* closed() is owed to an is_ws peer once */
+    bool is_shut : 1, is_choked : 1; /* write side shut down; libwebsockets holds bytes of ours */
+    bool is_tcp : 1;
     struct server_http *http;
     struct ln_buf out;
     struct ws_parser ws;
