@@ -40,6 +40,8 @@ static void asking_drop(struct seat_item *it) {
     ln_free(a);
 }
 
+static const struct seat_kind asking_kind = {"auth", asking_drop, NULL};
+
 static int asking_push(lua_State *L, void *ud) {
     const struct asking *a = ud;
     lua_createtable(L, 0, 2);
@@ -109,7 +111,7 @@ static void ask_one(struct app *app, struct conn *c, int fn, const struct conn_a
     a->name = f->what;
     a->reason = ask->reason;
     a->attempt = ask->attempt;
-    seat_own(u->script->seat, &a->item, "auth", asking_drop);
+    seat_own(u->script->seat, &a->item, &asking_kind);
     struct lua_call call = {.script = u->script,
                             .fn = u->fn[fn],
                             .what = f->what,

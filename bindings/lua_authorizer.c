@@ -32,6 +32,8 @@ static void authorizing_drop(struct seat_item *it) {
     ln_free(a);
 }
 
+static const struct seat_kind authorizing_kind = {"authorizer", authorizing_drop, NULL};
+
 /* --- the third argument: what linnet would do --- */
 
 struct default_wait {
@@ -104,7 +106,7 @@ static void authorize(void *ud, struct conn *c, ln_id ticket, struct ln_str chan
     a->ticket = ticket;
     a->channel = (struct ln_str){ln_str_dup(channel), channel.n};
     a->socket_id = (struct ln_str){ln_str_dup(socket_id), socket_id.n};
-    seat_own(u->script->seat, &a->item, "authorizer", authorizing_drop);
+    seat_own(u->script->seat, &a->item, &authorizing_kind);
     struct lua_call call = {.script = u->script,
                             .fn = u->fn[USE_AUTHORIZER],
                             .what = "authorizer",

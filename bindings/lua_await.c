@@ -29,15 +29,14 @@ struct event_wait {
 struct wait_listener {
     struct listener l;
     struct event_wait *w; /* NULL: over */
-    void (*base_drop)(struct seat_item *it);
-    char name[]; /* l.name */
+    char name[];          /* l.name */
 };
 
 static void wl_drop(struct seat_item *it) {
     struct wait_listener *wl = LN_CONTAINER(it, struct wait_listener, l.item);
     if (wl->w) wl->w->wl = NULL;
     wl->w = NULL;
-    wl->base_drop(it);
+    bus_listener_drop(it);
 }
 
 static void wl_release(struct listener *l) {
@@ -177,6 +176,8 @@ static void on_timeout(void *ud) {
     lua_call_wake(app, wait, failed_push, &err);
 }
 
+static const struct listener_kind wait_kind = {{"listener", wl_drop, NULL}, on_event, wl_release};
+
 int await_event(lua_State *L, const struct await *a) {
     struct script *s = script_of(L);
     struct event_wait *w = ln_new(struct event_wait);
@@ -192,11 +193,7 @@ int await_event(lua_State *L, const struct await *a) {
     wl->w = w;
     wl->l.name = memcpy(wl->name, a->name.p, a->name.n);
     wl->l.kind = EVENT_APP;
-    wl->l.fn = on_event;
-    wl->l.release = wl_release;
-    bus_on(a->bus, s->seat, &wl->l);
-    wl->base_drop = wl->l.item.drop;
-    wl->l.item.drop = wl_drop;
+    bus_on(a->bus, s->seat, &wl->l, &wait_kind);
     w->timer = loop_timer(s->app->loop, a->timeout_ms, on_timeout, w);
     w->wait = lua_call_wait_id(L, wait_free, w, a->what);
     return lua_call_yield(L);
@@ -304,6 +301,6 @@ int l_conn_watch(lua_State *L) {
         listener_more(ll)->lead = session_push;
         listener_more(ll)->lead_only = true;
     }
-    listener_start(app_bus(app_of(L), c), ll, EVENT_APP, handle);
+    listener_start(app_bus(app_of(L), c), ll, &listener_kind, EVENT_APP, handle);
     return 1;
 }

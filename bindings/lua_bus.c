@@ -52,7 +52,7 @@ static int local_on(lua_State *L) {
                                             lua_isnoneornil(L, 4) ? 0 : 4, options, &handle);
     listener_more(ll)->lead = local_lead;
     listener_more(ll)->lead_only = true;
-    listener_start(b, ll, EVENT_APP, handle);
+    listener_start(b, ll, &listener_kind, EVENT_APP, handle);
     return 1;
 }
 

@@ -52,6 +52,8 @@ static void ack_drop(struct seat_item *it) {
     ln_free(a);
 }
 
+static const struct seat_kind ack_kind = {"acknowledgement", ack_drop, NULL};
+
 static void ack_reply(void *ud, struct ln_str args, const struct ln_str *bin, size_t bin_count,
                       const struct ln_err *err) {
     struct ack_item *a = ud;
@@ -99,7 +101,7 @@ static int emit(lua_State *L, const char *fn_name, struct conn_view *v, struct c
         a->conn = v->conn;
         e.reply = ack_reply;
         e.ud = a;
-        seat_own(a->script->seat, &a->item, "acknowledgement", ack_drop);
+        seat_own(a->script->seat, &a->item, &ack_kind);
     }
     if (conn_emit(c, &e, a ? &a->op : NULL, &err) != LN_OK) {
         if (a) {

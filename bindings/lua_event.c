@@ -214,7 +214,7 @@ static void unref(struct lua_listener *ll, int *ref) {
 }
 
 /* The state is alive here, and may be gone when the last walk lets go of the listener. */
-static void on_drop(struct seat_item *it) {
+void listener_drop(struct seat_item *it) {
     struct lua_listener *ll = LN_CONTAINER(it, struct lua_listener, l.item);
     unref(ll, &ll->fn);
     if (ll->more != &nothing_more) {
@@ -224,7 +224,7 @@ static void on_drop(struct seat_item *it) {
     bus_listener_drop(it);
 }
 
-static void on_release(struct listener *l) {
+void listener_release(struct listener *l) {
     struct lua_listener *ll = LN_CONTAINER(l, struct lua_listener, l);
     if (ll->more != &nothing_more) {
         struct listener_more *more = listener_more(ll);
@@ -236,6 +236,9 @@ static void on_release(struct listener *l) {
     }
     ln_free(ll);
 }
+
+const struct listener_kind listener_kind = {
+    {"listener", listener_drop, NULL}, on_event, listener_release};
 
 const char *const call_mode_names[] = {"parallel", "queued", "restart", "single", NULL};
 
@@ -284,21 +287,19 @@ struct lua_listener *listener_make(lua_State *L, const char *fn_name, struct ln_
     if (room.p) listener_more(ll)->room = ln_str_dup(room);
     if (key.p) listener_more(ll)->key_field = ln_str_dup(key);
     ll->takes = takes_of(L, fn);
-    ll->l.fn = on_event;
-    ll->l.release = on_release;
     return ll;
 }
 
-void listener_start(struct bus *b, struct lua_listener *ll, enum event_kind kind, ln_id *handle) {
+void listener_start(struct bus *b, struct lua_listener *ll, const struct listener_kind *of,
+                    enum event_kind kind, ln_id *handle) {
     ll->l.kind = kind;
-    bus_on(b, ll->script->seat, &ll->l);
-    ll->l.item.drop = on_drop;
+    bus_on(b, ll->script->seat, &ll->l, of);
     *handle = ll->l.item.id;
 }
 
 static bool is_target(lua_State *L, struct seat_item *it, struct bus *b, struct ln_str name,
                       int fn) {
-    if (strcmp(it->what, "listener") != 0 || it->drop != on_drop) return false;
+    if (it->kind->drop != listener_drop) return false;
     struct lua_listener *ll = LN_CONTAINER(it, struct lua_listener, l.item);
     if (ll->l.bus != b) return false;
     if (name.p && (!ll->l.name || !ln_str_is(name, ll->l.name))) return false;
@@ -341,7 +342,7 @@ static int conn_on(lua_State *L, const char *fn_name, bool once) {
     struct lua_listener *ll = listener_make(L, fn_name, name, 3, 4, on_options, &handle);
     wire_room(ll, c);
     if (once) ll->l.once = true;
-    listener_start(app_bus(app_of(L), c), ll, EVENT_APP, handle);
+    listener_start(app_bus(app_of(L), c), ll, &listener_kind, EVENT_APP, handle);
     return 1;
 }
 
@@ -368,7 +369,7 @@ static int conn_on_any(lua_State *L, const char *fn_name, enum event_kind kind) 
         listener_make(L, fn_name, (struct ln_str){0}, 2, 3, on_options, &handle);
     wire_room(ll, c);
     listener_more(ll)->lead = name_lead;
-    listener_start(app_bus(app_of(L), c), ll, kind, handle);
+    listener_start(app_bus(app_of(L), c), ll, &listener_kind, kind, handle);
     return 1;
 }
 
@@ -440,7 +441,7 @@ static int l_event(lua_State *L) {
 static const char *place_of(struct app *a, const struct listener *l) {
     static char text[256];
     (void)a;
-    if (l->item.drop != on_drop) return NULL;
+    if (l->item.kind->drop != listener_drop) return NULL;
     const struct lua_listener *ll = LN_CONTAINER(l, const struct lua_listener, l);
     return lua_call_place(ll->script, ll->fn, text, sizeof text);
 }

@@ -58,7 +58,11 @@ struct dispatch {
 struct lua_listener *listener_make(lua_State *L, const char *fn_name, struct ln_str event, int fn,
                                    int opts, const char *const *names, ln_id **handle);
 /* Registers it: fills the handle. */
-void listener_start(struct bus *b, struct lua_listener *ll, enum event_kind kind, ln_id *handle);
+void listener_start(struct bus *b, struct lua_listener *ll, const struct listener_kind *of,
+                    enum event_kind kind, ln_id *handle);
+extern const struct listener_kind listener_kind; /* `of`, unless it is told in another way: */
+void listener_drop(struct seat_item *it);
+void listener_release(struct listener *l);
 /* Cancels this script's listeners of a bus: of one name (NULL p: all), one function (index, 0:
  * all).
  */

@@ -71,6 +71,8 @@ static void call_drop(struct seat_item *it) {
     ln_free(hc);
 }
 
+static const struct seat_kind call_kind = {"call", call_drop, NULL};
+
 static void call_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
     struct hub_call *hc = ud;
     int last = lua_gettop(L);
@@ -113,7 +115,7 @@ static ln_status on_hub_event(struct listener *l, struct event *ev) {
     hc->d = (struct dispatch){.ll = ll, .ev = ev};
     hc->script = ll->script;
     hc->ref = LUA_NOREF;
-    seat_own(ll->script->seat, &hc->item, "call", call_drop);
+    seat_own(ll->script->seat, &hc->item, &call_kind);
     struct lua_call c = {.script = ll->script,
                          .fn = ll->fn,
                          .what = LISTENER_WHAT,
@@ -134,6 +136,9 @@ static ln_status on_hub_event(struct listener *l, struct event *ev) {
     return s;
 }
 
+static const struct listener_kind hub_kind = {
+    {"listener", listener_drop, NULL}, on_hub_event, listener_release};
+
 /* hub:on(event, fn(client, ...), {namespace}?) -> Handle */
 static int l_hub_on(lua_State *L) {
     static const char *const options[] = {"namespace", NULL};
@@ -151,8 +156,7 @@ static int l_hub_on(lua_State *L) {
     more->nsp = ln_str_dup(nsp);
     more->lead = client_lead;
     more->ack = answer_push;
-    ll->l.fn = on_hub_event;
-    listener_start(app_of(L)->hub_bus, ll, EVENT_APP, handle);
+    listener_start(app_of(L)->hub_bus, ll, &hub_kind, EVENT_APP, handle);
     return 1;
 }
 

@@ -12,7 +12,8 @@
 
 /* What a kind of question is: the seat item's name, its words for the log, and its own parts. */
 struct kind {
-    const char *item, *what;
+    struct seat_kind item;
+    const char *what;
     unsigned guard;                                /* its bit in seat.guards */
     int (*push)(lua_State *L, char *const *texts); /* the arguments; how many */
     void (*answer)(struct hub *h, ln_id ticket, bool is_asked, bool ok, const char *message,
@@ -66,6 +67,8 @@ static void call_drop(struct seat_item *it) {
     ln_free(qc);
 }
 
+static const struct seat_kind call_kind = {"question", call_drop, NULL};
+
 static int call_push(lua_State *L, void *ud) {
     const struct question *q = ((struct question_call *)ud)->q;
     return q->kind->push(L, q->texts);
@@ -115,7 +118,7 @@ static void ask_next(struct question *q) {
     } else if (q->next == q->n) {
         question_end(q, true, NULL, (struct ln_str){0});
     } else {
-        struct seat_item *it = seat_item_of(&q->app->slots, q->fns[q->next++], q->kind->item);
+        struct seat_item *it = seat_item_of(&q->app->slots, q->fns[q->next++], q->kind->item.what);
         if (!it) { /* reloaded meanwhile; without it nobody has looked */
             question_end(q, false, STOPPED, (struct ln_str){0});
             return;
@@ -124,7 +127,7 @@ static void ask_next(struct question *q) {
         struct question_call *qc = ln_new(struct question_call);
         qc->script = f->script;
         qc->q = q;
-        seat_own(f->script->seat, &qc->item, "question", call_drop);
+        seat_own(f->script->seat, &qc->item, &call_kind);
         struct lua_call c = {.script = f->script,
                              .fn = f->fn,
                              .what = q->kind->what,
@@ -155,7 +158,7 @@ static struct question *question_new(struct app *app, const struct kind *kind, l
         if (seat->state != SEAT_LIVE) continue;
         LN_LIST_EACH (&seat->items, node, next) {
             struct seat_item *it = LN_CONTAINER(node, struct seat_item, node);
-            if (it->what != kind->item) continue;
+            if (it->kind != &kind->item) continue;
             if (q->n == cap) {
                 cap = cap * 2 + 4;
                 q->fns = ln_realloc(q->fns, cap * sizeof *q->fns);
@@ -215,9 +218,12 @@ static void authorize_answer(struct hub *h, ln_id ticket, bool is_asked, bool ok
     hub_authorize(h, ticket, !is_asked ? HUB_NOBODY : ok ? HUB_YES : HUB_NO, message, said);
 }
 
-static const struct kind admit = {"hub use", "hub:use function", 1, admit_push, admit_answer};
-static const struct kind authorize = {"hub on_auth", "hub:on_auth function", 2, authorize_push,
-                                      authorize_answer};
+static void fn_drop(struct seat_item *it);
+
+static const struct kind admit = {
+    {"hub use", fn_drop, NULL}, "hub:use function", 1, admit_push, admit_answer};
+static const struct kind authorize = {
+    {"hub on_auth", fn_drop, NULL}, "hub:on_auth function", 2, authorize_push, authorize_answer};
 
 void hub_ask_admit(struct app *app, ln_id ticket, struct ln_str nsp, struct ln_str auth,
                    struct ln_str headers_json) {
@@ -241,7 +247,7 @@ void hub_ask_authorize(struct app *app, ln_id ticket, struct ln_str request) {
 static void fn_drop(struct seat_item *it) {
     struct asked_fn *f = LN_CONTAINER(it, struct asked_fn, item);
     struct seat *seat = f->script->seat;
-    if (seat_count(seat, f->kind->item) == 0) seat->guards &= ~f->kind->guard;
+    if (seat_count(seat, f->kind->item.what) == 0) seat->guards &= ~f->kind->guard;
     lua_call_unref(f->script, f->fn);
     ln_free(f);
 }
@@ -255,7 +261,7 @@ static int register_fn(lua_State *L, const struct kind *kind, const char *fn) {
     f->script = script_of(L);
     f->script->seat->guards |= kind->guard;
     f->fn = ref;
-    seat_own(f->script->seat, &f->item, kind->item, fn_drop);
+    seat_own(f->script->seat, &f->item, &kind->item);
     *handle = f->item.id;
     return 1;
 }

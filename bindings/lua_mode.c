@@ -51,8 +51,10 @@ static void lane_drop(struct seat_item *it) {
     ln_map_remove(&listener_more(lane->ll)->lanes, ln_str(lane->key));
     ln_free(lane->key);
     ln_free(lane);
-    if (--l->refs == 0) l->release(l);
+    listener_unref(l);
 }
+
+static const struct seat_kind lane_kind = {"call", lane_drop, NULL};
 
 static struct lane *lane_of(struct lua_listener *ll, struct ln_str key) {
     struct ln_map *lanes = &listener_more(ll)->lanes;
@@ -65,7 +67,7 @@ static struct lane *lane_of(struct lua_listener *ll, struct ln_str key) {
     ln_list_init(&lane->queue);
     ln_map_set(lanes, key, lane);
     ll->l.refs++;
-    seat_own(ll->script->seat, &lane->item, "call", lane_drop);
+    seat_own(ll->script->seat, &lane->item, &lane_kind);
     return lane;
 }
 

@@ -184,11 +184,13 @@ static void disposer_drop(struct seat_item *it) {
     ln_free(d);
 }
 
+static const struct seat_kind disposer_kind = {"dispose", disposer_drop, NULL};
+
 ln_id disposer_add(struct script *s, int fn) {
     struct disposer *d = ln_new(struct disposer);
     d->script = s;
     d->fn = fn;
-    seat_own(s->seat, &d->item, "dispose", disposer_drop);
+    seat_own(s->seat, &d->item, &disposer_kind);
     return d->item.id;
 }
 
@@ -206,7 +208,7 @@ static void log_failure(struct script *s, const struct ln_err *err) {
 static struct disposer *newest_disposer(struct script *s) {
     for (struct ln_list *n = s->seat->items.prev; n != &s->seat->items; n = n->prev) {
         struct seat_item *it = LN_CONTAINER(n, struct seat_item, node);
-        if (it->drop == disposer_drop) return LN_CONTAINER(it, struct disposer, item);
+        if (it->kind == &disposer_kind) return LN_CONTAINER(it, struct disposer, item);
     }
     return NULL;
 }

@@ -37,11 +37,13 @@ static void room_drop(struct seat_item *it) {
     ln_free(r);
 }
 
+static const struct seat_kind room_kind = {"room", room_drop, NULL};
+
 static struct room_item *room_of(lua_State *L, struct conn *c, struct ln_str room) {
     ln_id id = conn_handle(c);
     LN_LIST_EACH (&script_of(L)->seat->items, node, next) {
         struct seat_item *it = LN_CONTAINER(node, struct seat_item, node);
-        if (it->drop != room_drop) continue;
+        if (it->kind != &room_kind) continue;
         struct room_item *r = LN_CONTAINER(it, struct room_item, item);
         if (r->conn == id && ln_str_is(room, r->room)) return r;
     }
@@ -73,7 +75,7 @@ static int half_want(lua_State *L) {
     r->leave_args = leave_args;
     conn_room_want(c, room, ln_str(join), ln_str(join_args));
     ln_free(join_args);
-    seat_own(r->script->seat, &r->item, "room", room_drop);
+    seat_own(r->script->seat, &r->item, &room_kind);
     return 0;
 }
 

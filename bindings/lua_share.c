@@ -123,6 +123,8 @@ static void use_go_live(struct seat_item *it) {
     u->connects = false;
 }
 
+static const struct seat_kind use_kind = {"connection", use_drop, use_go_live};
+
 struct conn_use *conn_use_of(lua_State *L, struct conn *c) {
     const struct script *s = script_of(L);
     struct conn_share *sh = conn_share_of(s->app, c);
@@ -144,8 +146,7 @@ static struct conn_use *use_new(lua_State *L, struct conn *c) {
         u->fn[i] = LUA_NOREF;
     ln_list_init(&u->by_share);
     ln_list_push(&u->share->uses, &u->by_share);
-    u->item.go_live = use_go_live;
-    seat_own(u->script->seat, &u->item, "connection", use_drop);
+    seat_own(u->script->seat, &u->item, &use_kind);
     return u;
 }
 

@@ -158,6 +158,8 @@ static void item_drop(struct seat_item *it) {
     ln_free(ti);
 }
 
+static const struct seat_kind item_kind = {"spawned", item_drop, NULL};
+
 struct ending {
     struct task_item *ti;
     lua_State *from;
@@ -203,6 +205,8 @@ static void told_drop(struct seat_item *it) {
     ln_free(d);
 }
 
+static const struct seat_kind told_kind = {"spawned", told_drop, NULL};
+
 static void wake_later(void *ud) {
     struct told *d = ud;
     struct app *app = d->script->app;
@@ -228,7 +232,7 @@ static void task_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
         d->self = ti->self;
         ti->self = LUA_NOREF;
         d->timer = loop_timer(s->app->loop, 0, wake_later, d);
-        seat_own(s->seat, &d->item, "spawned", told_drop);
+        seat_own(s->seat, &d->item, &told_kind);
     }
     seat_drop(&ti->item);
 }
@@ -271,7 +275,7 @@ static int l_spawn(lua_State *L) {
     ti->task = t;
     ti->self = self;
     ti->args = args;
-    seat_own(ti->script->seat, &ti->item, "spawned", item_drop);
+    seat_own(ti->script->seat, &ti->item, &item_kind);
     ln_id id = ti->item.id;
     t->item = id;
     struct lua_call c = {.script = ti->script,
@@ -285,7 +289,7 @@ static int l_spawn(lua_State *L) {
     ln_id call = lua_call_run(&c);
     lua_call_unref(s, fn);
     struct seat_item *it = seat_item_of(&s->app->slots, id, "spawned");
-    if (it && it->drop == item_drop) LN_CONTAINER(it, struct task_item, item)->call = call;
+    if (it && it->kind == &item_kind) LN_CONTAINER(it, struct task_item, item)->call = call;
     return 1;
 }
 
@@ -294,7 +298,7 @@ static int l_task_cancel(lua_State *L) {
     struct task *t = task_check(L, 1, "task:cancel");
     struct app *app = app_of(L);
     struct seat_item *it = t->item ? seat_item_of(&app->slots, t->item, "spawned") : NULL;
-    ln_id call = it && it->drop == item_drop ? LN_CONTAINER(it, struct task_item, item)->call : 0;
+    ln_id call = it && it->kind == &item_kind ? LN_CONTAINER(it, struct task_item, item)->call : 0;
     if (call) lua_call_cancel(app, call);
     lua_pushboolean(L, call != 0);
     return 1;

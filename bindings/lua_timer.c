@@ -81,6 +81,8 @@ static void timer_go_live(struct seat_item *it) {
     timer_start(LN_CONTAINER(it, struct timer, item));
 }
 
+static const struct seat_kind timer_kind = {"timer", timer_drop, timer_go_live};
+
 static struct timer *timer_alive(struct app *app, ln_id id) {
     struct seat_item *it = seat_item_of(&app->slots, id, "timer");
     return it ? LN_CONTAINER(it, struct timer, item) : NULL;
@@ -104,6 +106,8 @@ struct tick { /* which timer a call belongs to: the timer may be cancelled while
 static void tick_drop(struct seat_item *it) {
     ln_free(LN_CONTAINER(it, struct tick, item));
 }
+
+static const struct seat_kind tick_kind = {"call", tick_drop, NULL};
 
 static void timer_call(struct timer *t);
 
@@ -134,7 +138,7 @@ static void timer_call(struct timer *t) {
     struct tick *k = ln_new(struct tick);
     k->script = t->script;
     k->timer = id;
-    seat_own(t->script->seat, &k->item, "call", tick_drop);
+    seat_own(t->script->seat, &k->item, &tick_kind);
     t->is_running = true;
     struct lua_call c = {.script = t->script,
                          .fn = t->fn,
@@ -184,8 +188,7 @@ static struct timer *timer_own(lua_State *L, int64_t ms, int fn, ln_id *handle) 
     t->script = script_of(L);
     t->fn = ref;
     t->ms = ms;
-    t->item.go_live = timer_go_live;
-    seat_own(t->script->seat, &t->item, "timer", timer_drop);
+    seat_own(t->script->seat, &t->item, &timer_kind);
     *handle = t->item.id;
     return t;
 }
@@ -238,6 +241,8 @@ static void gate_drop(struct seat_item *it) {
     lua_call_unref(g->script, g->args);
     ln_free(g);
 }
+
+static const struct seat_kind gate_kind = {"gate", gate_drop, NULL};
 
 static int gate_push(lua_State *L, void *ud) {
     struct gate *g = ud;
@@ -297,7 +302,7 @@ static int make_gate(lua_State *L, const char *fn_name, bool is_debounce) {
     g->args = LUA_NOREF;
     g->ms = ms;
     g->is_debounce = is_debounce;
-    seat_own(g->script->seat, &g->item, "gate", gate_drop);
+    seat_own(g->script->seat, &g->item, &gate_kind);
     lua_pushinteger(L, (lua_Integer)g->item.id);
     lua_setupvalue(L, -2, 1);
     return 1;

@@ -120,7 +120,7 @@ static int handle_field(lua_State *L, const char *name) {
 static int handle_text(lua_State *L) {
     ln_id *id = luaL_testudata(L, 1, handle_type.key);
     struct seat_item *it = id ? item_of(L, *id) : NULL;
-    lua_pushfstring(L, "Handle (%s)", it ? it->what : "cancelled");
+    lua_pushfstring(L, "Handle (%s)", it ? it->kind->what : "cancelled");
     return 1;
 }
 

@@ -58,6 +58,8 @@ static void call_drop(struct seat_item *it) {
     ln_free(c);
 }
 
+static const struct seat_kind call_kind = {"export", call_drop, NULL};
+
 static int push_arguments(lua_State *L, void *ud) {
     struct export_call *c = ud;
     return push_values(L, ln_buf_get(&c->values));
@@ -203,7 +205,7 @@ static int l_export(lua_State *L) {
         ln_free(c);
         return script_fail(L, "%s.%s: %s", name, w.name, err.text);
     }
-    seat_own(p->seat, &c->item, "export", call_drop);
+    seat_own(p->seat, &c->item, &call_kind);
     struct lua_call call = {.script = p,
                             .fn = w.fn,
                             .what = "exported function",
@@ -326,6 +328,8 @@ static void use_drop(struct seat_item *it) {
     ln_free(u);
 }
 
+static const struct seat_kind use_kind = {"use", use_drop, NULL};
+
 static void use_cancel(void *ud) {
     struct use_wait *u = ud;
     u->wait = 0;
@@ -337,7 +341,7 @@ void use_booted(struct script *s) {
         again = false;
         LN_LIST_EACH (&s->seat->items, node, next) {
             struct seat_item *it = LN_CONTAINER(node, struct seat_item, node);
-            if (it->drop != use_drop) continue;
+            if (it->kind != &use_kind) continue;
             seat_drop(it);
             again = true;
             break;
@@ -425,7 +429,7 @@ static int l_use(lua_State *L) {
     struct use_wait *u = ln_new(struct use_wait);
     u->app = p->app;
     u->plugin = p;
-    seat_own(p->seat, &u->item, "use", use_drop);
+    seat_own(p->seat, &u->item, &use_kind);
     if (!p->is_boot_over && lua_call_may_wait(L)) {
         u->wait = lua_call_wait_id(L, use_cancel, u, "plugin");
         return lua_call_yield(L);

@@ -89,12 +89,13 @@ static void task_go_live(struct seat_item *it) {
     task_go(t);
 }
 
+static const struct seat_kind task_kind = {"task", task_drop, task_go_live};
+
 void task_park(struct lua_task *t) {
     t->state = TASK_WAITS;
     if (t->c == &t->own) return;
     task_keep(t);
-    t->item.go_live = task_go_live;
-    seat_own(t->script->seat, &t->item, "task", task_drop);
+    seat_own(t->script->seat, &t->item, &task_kind);
 }
 
 /* --- in bindings --- */
@@ -212,7 +213,7 @@ void tasks_reloaded(struct script *s) {
     ln_id *waits = ln_alloc((max + 1) * sizeof *waits);
     LN_LIST_EACH (&s->seat->items, node, next) {
         struct seat_item *it = LN_CONTAINER(node, struct seat_item, node);
-        if (it->drop != task_drop) continue;
+        if (it->kind != &task_kind) continue;
         struct lua_task *t = LN_CONTAINER(it, struct lua_task, item);
         if (t->wait) waits[n++] = t->wait;
     }
@@ -231,7 +232,7 @@ bool task_waits_in(const struct script *s, const lua_State *co) {
     if (s->nested_waits == 0 && !s->is_task_known) return false;
     LN_LIST_EACH (&s->seat->items, node, next) {
         struct seat_item *it = LN_CONTAINER(node, struct seat_item, node);
-        if (it->drop != task_drop) continue;
+        if (it->kind != &task_kind) continue;
         struct lua_task *t = LN_CONTAINER(it, struct lua_task, item);
         if (t->co == co && t->state == TASK_WAITS) return true;
         for (int i = 0; i < t->inner_n; i++)

@@ -108,7 +108,7 @@ static size_t handlers_of(struct app *a, const char *script) {
         if (strcmp(path, script) != 0) continue;
         LN_LIST_EACH (&seat->items, node, next) {
             struct seat_item *it = LN_CONTAINER(node, struct seat_item, node);
-            if (strcmp(it->what, "listener") != 0) continue;
+            if (strcmp(it->kind->what, "listener") != 0) continue;
             const char *place = a->place_of(a, LN_CONTAINER(it, struct listener, item));
             n += place && strcmp(place, PLACE_INSIDE) != 0;
         }

@@ -235,12 +235,15 @@ static void release(struct listener *l) {
     (void)l; /* part of struct tool */
 }
 
+static const struct listener_kind any_kind = {
+    {"listener", bus_listener_drop, NULL}, on_any, release};
+static const struct listener_kind own_kind = {
+    {"listener", bus_listener_drop, NULL}, on_own, release};
+
 static void listen_to(struct tool *t, struct listener *l, const char *name,
-                      ln_status (*fn)(struct listener *, struct event *)) {
+                      const struct listener_kind *kind) {
     l->name = name;
-    l->fn = fn;
-    l->release = release;
-    bus_on(app_bus(t->app, t->conn), t->seat, l);
+    bus_on(app_bus(t->app, t->conn), t->seat, l, kind);
 }
 
 static void timed_out(void *ud) {
@@ -297,9 +300,9 @@ static int run_tool(struct tool *t) {
     t->seat = seat_new(&a->slots, "listen", "listen");
     t->seat->impl = t;
     seat_go_live(t->seat);
-    listen_to(t, &t->any, NULL, on_any);
+    listen_to(t, &t->any, NULL, &any_kind);
     for (size_t i = 0; i < LN_COUNT(t->own); i++)
-        listen_to(t, &t->own[i], own_names[i], on_own);
+        listen_to(t, &t->own[i], own_names[i], &own_kind);
     cli_signals(cli, a);
     if (ms > 0) loop_timer(a->loop, ms, timed_out, t);
     loop_run(a->loop);

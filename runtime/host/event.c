@@ -20,8 +20,15 @@
 /* An event on its way through one list. */
 struct walk {
     struct ln_list *next, *end; /* the last that is told; next NULL: all have been */
+    struct ln_list *known;      /* of whom it is known that he hears it */
     struct walk *outer;
     const struct event *ev;
+};
+
+struct bus_more { /* what few buses have */
+    struct ln_list any;
+    bus_trace_fn trace;
+    void *trace_ud;
 };
 
 struct bus {
@@ -29,13 +36,12 @@ struct bus {
     struct ln_list *chains; /* … then here, by the hash of the name */
     uint32_t chain_count;   /* a power of two */
     uint32_t count;
-    struct ln_list any;
     struct listener *last; /* the first of the name found last: most events repeat the one before */
-    struct walk *walks;    /* the innermost first */
+    struct ln_list *last_list; /* where it is */
+    struct walk *walks;        /* the innermost first */
+    struct bus_more *more;     /* NULL: none of it */
     int16_t depth;
     bool is_freed, nested_told;
-    bus_trace_fn trace;
-    void *trace_ud;
     const struct bus_tap *tap;
     void *tap_ud;
 };
@@ -106,16 +112,20 @@ static struct ln_list *list_of(const struct bus *b, struct ln_str name) {
     return &((struct bus *)b)->few;
 }
 
-/* The first of this name; NULL: nobody. */
-static struct listener *first_of(const struct bus *b, struct ln_str name) {
-    if (b->last && ln_str_eq(name_of(b->last), name)) return b->last;
-    LN_LIST_EACH (list_of(b, name), node, next) {
-        struct listener *l = of_node(node);
-        if (!ln_str_eq(name_of(l), name)) continue;
-        ((struct bus *)b)->last = l; /* a cache; the bus is the same to its users */
-        return l;
+static struct listener *look_up(struct bus *b, struct ln_str name) {
+    struct ln_list *list = list_of(b, name);
+    LN_LIST_EACH (list, node, next) {
+        if (!ln_str_eq(name_of(of_node(node)), name)) continue;
+        b->last_list = list;
+        return b->last = of_node(node);
     }
     return NULL;
+}
+
+/* The first of this name, in b->last_list; NULL: nobody. */
+static inline struct listener *first_of(const struct bus *b, struct ln_str name) {
+    if (LN_LIKELY(b->last && ln_str_eq(name_of(b->last), name))) return b->last;
+    return look_up((struct bus *)b, name); /* a cache; the bus is the same to its users */
 }
 
 /* The next one behind l that hears the same events. */
@@ -125,12 +135,13 @@ static struct listener *next_like(const struct ln_list *list, const struct liste
     return NULL;
 }
 
+/* Has the seat n listeners like l, which is the first? */
 static bool has_of(const struct ln_list *list, const struct listener *l, const struct seat *seat,
                    size_t n) {
-    size_t found = 0;
-    for (; l && found < n; l = next_like(list, l))
-        found += l->item.seat == seat;
-    return found == n;
+    size_t found = l->item.seat == seat;
+    for (struct ln_list *node = l->node.next; node != list && found < n; node = node->next)
+        found += of_node(node)->item.seat == seat && is_like(of_node(node), l);
+    return found >= n;
 }
 
 /* More listeners than lists: more lists. Not while one is walked. */
@@ -148,6 +159,7 @@ static void grow(struct bus *b) {
         }
     }
     ln_free(old);
+    b->last = NULL;
 }
 
 static void grow_if_full(struct bus *b) {
@@ -159,12 +171,22 @@ static void grow_if_full(struct bus *b) {
 struct bus *bus_new(void) {
     struct bus *b = ln_new(struct bus);
     ln_list_init(&b->few);
-    ln_list_init(&b->any);
     return b;
 }
 
-static void listener_unref(struct listener *l) {
-    if (--l->refs == 0) l->release(l);
+static struct bus_more *more_of(struct bus *b) {
+    if (b->more) return b->more;
+    b->more = ln_new(struct bus_more);
+    ln_list_init(&b->more->any);
+    return b->more;
+}
+
+static const struct listener_kind *kind_of(const struct listener *l) {
+    return LN_CONTAINER(l->item.kind, const struct listener_kind, item);
+}
+
+void listener_unref(struct listener *l) {
+    if (--l->refs == 0) kind_of(l)->release(l);
 }
 
 static void drop_all(struct ln_list *list) {
@@ -174,13 +196,14 @@ static void drop_all(struct ln_list *list) {
 
 static void bus_destroy(struct bus *b) {
     ln_free(b->chains);
+    ln_free(b->more);
     ln_free(b);
 }
 
 void bus_free(struct bus *b) {
     if (!b || b->is_freed) return;
     b->is_freed = true;
-    drop_all(&b->any);
+    if (b->more) drop_all(&b->more->any);
     drop_all(&b->few);
     for (uint32_t i = 0; i < b->chain_count; i++)
         drop_all(&b->chains[i]);
@@ -241,11 +264,11 @@ static struct listener *first_like(struct ln_list *list, struct listener *l) {
     return first;
 }
 
-void bus_on(struct bus *b, struct seat *seat, struct listener *l) {
+void bus_on(struct bus *b, struct seat *seat, struct listener *l, const struct listener_kind *of) {
     l->refs = 1; /* the seat's */
     l->dead = b->is_freed;
     l->bus = b->is_freed ? NULL : b;
-    seat_own(seat, &l->item, "listener", bus_listener_drop);
+    seat_own(seat, &l->item, &of->item);
     ln_list_init(&l->node);
     if (l->dead) {
         l->name = NULL;
@@ -255,7 +278,7 @@ void bus_on(struct bus *b, struct seat *seat, struct listener *l) {
         l->name_n = (uint16_t)strlen(l->name);
         l->is_lifecycle = event_is_lifecycle(name_of(l));
     }
-    struct ln_list *list = l->name ? list_of(b, name_of(l)) : &b->any;
+    struct ln_list *list = l->name ? list_of(b, name_of(l)) : &more_of(b)->any;
     ln_list_push(list, &l->node);
     b->count++;
     struct listener *first = first_like(list, l);
@@ -271,14 +294,14 @@ void bus_off(struct listener *l) {
 
 bool bus_wants(const struct bus *b, struct ln_str name) {
     if (b->tap && ln_str_is(name, b->tap->name)) return true;
-    LN_LIST_EACH (&b->any, node, next)
-        if (of_node(node)->kind != EVENT_OUT && is_live(of_node(node))) return true;
+    if (LN_UNLIKELY(b->more != NULL))
+        LN_LIST_EACH (&b->more->any, node, next)
+            if (of_node(node)->kind != EVENT_OUT && is_live(of_node(node))) return true;
     struct listener *l = first_of(b, name);
     if (!l || l->is_lifecycle) return false;
-    if (LN_LIKELY(is_live(l))) return true;
-    for (const struct ln_list *list = list_of(b, name); l; l = next_like(list, l))
-        if (is_live(l)) return true;
-    return false;
+    while (l && !is_live(l))
+        l = next_like(b->last_list, l);
+    return l != NULL;
 }
 
 size_t bus_count(const struct bus *b) {
@@ -286,12 +309,13 @@ size_t bus_count(const struct bus *b) {
 }
 
 bool bus_has_of(const struct bus *b, struct ln_str name, const struct seat *seat, size_t n) {
-    return has_of(list_of(b, name), first_of(b, name), seat, n);
+    const struct listener *first = first_of(b, name);
+    return first && has_of(b->last_list, first, seat, n);
 }
 
 void bus_trace(struct bus *b, bus_trace_fn fn, void *ud) {
-    b->trace = fn;
-    b->trace_ud = ud;
+    more_of(b)->trace = fn;
+    b->more->trace_ud = ud;
 }
 
 void bus_tap(struct bus *b, const struct bus_tap *tap, void *ud) {
@@ -306,12 +330,12 @@ void *bus_tap_ud(const struct bus *b) {
 /* --- walks --- */
 
 static ln_status call(struct bus *b, struct listener *l, struct event *ev) {
-    if (LN_UNLIKELY(b->trace)) b->trace(b->trace_ud, ev, l);
+    if (LN_UNLIKELY(b->more && b->more->trace)) b->more->trace(b->more->trace_ud, ev, l);
     l->refs++;
     /* Gone before its call, so that no event inside can reach it again; but it stays its seat's
      * until the call is over, because the call needs to know whose it is. */
     if (l->once) detach(l);
-    ln_status s = l->fn(l, ev);
+    ln_status s = kind_of(l)->fn(l, ev);
     if (l->once) seat_drop(&l->item);
     listener_unref(l);
     return s;
@@ -326,7 +350,7 @@ static ln_status walk(struct bus *b, struct walk *w, struct event *ev) {
     while (w->next) {
         struct listener *l = of_node(w->next);
         w->next = w->next == w->end ? NULL : w->next->next;
-        if (!hears(l, ev) || !is_live(l)) continue;
+        if ((w->known != &l->node && !hears(l, ev)) || !is_live(l)) continue;
         ln_status s = call(b, l, ev);
         worst = LN_MAX(worst, s);
     }
@@ -340,8 +364,7 @@ static struct listener *first_named(struct bus *b, const struct event *ev) {
     struct listener *l = first_of(b, ev->name);
     if (!l || ev->kind != EVENT_APP || !l->is_lifecycle) return l;
     if (!l->clash_told) {
-        const struct ln_list *list = list_of(b, ev->name);
-        for (struct listener *of = l; of; of = next_like(list, of))
+        for (struct listener *of = l; of; of = next_like(b->last_list, of))
             of->clash_told = true;
         ln_log(LN_WARN, "linnet",
                "the peer sends an event named '%.*s', a name of linnet's own: only on_any gets it",
@@ -350,20 +373,28 @@ static struct listener *first_named(struct bus *b, const struct event *ev) {
     return NULL;
 }
 
+static ln_status tell_any(struct bus *b, struct event *ev) {
+    struct ln_list *list = &b->more->any;
+    if (ln_list_empty(list)) return LN_OK;
+    struct walk any = {.next = list->next, .end = list->prev, .outer = b->walks, .ev = ev};
+    b->walks = &any;
+    ln_status worst = walk(b, &any, ev);
+    b->walks = any.outer;
+    return worst;
+}
+
 static ln_status tell_all(struct bus *b, struct event *ev) {
-    struct walk named = {.outer = b->walks, .ev = ev}, any = {.outer = &named, .ev = ev};
+    struct walk named = {.outer = b->walks, .ev = ev};
+    ln_status first = LN_OK, second;
     struct listener *l = first_named(b, ev);
     if (l) {
-        named.next = &l->node;
-        named.end = list_of(b, ev->name)->prev;
+        named.next = named.known = &l->node;
+        named.end = b->last_list->prev;
     }
-    if (ev->kind != EVENT_LIFECYCLE && !ln_list_empty(&b->any)) {
-        any.next = b->any.next;
-        any.end = b->any.prev;
-    }
-    b->walks = &any;
+    b->walks = &named;
     b->depth++;
-    ln_status first = walk(b, &any, ev), second = walk(b, &named, ev);
+    if (LN_UNLIKELY(b->more != NULL) && ev->kind != EVENT_LIFECYCLE) first = tell_any(b, ev);
+    second = walk(b, &named, ev);
     b->depth--;
     b->walks = named.outer;
     return LN_MAX(first, second);

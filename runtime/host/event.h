@@ -43,14 +43,18 @@ struct listener {
     bool once : 1, dead : 1;
     bool is_lifecycle : 1; /* the name is the host's own: the peer's event of it is not told */
     bool crowd_told : 1, clash_told : 1; /* in the log; the same for all of one name */
+};
+struct listener_kind {
+    struct seat_kind item; /* drop: bus_listener_drop, or what calls it */
     /* Called for each event. LN_PROTOCOL: the arguments are no JSON. item.seat is set during the
      * call (for `once` too, whose `dead` is true by then), until something drops the listener. */
     ln_status (*fn)(struct listener *l, struct event *ev);
     void (*release)(struct listener *l); /* frees the struct and what it holds, once refs are 0 */
 };
-/* The caller fills name, kind, once, fn and release. Ends in the seat's ownership. */
-void bus_on(struct bus *b, struct seat *seat, struct listener *l);
-void bus_listener_drop(struct seat_item *it); /* what bus_on makes item.drop */
+/* The caller fills name, kind and once. Ends in the seat's ownership. */
+void bus_on(struct bus *b, struct seat *seat, struct listener *l, const struct listener_kind *of);
+void bus_listener_drop(struct seat_item *it);
+void listener_unref(struct listener *l);
 void bus_off(struct listener *l); /* = seat_drop of its item; nothing of it is called any more */
 bool bus_wants(const struct bus *b, struct ln_str name); /* a live listener, any included */
 size_t bus_count(const struct bus *b);

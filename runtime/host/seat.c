@@ -29,11 +29,9 @@ void seat_free(struct seat *s) {
     ln_free(s);
 }
 
-void seat_own(struct seat *s, struct seat_item *it, const char *what,
-              void (*drop)(struct seat_item *)) {
+void seat_own(struct seat *s, struct seat_item *it, const struct seat_kind *kind) {
     it->seat = s;
-    it->what = what;
-    it->drop = drop;
+    it->kind = kind;
     it->id = ln_slot_put(s->slots, it, SEAT_KIND);
     ln_list_init(&it->node);
     ln_list_push(&s->items, &it->node);
@@ -48,7 +46,7 @@ void seat_drop(struct seat_item *it) {
     s->item_count--;
     it->seat = NULL;
     if (s->item_count == 0 && s->state == SEAT_LIVE && s->on_empty) s->on_empty(s->on_empty_ud);
-    it->drop(it); /* may free the item: nothing of it is touched behind this line */
+    it->kind->drop(it); /* may free the item: nothing of it is touched behind this line */
 }
 
 void seat_drop_all(struct seat *s) {
@@ -69,20 +67,20 @@ void seat_go_live(struct seat *s) {
         ids[n++] = LN_CONTAINER(node, struct seat_item, node)->id;
     for (size_t i = 0; i < n; i++) {
         struct seat_item *it = ln_slot_get(slots, ids[i], SEAT_KIND);
-        if (it && it->go_live) it->go_live(it);
+        if (it && it->kind->go_live) it->kind->go_live(it);
     }
     ln_free(ids);
 }
 
 struct seat_item *seat_item_of(struct ln_slots *slots, ln_id id, const char *what) {
     struct seat_item *it = ln_slot_get(slots, id, SEAT_KIND);
-    return it && strcmp(it->what, what) == 0 ? it : NULL;
+    return it && strcmp(it->kind->what, what) == 0 ? it : NULL;
 }
 
 size_t seat_count(const struct seat *s, const char *what) {
     if (!what) return s->item_count;
     size_t n = 0;
     LN_LIST_EACH (&s->items, node, next)
-        n += strcmp(LN_CONTAINER(node, struct seat_item, node)->what, what) == 0;
+        n += strcmp(LN_CONTAINER(node, struct seat_item, node)->kind->what, what) == 0;
     return n;
 }

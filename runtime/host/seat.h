@@ -32,22 +32,25 @@ struct seat {
     void *on_empty_ud;
 };
 
-struct seat_item {
-    struct ln_list node;
-    ln_id id;
-    struct seat *seat; /* NULL once dropped */
-    const char *what;  /* "listener" "timer" "task" …, for counts and messages */
+struct seat_item;
+struct seat_kind {    /* of items */
+    const char *what; /* "listener" "timer" "task" …, for counts and messages */
     /* Ends the item: releases its resources. Called once, the item is out of the list already. */
     void (*drop)(struct seat_item *it);
     /* NULL, or: the seat went from trial to live; start what was held back. Not called for items
      * that are added to a live seat. */
     void (*go_live)(struct seat_item *it);
 };
+struct seat_item {
+    struct ln_list node;
+    ln_id id;
+    struct seat *seat; /* NULL once dropped */
+    const struct seat_kind *kind;
+};
 
 struct seat *seat_new(struct ln_slots *slots, const char *name, const char *path);
 void seat_free(struct seat *s); /* drops all items, newest first; then the struct */
-void seat_own(struct seat *s, struct seat_item *it, const char *what,
-              void (*drop)(struct seat_item *));
+void seat_own(struct seat *s, struct seat_item *it, const struct seat_kind *kind);
 /* Out of the seat and dropped. Fine to call twice or from inside the item's own callback. */
 void seat_drop(struct seat_item *it);
 void seat_drop_all(struct seat *s);

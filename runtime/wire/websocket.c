@@ -128,7 +128,7 @@ static size_t read_head(struct ws_parser *w, const char *p, size_t n, struct fra
             return 0;
         }
     }
-    size_t held = f->op == WS_CONT ? begun_of(w)->message.n : 0;
+    size_t held = f->op == WS_CONT ? w->begun->message.n : 0; /* a message is open: it is there */
     if (LN_UNLIKELY(f->op < WS_CLOSE && size > w->max_message - held) && is_too_big(w, size)) {
         broken(w, ev, WS_TOO_BIG, "a message over the size limit (RFC 6455 7.4.1)");
         return 0;

@@ -239,7 +239,7 @@ static int rig_counts(lua_State *L) {
     lua_pushinteger(L, (lua_Integer)seat->item_count);
     lua_setfield(L, -2, "items");
     LN_LIST_EACH (&seat->items, node, next) {
-        const char *what = LN_CONTAINER(node, struct seat_item, node)->what;
+        const char *what = LN_CONTAINER(node, struct seat_item, node)->kind->what;
         lua_getfield(L, -1, what);
         lua_Integer n = lua_tointeger(L, -1);
         lua_pop(L, 1);

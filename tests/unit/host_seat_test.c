@@ -26,6 +26,9 @@ static void thing_drop(struct seat_item *it) {
     note(t->letter);
     if (t->also) seat_drop(&t->also->item);
 }
+static const struct seat_kind x_kind = {"x", thing_drop, NULL};
+static const struct seat_kind timer_kind = {"timer", thing_drop, NULL};
+static const struct seat_kind listener_kind = {"listener", thing_drop, NULL};
 static struct thing *thing(struct thing *t, char letter) {
     memset(t, 0, sizeof *t);
     t->letter = letter;
@@ -44,9 +47,9 @@ TEST(drops_newest_first_and_kills_handles) {
     CHECK_STR(ln_str(s->path), "bots/bot.lua");
     CHECK(s->state == SEAT_TRIAL);
     struct thing a, b, c;
-    seat_own(s, &thing(&a, 'a')->item, "timer", thing_drop);
-    seat_own(s, &thing(&b, 'b')->item, "listener", thing_drop);
-    seat_own(s, &thing(&c, 'c')->item, "timer", thing_drop);
+    seat_own(s, &thing(&a, 'a')->item, &timer_kind);
+    seat_own(s, &thing(&b, 'b')->item, &listener_kind);
+    seat_own(s, &thing(&c, 'c')->item, &timer_kind);
     ln_id id = b.item.id;
     CHECK_INT(seat_count(s, NULL), 3);
     CHECK_INT(seat_count(s, "timer"), 2);
@@ -69,9 +72,9 @@ TEST(a_drop_may_drop_others) {
     struct ln_slots slots = {0};
     struct seat *s = seat_new(&slots, "bot", "bot.lua");
     struct thing a, b, c;
-    seat_own(s, &thing(&a, 'a')->item, "x", thing_drop);
-    seat_own(s, &thing(&b, 'b')->item, "x", thing_drop);
-    seat_own(s, &thing(&c, 'c')->item, "x", thing_drop);
+    seat_own(s, &thing(&a, 'a')->item, &x_kind);
+    seat_own(s, &thing(&b, 'b')->item, &x_kind);
+    seat_own(s, &thing(&c, 'c')->item, &x_kind);
     c.also = &a;
     a.also = &c; /* and back: already dropped, so nothing happens */
     seat_drop_all(s);
@@ -81,14 +84,15 @@ TEST(a_drop_may_drop_others) {
     ln_slots_free(&slots);
 }
 
+static void thing_live(struct seat_item *it);
+static const struct seat_kind live_kind = {"x", thing_drop, thing_live};
 static void thing_live(struct seat_item *it) {
     struct thing *t = LN_CONTAINER(it, struct thing, item);
     note((char)(t->letter - 'a' + 'A'));
     if (t->also) seat_drop(&t->also->item);
     if (t->adds_to) {
         static struct thing late;
-        seat_own(t->adds_to, &thing(&late, 'z')->item, "x", thing_drop);
-        late.item.go_live = thing_live;
+        seat_own(t->adds_to, &thing(&late, 'z')->item, &live_kind);
     }
 }
 
@@ -97,10 +101,8 @@ TEST(going_live_is_oldest_first_and_skips_what_was_dropped) {
     struct ln_slots slots = {0};
     struct seat *s = seat_new(&slots, "bot", "bot.lua");
     struct thing v[4];
-    for (int i = 0; i < 4; i++) {
-        seat_own(s, &thing(&v[i], (char)('a' + i))->item, "x", thing_drop);
-        v[i].item.go_live = i == 1 ? NULL : thing_live;
-    }
+    for (int i = 0; i < 4; i++)
+        seat_own(s, &thing(&v[i], (char)('a' + i))->item, i == 1 ? &x_kind : &live_kind);
     v[0].also = &v[2];
     v[3].adds_to = s;
     seat_go_live(s);
@@ -119,14 +121,13 @@ static void thing_ends_seat(struct seat_item *it) {
 }
 
 TEST(a_seat_may_end_while_it_goes_live) {
+    static const struct seat_kind end_kind = {"x", thing_drop, thing_ends_seat};
     start();
     struct ln_slots slots = {0};
     struct seat *s = seat_new(&slots, "bot", "bot.lua");
     struct thing a, b;
-    seat_own(s, &thing(&a, 'a')->item, "x", thing_drop);
-    seat_own(s, &thing(&b, 'b')->item, "x", thing_drop);
-    a.item.go_live = thing_ends_seat;
-    b.item.go_live = thing_live;
+    seat_own(s, &thing(&a, 'a')->item, &end_kind);
+    seat_own(s, &thing(&b, 'b')->item, &live_kind);
     seat_go_live(s);
     CHECK_STR(ln_str(trail), "!ba");
     CHECK_INT(slots.count, 0);
