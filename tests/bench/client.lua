@@ -11,11 +11,13 @@ local url = (cert and "https" or "http") .. "://127.0.0.1:" .. port
 local pid = tonumber(linnet.env("BENCH_PID"))
 local options = { auth = { pid = pid }, tls = cert and { ca = cert } or nil }
 local room, done = nil, "done" -- of Pusher: the channel, and the event that a client may send there
+local function one_of_many(i) return url .. "/?n=" .. i end -- the same place, another line
 if proto == "ws" then
   url, options = ("ws://127.0.0.1:%s/app/%d"):format(port, pid), { protocol = "ws" }
 elseif proto == "pusher" then
   url, options = ("pusher://%d@127.0.0.1:%s"):format(pid, port), { secret = "secret" }
   room, done = "private-lobby", "client-done"
+  function one_of_many(i) return (url:gsub("@", "-" .. i .. "@")) end
 end
 
 -- Listens to names; at the end it tells what it counted, after other scripts (more.lua) have.
@@ -68,16 +70,18 @@ elseif mode == "idle" or mode == "wake" then
   local total = mode == "idle" and count or lines
   local open
   function open(i)
-    local chat = linnet.connect(url .. "/?n=" .. i, { auth = i == 0 and { pid = pid } or {} })
+    local mine = proto and options or { auth = i == 0 and { pid = pid } or {} }
+    local chat = linnet.connect(one_of_many(i), mine)
     first = first or chat
     chat:on("message", function(m) n = n + 1; sum = sum + #m.text + m.n end)
     if mode == "wake" then
       chat:on("end", function() first:emit("done", { n = n, sum = sum }) end)
     end
     chat:on("connect", function()
+      if room then chat:join(room) end
       up = up + 1
       if up == total and mode == "idle" then
-        linnet.after("500ms", function() first:emit("done", { n = up }) end)
+        linnet.after("500ms", function() (room and first:room(room) or first):emit(done, { n = up }) end)
       end
       if i + 100 < total then open(i + 100) end
     end)

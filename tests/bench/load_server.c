@@ -11,7 +11,7 @@
  *            With NAMES above 1 each is named otherwise, in turn: e00000 e00001 …
  *   emit     the client emits COUNT events of SIZE bytes, then `done`
  *   rtt      the client asks COUNT times for an acknowledgement, then `done` with its latencies
- *   idle     COUNT connections; `done` when all are there, then they are held
+ *   idle     COUNT connections (Pusher: each in a channel); `done` when all are there
  *   wake     COUNT events, RATE a second, spread over LINES connections
  *   start    tells when the first client was connected
  * With CERT and KEY it speaks TLS.

@@ -28,6 +28,7 @@ export function suitesFor(scale) {
     { name: "start to connected", mode: "start", size: 60, count: 1, unit: "ms", value: (r, started) => (r.now_ns - started) / 1e6 },
     { ...idle(1), name: "resident memory", unit: "MB", value: mb("rss_kb"), same: [{ name: "private memory", unit: "MB", value: mb("private_kb") }] },
     idle(100), idle(1000), idle(10000, { slow: true }),
+    idle(1000, { name: "1,000 idle lines, raw WebSocket", proto: "ws" }), idle(1000, { name: "1,000 idle lines, Pusher", proto: "pusher" }),
     wake(1), wake(1000, { once: true }), wake(10000, { once: true, slow: true }),
     heard(1), heard(100), heard(10000),
     inbound("100 names in turn", 240, 200000, { mode: "names", lines: 100, names: 100 }),
