@@ -44,10 +44,16 @@ static int push_text(lua_State *L, struct ln_buf *text) {
     return 1;
 }
 
+#define UNSET_KEY "linnet.unset" /* the variable that was asked for last and is not there */
+
 /* env(name, default?) -> string | nil; a default that is a number or a boolean asks for one */
 static int l_env(lua_State *L) {
     const char *name = luaL_checkstring(L, 1), *value = getenv(name);
     lua_settop(L, 2);
+    if (!value && lua_isnil(L, 2)) {
+        lua_pushvalue(L, 1);
+        lua_setfield(L, LUA_REGISTRYINDEX, UNSET_KEY);
+    }
     if (!value) return 1;
     if (lua_type(L, 2) == LUA_TNUMBER) {
         if (lua_stringtonumber(L, value) == strlen(value) + 1) return 1;
@@ -119,6 +125,17 @@ static void set_up(lua_State *L) {
     lua_sethook(L, too_long, LUA_MASKCOUNT, CONFIG_STEPS);
 }
 
+/* The message on top. Where something was missing, mostly a variable was. */
+static void fail_run(lua_State *L, struct ln_err *err) {
+    const char *message = lua_tostring(L, -1);
+    if (!message) message = "the settings raised an error";
+    lua_getfield(L, LUA_REGISTRYINDEX, UNSET_KEY);
+    const char *unset = strstr(message, "a nil value") ? lua_tostring(L, -1) : NULL;
+    ln_fail(err, LN_INVALID, "%s%s%s%s", message, unset ? " (the variable " : "",
+            unset ? unset : "", unset ? " is not set)" : "");
+    lua_pop(L, 1);
+}
+
 bool lua_config_file(struct config *c, const char *path, enum config_level level,
                      struct ln_err *err) {
     const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
@@ -141,8 +158,7 @@ bool lua_config_file(struct config *c, const char *path, enum config_level level
         lua_pushvalue(L, 1);
         lua_setupvalue(L, -2, 1);
         if (lua_call_plain(L, 0, 1) != LUA_OK) {
-            const char *message = lua_tostring(L, -1);
-            ln_fail(err, LN_INVALID, "%s", message ? message : "the settings raised an error");
+            fail_run(L, err);
         } else {
             if (lua_istable(L, -1)) lua_replace(L, 1); /* `return { … }` is fine, too */
             lua_settop(L, 1);

@@ -188,8 +188,24 @@ void conn_opts_url(const struct conn *c, struct url *url) {
     url_parse(url, ln_str(c->url), &err);
 }
 
-/* Where a URL's path is the namespace. */
-static bool check_nsp(const struct url *url, char **nsp, struct ln_err *err) {
+/* /socket.io and /socket.io/ */
+static bool is_engines(const char *path, const char *engine) {
+    size_t n = strlen(path), m = strlen(engine);
+    n -= n > 1 && path[n - 1] == '/';
+    m -= m > 1 && engine[m - 1] == '/';
+    return n == m && n > 1 && memcmp(path, engine, n) == 0;
+}
+
+/* Where a URL's path is the namespace. The address that browsers show has the engine's path there,
+ * which is the namespace of no server. */
+static bool check_nsp(const struct url *url, const char *path, char **nsp, struct ln_err *err) {
+    if (is_engines(url->path, path ? path : "/socket.io/")) {
+        ln_fail(
+            err, LN_INVALID,
+            "the URL's path is the namespace, and '%s' is the engine's: leave it out of the URL",
+            url->path);
+        return false;
+    }
     if (strchr(url->path, ',')) {
         ln_fail(err, LN_INVALID, "a namespace (the URL's path) cannot hold a comma: %s", url->path);
         return false;
@@ -275,7 +291,7 @@ bool conn_opts_check(const struct conn_opts *o, char **nsp, const struct proto *
     *nsp = conn_root;
     bool ok = *proto && check_used(o, *proto, err) &&
               (!(*proto)->check || (*proto)->check(o, &url, err)) &&
-              (!(*proto)->carries_many || check_nsp(&url, nsp, err));
+              (!(*proto)->carries_many || check_nsp(&url, o->path, nsp, err));
     url_free(&url);
     return ok;
 }

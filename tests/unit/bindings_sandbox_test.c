@@ -243,6 +243,21 @@ TEST(settings_and_code_are_not_written) {
     close_all();
 }
 
+TEST(settings_say_which_variable_is_missing) {
+    open_all();
+    char path[200];
+    snprintf(path, sizeof path, "%s/x.cfg.lua", dir);
+    write_file("x.cfg.lua", "local a = env('LN_NO', 'b')\nhub = { host = 'x' .. env 'LN_NONE' }");
+    CHECK(!lua_config_file(r.app.config, path, CONFIG_PROJECT, &r.err));
+    CHECK_STR(ln_str(r.err.text),
+              "x.cfg.lua:2: attempt to concatenate a nil value (the variable LN_NONE is not set)");
+    write_file("x.cfg.lua", "local a = env 'LN_NONE'\nx.y = 1");
+    CHECK(!lua_config_file(r.app.config, path, CONFIG_PROJECT, &r.err));
+    CHECK_HAS(r.err.text, "there is no 'x' here");
+    CHECK(!strstr(r.err.text, "LN_NONE"));
+    close_all();
+}
+
 TEST(grants_are_exact) {
     open_all();
     struct ln_err err;
@@ -400,6 +415,7 @@ TEST(disposers_run_newest_first) {
 
 TEST_MAIN(T(undeclared_globals_are_errors), T(dangerous_functions_are_not_there),
           T(files_stay_in_their_directories), T(settings_and_code_are_not_written),
-          T(grants_are_exact), T(the_environment_needs_a_grant), T(time_is_the_programs),
-          T(modules_are_found_and_kept), T(native_modules_need_a_grant), T(print_goes_to_the_log),
-          T(an_idle_script_is_small), T(plugin_tables_are_checked), T(disposers_run_newest_first))
+          T(settings_say_which_variable_is_missing), T(grants_are_exact),
+          T(the_environment_needs_a_grant), T(time_is_the_programs), T(modules_are_found_and_kept),
+          T(native_modules_need_a_grant), T(print_goes_to_the_log), T(an_idle_script_is_small),
+          T(plugin_tables_are_checked), T(disposers_run_newest_first))

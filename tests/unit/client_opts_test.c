@@ -157,6 +157,9 @@ TEST(what_conn_open_refuses) {
     REFUSED(url, "ftp://chat.example", "ftp");
     REFUSED(url, "ws://chat.example/a,b", "cannot hold a comma");
     REFUSED(path, "socket.io", "path must begin with '/'");
+    REFUSED(url, "ws://chat.example/socket.io/?EIO=4",
+            "'/socket.io/' is the engine's: leave it out");
+    REFUSED(url, "http://chat.example/socket.io", "'/socket.io' is the engine's: leave it out");
     REFUSED(auth, "[1]", "auth must be a table");
     REFUSED(auth, "{bad", "auth must be a table");
     REFUSED(query, "3", "query must be a table");
