@@ -157,7 +157,7 @@ static void on_answer(void *ud, const struct http_answer *a, enum stream_phase p
         ln_log(LN_DEBUG, ln->root->tag, "auth endpoint: %s; asked again", err->text);
     } else if (!a) {
         ln_fail(&why, err->code, "auth endpoint: %s", err->text);
-        answer(ask, (struct ln_str){0}, &why, 0);
+        answer(ask, (struct ln_str){0}, &why, PUSHER_NO_ANSWER);
     } else if (endpoint_check(ln, which_of(ask), a, &why)) {
         answer(ask, (struct ln_str){a->body, a->n}, NULL, a->status);
     } else if (!renew(ask, a->status)) {

@@ -111,7 +111,8 @@ static void on_later(void *ud) {
 static bool may_mend(const struct ln_err *err, int status) {
     bool is_line = err->code == LN_TIMEOUT || err->code == LN_DISCONNECTED;
     bool is_foreign = status >= 200 && status < 400; /* and yet no JSON: endpoint_check */
-    return is_line || is_foreign || status >= 500 || status == 429 || status == 408;
+    return is_line || is_foreign || status >= 500 || status == 429 || status == 408 ||
+           status == PUSHER_NO_ANSWER;
 }
 
 static void refuse(struct channel *ch, const struct ln_err *err, int status) {

@@ -300,6 +300,7 @@ TEST(answers_that_cannot_go_into_a_request) {
         const char *json, *words;
     } table[] = {
         {ASK_HEADERS, "{\"X\":[1]}", "headers.X must be a text"},
+        {ASK_HEADERS, "{\"X\":\"a\\r\\nEvil: 1\"}", "headers: the value of X holds a control"},
         {ASK_HEADERS, "{\"Host\":\"x\"}",
          "headers: Host is written by linnet itself and cannot be set"},
         {ASK_HEADERS, "7", "the headers function must return a table"},

@@ -358,17 +358,6 @@ TEST(path_query_and_headers) {
     end();
 }
 
-TEST(headers_that_would_break_the_request) {
-    begin();
-    struct conn_opts o = options("ws://chat.example");
-    o.headers = ln_strdup("{\"X\":\"a\\r\\nEvil: 1\"}");
-    struct conn *c = open_with("chat", o);
-    turn();
-    CHECK_HAS(ln_buf_cstr(&w.trail), "connect_error(");
-    CHECK_INT(conn_state(c), CONN_WAITING);
-    end();
-}
-
 TEST(ipv6_hosts_stand_in_brackets) {
     begin();
     struct conn *c = open_url("chat", "http://[::1]:3000/a");
@@ -401,5 +390,4 @@ TEST_MAIN(T(refused_by_http), T(a_fault_of_the_upgrade), T(nobody_listens), T(ne
           T(losses_and_their_reasons), T(who_has_not_heard_yet_that_the_line_is_lost),
           T(frames_that_break_rfc_6455), T(a_write_that_fails), T(pings_keep_a_line_alive),
           T(a_sleep_is_noticed_at_the_next_emit), T(path_query_and_headers),
-          T(headers_that_would_break_the_request), T(ipv6_hosts_stand_in_brackets),
-          T(insecure_tls_is_said_at_every_attempt))
+          T(ipv6_hosts_stand_in_brackets), T(insecure_tls_is_said_at_every_attempt))
