@@ -292,7 +292,7 @@ describe("events", function()
     assert.equal("conn:on: the event must be a string, not function", world.raises(at .. [[ chat:on(print) ]]))
     assert.matches("unknown option 'wehre' %(did you mean 'where'%?%)",
       world.raises(at .. [[ chat:on("x", print, { wehre = print }) ]]))
-    assert.matches("option 'mode' 'singel' %(did you mean 'single'%?%)",
+    assert.matches("unknown mode 'singel' %(did you mean 'single'%?%)",
       world.raises(at .. [[ chat:on("x", print, { mode = "singel" }) ]]))
     assert.matches("option 'key' needs a mode", world.raises(at .. [[ chat:on("x", print, { key = "room" }) ]]))
     assert.matches("conn:once: the handler", world.raises(at .. [[ chat:once("x", 1) ]]))
