@@ -105,5 +105,5 @@ void local_bus_push(lua_State *L) {
         lua_setfield(L, -2, "__index");
     }
     lua_setmetatable(L, -2);
-    b->bus = bus_new();
+    b->bus = bus_new((struct ln_str){0});
 }

@@ -27,8 +27,7 @@ void conn_view_push(lua_State *L, const struct conn_view *v);
 struct session_args { /* raw, owned; p NULL: none */
     struct ln_str last, before;
 };
-struct conn_share { /* a connection and the scripts that use it */
-    struct app *app;
+struct conn_share {  /* a connection and the scripts that use it */
     struct bus *bus; /* the connection's; leads to this struct */
     ln_id conn;
     struct ln_list uses;

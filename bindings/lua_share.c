@@ -31,7 +31,6 @@ struct conn_share *conn_share_of(struct app *a, struct conn *c) {
 
 static struct conn_share *share_new(struct app *a, struct conn *c) {
     struct conn_share *sh = ln_new(struct conn_share);
-    sh->app = a;
     sh->conn = conn_handle(c);
     sh->bus = app_bus(a, c);
     ln_list_init(&sh->uses);
@@ -39,8 +38,8 @@ static struct conn_share *share_new(struct app *a, struct conn *c) {
     return sh;
 }
 
-static void share_end(struct conn_share *sh) {
-    struct conn *c = conn_of_handle(sh->app->clients, sh->conn);
+static void share_end(struct app *a, struct conn_share *sh) {
+    struct conn *c = conn_of_handle(a->clients, sh->conn);
     bus_tap(sh->bus, NULL, NULL);
     ln_free(sh->beside);
     ln_free(sh->settings);
@@ -68,7 +67,7 @@ static void use_drop(struct seat_item *it) {
         lua_call_unref(u->script, u->fn[i]);
     lua_call_unref(u->script, u->dialect);
     opts_free(u->changed);
-    if (ln_list_empty(&u->share->uses)) share_end(u->share);
+    if (ln_list_empty(&u->share->uses)) share_end(u->script->app, u->share);
     ln_free(u);
 }
 
@@ -90,15 +89,15 @@ static const char *target_of(const struct conn_share *sh, const struct conn *c) 
     return sh->beside ? sh->beside : conn_name(c);
 }
 
-static void note_settings(struct conn_share *sh, struct conn *c) {
-    struct ln_str json = settings_of(sh->app, target_of(sh, c));
+static void note_settings(struct app *a, struct conn_share *sh, struct conn *c) {
+    struct ln_str json = settings_of(a, target_of(sh, c));
     ln_free(sh->settings);
     sh->settings = json.n ? ln_str_dup(json) : NULL;
 }
 
 /* They were read anew, and say something else. */
-static bool is_stale(const struct conn_share *sh, const struct conn *c) {
-    return !ln_str_eq(settings_of(sh->app, target_of(sh, c)), ln_str(sh->settings));
+static bool is_stale(struct app *a, const struct conn_share *sh, const struct conn *c) {
+    return !ln_str_eq(settings_of(a, target_of(sh, c)), ln_str(sh->settings));
 }
 
 static void reconfigure(struct conn_use *u) {
@@ -106,7 +105,7 @@ static void reconfigure(struct conn_use *u) {
     struct conn_opts *o = u->changed;
     struct ln_err err;
     u->changed = NULL;
-    if (c) note_settings(u->share, c);
+    if (c) note_settings(u->script->app, u->share, c);
     if (c && !conn_reconfigure(c, o, &err)) {
         char tag[80];
         snprintf(tag, sizeof tag, "conn:%s", conn_name(c));
@@ -274,7 +273,7 @@ static enum fit fit_of(lua_State *L, const struct asked *q, struct conn *c, bool
             }
         }
     }
-    bool stale = sh && is_stale(sh, c);
+    bool stale = sh && is_stale(app_of(L), sh, c);
     if (!q->has_line && is_mine) return FITS;
     q->opts->autoconnect = opts->autoconnect; /* a wish for the opening only */
     if (!q->has_line && has_others && is_plain && stale && !others_line) return FITS_CHANGED;
@@ -339,7 +338,7 @@ static int use_conn(lua_State *L, struct asked *q, struct conn_opts **holder) {
     if (!u) u = use_new(L, c);
     if (is_beside) u->share->beside = ln_strdup(q->target);
     u->has_line = u->has_line || q->has_line;
-    if (is_new) note_settings(u->share, c);
+    if (is_new) note_settings(app_of(L), u->share, c);
     if (is_new) u->connects = is_trial && q->autoconnect;
     u->autoconnect = q->autoconnect;
     for (int i = 0; i < USE_FNS; i++)

@@ -17,8 +17,8 @@ struct bus *app_bus(struct app *a, struct conn *c) {
     struct ln_str name = ln_str(conn_name(c));
     bus = ln_map_get(&a->buses, name);
     if (!bus) {
-        bus = bus_new();
-        ln_map_set(&a->buses, name, bus);
+        bus = bus_new(name);
+        ln_map_set(&a->buses, ln_str(bus_name(bus)), bus);
         if (a->trace) bus_trace(bus, a->trace, a);
     }
     conn_user_set(c, bus);
@@ -99,8 +99,8 @@ struct app *app_new(void) {
     a->loop = loop_new();
     a->config = config_new();
     a->clients = clients_new(a->loop, &sink, a);
-    a->hub_bus = bus_new();
-    a->targets.lent = true;
+    a->hub_bus = bus_new((struct ln_str){0});
+    a->buses.lent = true;
     a->scripts = scripts_new(a);
     return a;
 }
@@ -151,8 +151,6 @@ void app_free(struct app *a) {
     void *value;
     while (ln_map_next(&a->buses, &i, &key, &value))
         bus_free(value);
-    for (i = 0; ln_map_next(&a->targets, &i, &key, &value);)
-        ln_free(value);
     ln_map_free(&a->targets);
     ln_map_free(&a->buses);
     bus_free(a->hub_bus);
@@ -261,17 +259,8 @@ static char *shown_name(struct app *a, const char *url) {
 }
 
 struct conn *app_find(struct app *a, const char *target) {
-    const char *name = ln_map_get(&a->targets, ln_str(target));
-    return conn_find(a->clients, ln_str(name ? name : target));
-}
-
-/* One block of both: the name, which is the value, and behind it the target, which is the key. */
-static void note_target(struct app *a, const char *target, const char *name) {
-    size_t n = strlen(name) + 1, t = strlen(target) + 1;
-    char *both = ln_alloc(n + t);
-    memcpy(both, name, n);
-    memcpy(both + n, target, t);
-    ln_free(ln_map_set(&a->targets, (struct ln_str){both + n, t - 1}, both));
+    const struct bus *bus = ln_map_get(&a->targets, ln_str(target));
+    return conn_find(a->clients, ln_str(bus ? bus_name(bus) : target));
 }
 
 struct conn *app_connect(struct app *a, const char *target, const struct conn_opts *o,
@@ -281,7 +270,8 @@ struct conn *app_connect(struct app *a, const char *target, const struct conn_op
     char *name = is_url(target) ? shown_name(a, target) : NULL;
     c = conn_open(a->clients, name ? name : target, o, err);
     if (c) app_bus(a, c);
-    if (c && name && strcmp(name, target) != 0) note_target(a, target, name);
+    if (c && name && strcmp(name, target) != 0)
+        ln_map_set(&a->targets, ln_str(target), app_bus(a, c));
     ln_free(name);
     return c;
 }

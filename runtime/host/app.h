@@ -20,7 +20,7 @@ struct app {
     struct config *config;
     struct clients *clients;
     struct hub *hub;         /* NULL: none in this process */
-    struct ln_map targets;   /* URL with secrets (a query, a password) -> connection name */
+    struct ln_map targets;   /* URL with secrets (a query, a password) -> struct bus */
     unsigned twins;          /* connections whose names would be the same without that */
     struct ln_map buses;     /* connection name -> struct bus: outlives the connection */
     struct bus *hub_bus;     /* events of the hub's clients, for scripts */

@@ -44,6 +44,7 @@ struct bus {
     bool is_freed, nested_told;
     const struct bus_tap *tap;
     void *tap_ud;
+    char name[];
 };
 
 /* --- barrier --- */
@@ -168,10 +169,15 @@ static void grow_if_full(struct bus *b) {
 
 /* --- the bus --- */
 
-struct bus *bus_new(void) {
-    struct bus *b = ln_new(struct bus);
+struct bus *bus_new(struct ln_str name) {
+    struct bus *b = ln_alloc(sizeof *b + name.n + 1);
+    if (name.n) memcpy(b->name, name.p, name.n);
     ln_list_init(&b->few);
     return b;
+}
+
+const char *bus_name(const struct bus *b) {
+    return b->name;
 }
 
 static struct bus_more *more_of(struct bus *b) {

@@ -27,8 +27,9 @@ void barrier_hold(struct barrier *b);
 void barrier_release(struct barrier *b); /* frees it when it was the last and it is sealed */
 void barrier_seal(struct barrier *b);    /* all handlers were started */
 
-struct bus; /* zero or more listeners */
-struct bus *bus_new(void);
+struct bus;                              /* zero or more listeners */
+struct bus *bus_new(struct ln_str name); /* copied; {NULL,0}: none */
+const char *bus_name(const struct bus *b);
 void bus_free(struct bus *b); /* listeners go dead; safe while it is walked */
 
 struct listener {

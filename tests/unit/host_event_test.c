@@ -74,7 +74,7 @@ static void begin(void) {
     log_lines = released = 0;
     ln_log_setup(LN_INFO, LN_LOG_TEXT, false);
     ln_log_to(log_sink, NULL);
-    bus = bus_new();
+    bus = bus_new(LN_STR("chat"));
     seat = seat_new(&slots, "bot", "bot.lua");
     seat_go_live(seat);
 }
@@ -88,6 +88,7 @@ static void end(void) {
 
 TEST(any_first_then_named_in_order) {
     begin();
+    CHECK_STR(ln_str(bus_name(bus)), "chat");
     on('a', "x");
     on('b', "x");
     on('c', NULL);
