@@ -68,20 +68,21 @@ elseif mode == "rtt" then
 elseif mode == "idle" or mode == "wake" then
   local up, n, sum, first = 0, 0, 0, nil
   local total = mode == "idle" and count or lines
+  local function tell(result) (room and first:room(room) or first):emit(done, result) end
   local open
   function open(i)
     local mine = proto and options or { auth = i == 0 and { pid = pid } or {} }
     local chat = linnet.connect(one_of_many(i), mine)
     first = first or chat
+    if room then linnet.spawn(chat.join, chat, room) end
     chat:on("message", function(m) n = n + 1; sum = sum + #m.text + m.n end)
     if mode == "wake" then
-      chat:on("end", function() first:emit("done", { n = n, sum = sum }) end)
+      chat:on("end", function() tell({ n = n, sum = sum }) end)
     end
     chat:on("connect", function()
-      if room then chat:join(room) end
       up = up + 1
       if up == total and mode == "idle" then
-        linnet.after("500ms", function() (room and first:room(room) or first):emit(done, { n = up }) end)
+        linnet.after("500ms", function() tell({ n = up }) end)
       end
       if i + 100 < total then open(i + 100) end
     end)
