@@ -26,6 +26,11 @@ local function failure(code, message, detail)
   return setmetatable(err, { __tostring = function(e) return e.message end })
 end
 
+-- What is wrong in the script that uses this is said with its line.
+local function need(value, kind, what)
+  if type(value) ~= kind then error(("phoenix: %s must be a %s, not %s"):format(what, kind, type(value)), 3) end
+end
+
 -- Handlers by name, each called in a coroutine of its own: it may wait, and fail alone.
 local function add(self, name, fn)
   self[name] = self[name] or {}
@@ -112,12 +117,17 @@ function Presence:list()
 end
 
 -- presence:on("join" | "leave", fn(id, now, changed))   presence:on("sync", fn())
-function Presence:on(kind, fn) return add(self.handlers, kind, fn) end
+function Presence:on(kind, fn)
+  need(kind, "string", "the kind")
+  need(fn, "function", "the handler")
+  return add(self.handlers, kind, fn)
+end
 
 -- --- channels ---
 
 local Channel = {}
 Channel.__index = Channel
+Channel.__tostring = function(channel) return ("Phoenix channel %s (%s)"):format(channel.topic, channel.state) end
 
 function Channel:send(event, payload, ref)
   return self.socket.conn:send { self.join_ref or null, ref or null, self.topic, event, payload or {} }
@@ -230,15 +240,21 @@ function Channel:leave()
 end
 
 -- channel:on(event, fn(payload)) -> { cancel }
-function Channel:on(event, fn) return add(self.handlers, event, fn) end
+function Channel:on(event, fn)
+  need(event, "string", "the event")
+  need(fn, "function", "the handler")
+  return add(self.handlers, event, fn)
+end
 
 -- --- sockets ---
 
 local Socket = {}
 Socket.__index = Socket
+Socket.__tostring = function(socket) return "Phoenix socket " .. socket.conn.url end
 
 -- socket:channel(topic, payload?) -> Channel      payload: a table, or a function that is asked at each join
 function Socket:channel(topic, payload)
+  need(topic, "string", "the topic")
   local channel = self.channels[topic]
   if not channel then
     channel = setmetatable({
@@ -262,8 +278,17 @@ end
 
 -- connect(url, { params, headers, heartbeat, timeout, connection }?) -> Socket
 --   params: a table of strings, or a function that gives one; connection: more options of linnet.connect
+local known = { params = true, headers = true, heartbeat = true, timeout = true, connection = true }
 local function connect(url, opts)
   opts = opts or {}
+  need(url, "string", "the URL")
+  need(opts, "table", "the options")
+  for key in pairs(opts) do
+    if not known[key] then
+      error(("phoenix: unknown option '%s': there are params, headers, heartbeat, timeout, and connection, "
+        .. "which holds those of linnet.connect"):format(key), 2)
+    end
+  end
   local options = { protocol = "ws", headers = opts.headers, heartbeat = {
     every = opts.heartbeat or "30s", message = { null, "heartbeat", "phoenix", "heartbeat", {} } } }
   for key, value in pairs(opts.connection or {}) do options[key] = value end
@@ -274,7 +299,7 @@ local function connect(url, opts)
     return out
   end
   options.query = type(params) == "function" and query or query()
-  assert(not url:find("?", 1, true), "phoenix.connect: what the URL has behind ? belongs into params")
+  if url:find("?", 1, true) then error("phoenix: what the URL has behind ? belongs into params", 2) end
   if not url:find("/websocket$") then url = url .. "/websocket" end
   local socket = setmetatable(
     { conn = linnet.connect(url, options), channels = {}, timeout = opts.timeout or TIMEOUT }, Socket)

@@ -303,6 +303,24 @@ describe("phoenix", function()
     assert.equal(1, #server.opened)
   end)
 
+  it("says what is wrong where it is used", function()
+    local function wrong(code)
+      return world.raises("local phoenix = linnet.use('phoenix')\n" .. code)
+    end
+    local socket = "local socket = phoenix.connect('ws://127.0.0.1:1/socket')\n"
+    assert.equal("phoenix: the URL must be a string, not nil", wrong "phoenix.connect()")
+    assert.equal("phoenix: the options must be a table, not string", wrong "phoenix.connect('ws://x', 'token')")
+    assert.matches("^phoenix: unknown option 'parms': there are params, ",
+      wrong "phoenix.connect('ws://x', { parms = {} })")
+    assert.matches("behind %? belongs into params", wrong "phoenix.connect('ws://x?token=t')")
+    assert.equal("phoenix: the topic must be a string, not nil", wrong(socket .. "socket:channel()"))
+    assert.equal("phoenix: the handler must be a function, not nil", wrong(socket .. "socket:channel('a'):on('shout')"))
+    assert.equal("phoenix: the kind must be a string, not function",
+      wrong(socket .. "socket:channel('a').presence:on(print)"))
+    world.run("local phoenix = linnet.use('phoenix')\n" .. socket .. "print(socket, socket:channel('a'))")
+    assert.same({ "Phoenix socket ws://127.0.0.1:1/socket/websocket\tPhoenix channel a (closed)" }, world.said())
+  end)
+
   it("is a library: its objects live in the script", function()
     assert.matches("exports no 'conect' %(did you mean 'connect'%?%)",
       world.raises [[ linnet.use("phoenix").conect("ws://127.0.0.1:1") ]])

@@ -461,8 +461,10 @@ describe("rooms", function()
 
   it("misuse raises with names", function()
     assert.equal("conn:join: the room must be a string with its name, not nil", world.raises(ida .. [[ chat:join() ]]))
-    assert.equal("conn:join: the room must be a string with its name, not empty", world.raises(ida .. [[ chat:join("") ]]))
-    assert.equal("conn:room: the room must be a string with its name, not empty", world.raises(ida .. [[ chat:room("") ]]))
+    assert.equal("conn:join: the room must be a string with its name, not empty",
+      world.raises(ida .. [[ chat:join("") ]]))
+    assert.equal("conn:room: the room must be a string with its name, not empty",
+      world.raises(ida .. [[ chat:room("") ]]))
     assert.matches("unknown option 'timout' %(did you mean 'timeout'",
       world.raises(ida .. [[ chat:join("x", { timout = 1 }) ]]))
     assert.equal("no method or field 'sned' on Room (did you mean 'send'?)",

@@ -96,7 +96,8 @@ describe("functions among the options", function()
 
   it("are of headers and query only what a request can hold", function()
     for option, expected in pairs {
-      ["headers = function() return { Host = 'x' } end"] = "headers: Host is written by linnet itself and cannot be set",
+      ["headers = function() return { Host = 'x' } end"] =
+        "headers: Host is written by linnet itself and cannot be set",
       ["headers = function() return { X = {} } end"] = "headers.X must be a text",
       ["query = function() return { q = { 1 } } end"] = "query.q must be a text",
     } do
