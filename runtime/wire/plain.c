@@ -190,7 +190,7 @@ static void note(struct members *m, const char *field, struct ln_str key, struct
     if (note_name(m, field, key, value)) return;
     if (is(key, "data", 4))
         m->data = value;
-    else if (is(key, "args", 4) && value.p[0] == '[')
+    else if (is(key, "args", 4) && value.p[0] == '[' && value.p[value.n - 1] == ']')
         m->args = (struct ln_str){value.p + 1, value.n - 2};
     else if (is(key, "ack", 3))
         m->ack = value;

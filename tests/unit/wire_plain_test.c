@@ -38,6 +38,8 @@ TEST(events) {
     READS("{\"event\":\"hi\",\"args\":[ 1, 2 ],\"data\":3}", "event hi (1, 2)");
     READS("{\"event\":\"hi\",\"args\":[ ]}", "event hi ()");
     READS("{\"event\":\"hi\",\"args\":{},\"data\":3}", "event hi (3)");
+    /* The decoder sees that this is none; without its brackets it would not. */
+    READS("{\"event\":\"hi\",\"args\":[1}}", "event hi ({\"event\":\"hi\",\"args\":[1}})");
     READS("{\"event\":\"hi\",\"data\":null}", "event hi (null)");
     READS("{\"event\":\"hi\"}", "event hi ()");
     READS("{\"event\":\"\"}", "event  ()");
