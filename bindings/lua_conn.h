@@ -62,7 +62,7 @@ struct conn_use { /* one script's use; a seat item "connection" */
     struct script *script;
     int fn[USE_FNS];           /* registry references of its functions, or LUA_NOREF */
     int dialect;               /* of the dialect's name or table, or LUA_NOREF */
-    bool connects;             /* opened by this trial: connect when live */
+    bool connects;             /* opened by this trial, or given up before: connect when live */
     bool has_line;             /* gave options of its own that the line depends on */
     bool autoconnect;          /* what the script asked for */
     struct conn_opts *changed; /* NULL, or what the connection gets when live */

@@ -339,7 +339,9 @@ static int use_conn(lua_State *L, struct asked *q, struct conn_opts **holder) {
     if (is_beside) u->share->beside = ln_strdup(q->target);
     u->has_line = u->has_line || q->has_line;
     if (is_new) note_settings(app_of(L), u->share, c);
-    if (is_new) u->connects = is_trial && q->autoconnect;
+    /* Whoever loads a script anew has mended something: what had given up is tried once more. */
+    if (is_new || (is_trial && conn_state(c) == CONN_FAILED))
+        u->connects = is_trial && q->autoconnect;
     u->autoconnect = q->autoconnect;
     for (int i = 0; i < USE_FNS; i++)
         if (q->fn[i] || q->has_opts) set_ref(L, u, &u->fn[i], q->fn[i]);

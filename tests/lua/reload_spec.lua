@@ -30,6 +30,36 @@ describe("reload", function()
     end
   end)
 
+  it("tries a connection again that had given up, once", function()
+    world.run([[
+      local refused = 0
+      linnet.hub():use(function(_, auth)
+        refused = refused + 1
+        print("asked", refused)
+        if refused < 3 then return nil, "not yet" end
+        return true
+      end)
+    ]], "server.lua")
+    local text = [[
+      local chat = linnet.connect("hub", { auth = { token = "t" } })
+      chat:on("connect_error", function(err) print(err) end)
+      chat:on("connect", function() print("in") end)
+    ]]
+    world.run(text)
+    rig.advance(600)
+    assert.same({ "asked\t1", "not yet" }, world.said())
+    for _, said in ipairs { { "asked\t2", "not yet" }, { "asked\t3", "in" }, {} } do
+      assert.is_true(rig.reload("spec.lua", header .. text))
+      rig.advance(600)
+      assert.same(said, world.said())
+    end
+    world.run(text:gsub("connect%(.-%)", "%0 chat:disconnect()", 1), "down.lua")
+    rig.advance(1)
+    assert.is_true(rig.reload("spec.lua", header .. text)) -- on purpose: it stays down
+    rig.advance(600)
+    assert.same({}, world.said())
+  end)
+
   it("holds side effects back until the new version is live", function()
     world.run [[ linnet.hub():on("m", function(_, x) print("m", x) end) ]]
     world.run(chat .. [[
