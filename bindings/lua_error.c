@@ -241,12 +241,16 @@ void failure_log(struct script *s, const struct lua_call *c, const struct ln_err
                  struct ln_buf *trace) {
     char tag[96];
     snprintf(tag, sizeof tag, "script:%s", s->seat->name);
-    struct ln_buf name = {0};
-    ln_printable(&name, c->name, 60);
-    ln_log(LN_ERROR, tag, "%s\n  in %s%s%.*s%s%.*s", err->text, c->what, name.n ? " '" : "",
-           LN_FMT(ln_buf_get(&name)), name.n ? "'" : "", trace ? (int)trace->n : 0,
-           trace && trace->p ? trace->p : "");
-    ln_buf_free(&name);
+    struct ln_str frames = trace ? ln_buf_get(trace) : (struct ln_str){0};
+    struct ln_buf place = {0};
+    /* The last frame of a main chunk says already that it is one. */
+    if (frames.n == 0 || strcmp(c->what, "main chunk") != 0) {
+        ln_buf_fmt(&place, "\n  in %s%s", c->what, c->name.n ? " '" : "");
+        ln_printable(&place, c->name, 60);
+        if (c->name.n) ln_buf_putc(&place, '\'');
+    }
+    ln_log(LN_ERROR, tag, "%s%.*s%.*s", err->text, LN_FMT(ln_buf_get(&place)), LN_FMT(frames));
+    ln_buf_free(&place);
     if (!s->is_booted && strcmp(c->what, "main chunk") == 0) script_boot_failed(s);
 }
 

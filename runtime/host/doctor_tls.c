@@ -78,6 +78,9 @@ static void advise_tls(struct doctor *d, const char *text) {
         {"is unknown here", "The authority that signed the certificate is not among those that "
                             "this machine trusts. If it is yours: tls.ca = its PEM file (--ca "
                             "FILE); else the server leaves out its intermediate certificates."},
+        {"timed out",
+         "The server takes the connection and does not answer TLS. Is this the port on "
+         "which it speaks TLS? Without TLS: ws://, http:// or pusher://."},
     };
     for (size_t i = 0; i < LN_COUNT(table); i++) {
         if (!strstr(text, table[i].word)) continue;

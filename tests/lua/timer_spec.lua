@@ -125,6 +125,12 @@ describe("time", function()
     assert.matches("^spec%.lua:1: oh\n  in timer", errors[1])
   end)
 
+  it("logs an error of a main chunk that waited, and says once what it was in", function()
+    world.run [[ linnet.sleep(1) error("oh") ]]
+    rig.advance(2)
+    assert.same({ "spec.lua:1: oh\n  spec.lua:1: in main chunk" }, world.errors())
+  end)
+
   it("raises for what is no time", function()
     assert.equal("linnet.sleep: the time must be a duration such as 10, \"250ms\" or \"5m\", not \"soon\"",
       world.raises [[ linnet.sleep("soon") ]])

@@ -167,6 +167,10 @@ staged("a Unix socket that takes no connections of ours", async () => { // what 
 });
 staged("a port on which nobody listens", async () => finds([`ws://127.0.0.1:${await closed()}`], { step: "tcp", code: 69, says: [/connection refused/i, /Nobody listens on port \d+/] }));
 staged("no hub on this machine", async () => finds(["hub", "--set", `hub.port=${await closed()}`], { step: "tcp", code: 69, says: [/No hub is there: 'linnet dev'/] }));
+staged("one that takes the connection and answers no TLS", async () => {
+  const port = await tcp(() => {});
+  await finds(["quiet"], { step: "tls", code: 69, says: [/timed out/, /does not answer TLS.*port.*Without TLS: ws:\/\//], options: { cwd: folder({ "linnet.cfg.lua": `connections = { quiet = { url = "wss://127.0.0.1:${port}", timeout = "300ms" } }\n` }) } });
+});
 staged("one that takes the connection and says nothing", async () => {
   const port = await tcp(() => {});
   await finds(["quiet"], { step: "upgrade", code: 69, says: [/timed out|no answer/, /says nothing/], options: { cwd: folder({ "linnet.cfg.lua": `connections = { quiet = { url = "ws://127.0.0.1:${port}", timeout = "300ms" } }\n` }) } });
