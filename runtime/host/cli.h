@@ -105,7 +105,8 @@ void cli_signals(struct cli *cli, struct app *a);
  * the hub and the log were set to stays. */
 bool cli_reread(struct cli *cli, struct ln_err *err);
 void cli_reload(struct cli *cli); /* that, and then the scripts; the log says how it went */
-/* The same whenever the project's settings are saved. */
+/* The same whenever the project's settings are saved. To be called before any script runs: somebody
+ * may save because of what a script says. */
 struct settings_watch;
 struct settings_watch *cli_settings_watch(struct cli *cli);
 void cli_settings_unwatch(struct settings_watch *w);

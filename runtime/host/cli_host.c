@@ -199,6 +199,7 @@ int verb_run(struct cli *cli, struct app *a) {
     for (int i = 0; i < cli->word_count && !typed; i++)
         if (strcmp(cli->words[i], "-") == 0) typed = read_stdin();
     cli_signals(cli, a);
+    struct settings_watch *settings = cli_value(cli, "watch") ? cli_settings_watch(cli) : NULL;
     for (int i = 0; cli_value_at(cli, "execute", i); i++)
         load(cli, a, texts[LN_MIN(i, 3)], cli_value_at(cli, "execute", i), &failed);
     for (int i = 0; i < cli->word_count && !a->stopping; i++) {
@@ -207,10 +208,8 @@ int verb_run(struct cli *cli, struct app *a) {
     }
     ln_free(typed);
     a->on_boot = on_boot;
-    struct settings_watch *settings = NULL;
-    if (cli_value(cli, "watch")) {
+    if (settings) {
         if (scripts_watch(a->scripts, &err) != LN_OK) ln_log(LN_WARN, "linnet", "%s", err.text);
-        settings = cli_settings_watch(cli);
     } else {
         scripts_on_empty(a->scripts, on_empty, a);
         on_empty(a);
@@ -288,11 +287,11 @@ int verb_dev(struct cli *cli, struct app *a) {
         print_hub(cli, a);
     }
     cli_signals(cli, a);
+    struct settings_watch *settings = cli_settings_watch(cli);
     for (int i = 0; i < cli->word_count; i++)
         load(cli, a, cli->words[i], NULL, &failed);
     if (!cli->word_count) load_here(a, here, found);
     if (scripts_watch(a->scripts, &err) != LN_OK) ln_log(LN_WARN, "linnet", "%s", err.text);
-    struct settings_watch *settings = cli_settings_watch(cli);
     printf("  ready in %d ms · watching · Ctrl-C to stop\n", (int)(ln_mono_ms() - start));
     fflush(stdout);
     loop_run(a->loop);

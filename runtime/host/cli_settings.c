@@ -117,8 +117,8 @@ struct settings_watch *cli_settings_watch(struct cli *cli) {
     char *dir = name > path ? ln_dup(path, (size_t)(name - path)) : ln_strdup(".");
     struct ln_err err;
     w->cli = cli;
-    read_bytes(path, &w->seen);
     w->watch = loop_watch(cli->app->loop, dir, changed, w, &err);
+    read_bytes(path, &w->seen); /* behind that: what is saved from now on is told */
     if (!w->watch) ln_log(LN_WARN, "linnet", "%s is not watched: %s", path, err.text);
     ln_free(dir);
     return w;

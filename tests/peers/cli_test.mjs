@@ -315,6 +315,19 @@ test("settings count when they are saved, where scripts do; what comes too late 
   }
 });
 
+test("settings that are saved while the first scripts are loaded count", async () => {
+  const settings = (n) => `scripts = { bot = { options = { n = ${n} } } }\n`;
+  const dir = folder({ "linnet.cfg.lua": settings(1), "bot.lua": `local n = linnet.option("n", 0)
+print("n is " .. n)
+linnet.every(60, function() end)
+while not io.open("gate") do end\n` });
+  const p = await start(linnet, ["run", "--watch", `--allow=fs:read=${dir}`, "--set", "limits.budget_kill=60s", "bot.lua"], /n is 1/, { cwd: dir, env });
+  writeFileSync(join(dir, "linnet.cfg.lua"), settings(2));
+  writeFileSync(join(dir, "gate"), "open");
+  await until(() => /n is 2/.test(p.out() + p.err()), "the new option");
+  equal(await p.end(), 0);
+});
+
 test("a text that was reloaded ends when its work is done, too", async () => {
   const p = await start(linnet, ["-e", "print('up') linnet.after(0.5, function() print('done') end)"], /up/, { env });
   p.child.kill("SIGHUP");
