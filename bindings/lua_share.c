@@ -49,7 +49,7 @@ static void share_end(struct app *a, struct conn_share *sh) {
         ln_free(sh->session);
     }
     ln_free(sh);
-    if (c) conn_close(c);
+    if (c) app_close(a, c);
 }
 
 /* --- uses --- */

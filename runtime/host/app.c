@@ -10,7 +10,8 @@
 #include "base/text.h"
 #include "host/scripts.h"
 
-/* Kept when the connection is closed, for one of the same name that may come. */
+/* Kept when the connection is closed, for one of the same name that may come, while a script has
+ * handlers on it. */
 struct bus *app_bus(struct app *a, struct conn *c) {
     struct bus *bus = conn_user(c);
     if (bus) return bus;
@@ -23,6 +24,34 @@ struct bus *app_bus(struct app *a, struct conn *c) {
     }
     conn_user_set(c, bus);
     return bus;
+}
+
+static bool is_idle(struct app *a, const struct bus *bus) {
+    return bus_count(bus) == 0 && !bus_tap_ud(bus) && !conn_find(a->clients, ln_str(bus_name(bus)));
+}
+
+/* At the end of a turn in which connections were closed: a script that is reloaded has its handlers
+ * in place by then, also those on a connection that nobody uses. */
+static void sweep(void *ud) {
+    struct app *a = ud;
+    struct ln_str key;
+    void *bus;
+    a->sweeps = false;
+    if (a->is_freed) return;
+    for (size_t i = 0; ln_map_next(&a->targets, &i, &key, &bus);)
+        if (is_idle(a, bus)) ln_map_remove(&a->targets, key);
+    for (size_t i = 0; ln_map_next(&a->buses, &i, &key, &bus);) {
+        if (!is_idle(a, bus)) continue;
+        ln_map_remove(&a->buses, key);
+        bus_free(bus);
+    }
+}
+
+void app_close(struct app *a, struct conn *c) {
+    conn_user_set(c, NULL);
+    conn_close(c);
+    if (!a->sweeps) loop_defer(a->loop, sweep, a);
+    a->sweeps = true;
 }
 
 uint64_t app_event_serial(struct app *a) {
@@ -138,6 +167,7 @@ static void close_hub(struct app *a) {
 }
 
 void app_free(struct app *a) {
+    a->is_freed = true;
     scripts_free(a->scripts);
     if (a->hub && !a->hub_closing) { /* it never ran: the settings were wrong, say */
         loop_timer(a->loop, STOP_MS, stop_loop, a);

@@ -22,12 +22,13 @@ struct app {
     struct hub *hub;         /* NULL: none in this process */
     struct ln_map targets;   /* URL with secrets (a query, a password) -> struct bus */
     unsigned twins;          /* connections whose names would be the same without that */
-    struct ln_map buses;     /* connection name -> struct bus: outlives the connection */
+    struct ln_map buses;     /* connection name -> struct bus: may outlive the connection */
     struct bus *hub_bus;     /* events of the hub's clients, for scripts */
     int64_t questions;       /* of the hub, that scripts think about (ask_admit, ask_authorize) */
     struct scripts *scripts; /* host/scripts.h: loaded scripts, reload, restart after a kill */
     bool is_dev;             /* hub in the process, watch, friendly errors */
     bool stopping, hub_closing, hub_done; /* hub_done: it is waited for no longer */
+    bool sweeps, is_freed;                /* sweeps: buses are, at the end of this turn */
     int goodbyes; /* that a clean stop still waits for: the lines', the hub's */
     int exit_code;
     uint64_t serial;    /* of the last event */
@@ -79,6 +80,8 @@ struct conn *app_connect_beside(struct app *a, const char *target, const char *n
  * ("no connection 'scool' in linnet.cfg.lua (did you mean 'school'?)"). */
 bool app_target(struct app *a, const char *target, struct conn_opts *o, struct ln_err *err);
 struct bus *app_bus(struct app *a, struct conn *c);
+/* conn_close, and its bus goes too when nobody listens to it at the end of this turn. */
+void app_close(struct app *a, struct conn *c);
 uint64_t app_event_serial(struct app *a);
 
 #endif

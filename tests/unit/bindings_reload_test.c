@@ -164,6 +164,36 @@ TEST(a_script_may_end_the_program_while_it_starts) {
 
 /* --- kills --- */
 
+/* An address with a token in it is another one at every load. */
+TEST(what_was_known_of_old_connections_goes_with_them) {
+    struct ln_buf text = {0};
+    open_all();
+    for (int i = 0; i < 20; i++) {
+        ln_buf_clear(&text);
+        ln_buf_fmt(&text,
+                   "local linnet = require 'linnet'\n"
+                   "for _, host in ipairs { '127.0.0.1', 'localhost' } do\n"
+                   "  local url = ('ws://%%s:9/%d?token=%d'):format(host)\n"
+                   "  linnet.connect(url, { autoconnect = false }):on('x', print)\n"
+                   "end\n",
+                   i, i);
+        if (i == 0)
+            load_bot(ln_buf_cstr(&text));
+        else
+            reload_bot(ln_buf_cstr(&text));
+        CHECK_INT(result.code, LN_OK);
+        loop_settle(app->loop, 0);
+        CHECK_INT(app->targets.count, 2);
+        CHECK_INT(app->buses.count, 2);
+    }
+    reload_bot("print('none')");
+    loop_settle(app->loop, 0);
+    CHECK_INT(app->targets.count, 0);
+    CHECK_INT(app->buses.count, 0);
+    ln_buf_free(&text);
+    close_all();
+}
+
 TEST(a_killed_script_starts_again_with_backoff) {
     open_all();
     load_bot("local linnet = require 'linnet'\n"
@@ -333,6 +363,7 @@ TEST(all_scripts_reload_at_once) {
 
 TEST_MAIN(T(no_event_is_lost_or_handled_twice), T(what_was_saved_is_restored),
           T(linnet_script_tells_about_reloads), T(a_script_may_end_the_program_while_it_starts),
+          T(what_was_known_of_old_connections_goes_with_them),
           T(a_killed_script_starts_again_with_backoff),
           T(a_script_that_is_stopped_while_it_waits_for_its_restart), T(saving_a_file_reloads),
           T(a_file_that_is_being_written_is_waited_for),
