@@ -1,127 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The door: calls, waits, wakes, cancels, errors, trial loads, unloading from inside.
+ * The door: calls, waits, wakes, cancels, errors. How it closes is in bindings_end_test.c.
  */
-#include "lua_rig.h"
-
-static struct rig r;
-static struct script *s;
-
-/* --- functions for scripts --- */
-
-static ln_id waiting[20000]; /* ids of wait(), in order */
-static size_t wait_count, cancels;
-
-static void wait_cancelled(void *ud) {
-    (void)ud;
-    cancels++;
-}
-
-static int f_wait(lua_State *L) {
-    lua_call_can_wait(L);
-    waiting[wait_count++] = lua_call_wait_id(L, wait_cancelled, NULL, "test");
-    return lua_call_yield(L);
-}
-
-static int f_held(lua_State *L) {
-    if (lua_call_held(L)) return lua_call_hold(L, f_held);
-    lua_pushinteger(L, 2 * luaL_checkinteger(L, 1));
-    return 1;
-}
-
-static int f_unload(lua_State *L) {
-    engine_lua.unload(script_of(L)->seat, UNLOAD_STOP);
-    return 0;
-}
-
-static int f_cancel_me(lua_State *L) {
-    struct running *run = script_of(L)->running;
-    lua_call_cancel(app_of(L), run->task->item.id);
-    return 0;
-}
-
-static int push_text(lua_State *L, void *ud) {
-    lua_pushstring(L, ud);
-    lua_pushinteger(L, 7);
-    return 2;
-}
-
-static int push_err(lua_State *L, void *ud) {
-    return lua_push_ln_err(L, ud);
-}
-
-static int push_raises(lua_State *L, void *ud) {
-    (void)ud;
-    return luaL_error(L, "no argument today");
-}
-
-static int push_drops(lua_State *L, void *ud) {
-    (void)ud;
-    lua_pushinteger(L, 1);
-    return -1;
-}
-
-static int push_too_much(lua_State *L, void *ud) {
-    (void)ud;
-    static char big[1 << 20];
-    for (int i = 0; i < 1000; i++) {
-        luaL_checkstack(L, 1, NULL);
-        lua_pushlstring(L, big, sizeof big);
-    }
-    return 0;
-}
-
-static struct {
-    int calls, n;
-    int64_t first;
-    ln_status code;
-    char text[400];
-} done;
-
-static void on_done(void *ud, lua_State *L, int n, const struct ln_err *err) {
-    (void)ud;
-    done.calls++;
-    done.n = n;
-    done.code = err ? err->code : LN_OK;
-    done.first = err ? 0 : lua_tointeger(L, 1);
-    snprintf(done.text, sizeof done.text, "%s", err ? err->text : "");
-}
-
-static void done_raises(void *ud, lua_State *L, int n, const struct ln_err *err) {
-    on_done(ud, L, n, err);
-    if (!err) luaL_error(L, "done failed");
-}
-
-static void open_with(const char *code) {
-    rig_open(&r);
-    wait_count = cancels = 0;
-    memset(&done, 0, sizeof done);
-    s = rig_load(&r, code);
-    rig_fn(s, "wait", f_wait);
-    rig_fn(s, "held", f_held);
-    rig_fn(s, "unload", f_unload);
-    rig_fn(s, "cancel_me", f_cancel_me);
-}
-
-static void close_all(void) {
-    if (s) rig_unload(&r, s);
-    s = NULL;
-    rig_close(&r);
-}
-
-static ln_id call_with(const char *name, lua_push_fn push, lua_done_fn fn, void *ud) {
-    int ref = rig_ref(s, name);
-    struct lua_call c = {.script = s,
-                         .fn = ref,
-                         .what = "handler",
-                         .name = ln_str(name),
-                         .push = push,
-                         .done = fn,
-                         .ud = ud};
-    ln_id id = lua_call_run(&c);
-    if (!s->killed) lua_call_unref(s, ref);
-    return id;
-}
+#include "lua_calls.h"
 
 /* --- calls --- */
 
@@ -274,12 +155,6 @@ TEST(memory_may_end_anywhere) {
 }
 
 /* --- waiting --- */
-
-static const char *const waiter = "package.loaded.f = function(...)\n"
-                                  "  local a, b = wait()\n"
-                                  "  package.loaded.got = b or -1\n"
-                                  "  return b\n"
-                                  "end";
 
 TEST(a_call_waits_and_is_woken) {
     open_with(waiter);
@@ -510,122 +385,6 @@ TEST(names_and_events_outlive_their_caller) {
     close_all();
 }
 
-/* --- trial --- */
-
-TEST(side_effects_wait_for_the_seat_to_go_live) {
-    open_with("");
-    struct script *first = s;
-    s = rig_trial(&r, "new.lua",
-                  "package.loaded.f = function() package.loaded.got = held(21) end\n");
-    rig_fn(s, "held", f_held);
-    CHECK(rig_call(s, "f") != 0);
-    CHECK_INT(rig_int(s, "got"), 0);
-    seat_go_live(s->seat);
-    CHECK_INT(rig_int(s, "got"), 42);
-    rig_call(s, "f");
-    CHECK_INT(rig_int(s, "got"), 42);
-    rig_unload(&r, s);
-    s = first;
-    close_all();
-}
-
-TEST(a_load_that_fails_says_where) {
-    rig_open(&r);
-    CHECK(rig_trial(&r, "bot.lua", "local x = 1\nlocal y = = 2") == NULL);
-    CHECK_HAS(r.err.text, "bot.lua:2: unexpected symbol near '='");
-    CHECK(rig_trial(&r, "bot.lua", "\n\nerror('no')") == NULL);
-    CHECK_HAS(r.err.text, "bot.lua:3: no");
-    CHECK(rig_trial(&r, "bots/wren/main.lua", "\nlocal x = undefined_name") == NULL);
-    CHECK_HAS(r.err.text, "bots/wren/main.lua:2: there is no global 'undefined_name'");
-    CHECK(rig_trial(&r, "bot.lua", "\x1bLua") == NULL);
-    CHECK_HAS(r.err.text, "attempt to load a binary chunk");
-    CHECK(rig_trial(&r, "bot.lua", "return 5") == NULL);
-    CHECK_HAS(r.err.text, "returns nothing, or a plugin table; not a number");
-    s = rig_trial(&r, "bot.lua", "#!/usr/bin/env linnet\npackage.loaded.n = 1");
-    CHECK(s != NULL);
-    close_all();
-}
-
-/* --- ending --- */
-
-TEST(unloading_inside_a_handler_waits_for_its_end) {
-    open_with("package.loaded.f = function()\n"
-              "  unload()\n"
-              "  local t = {}\n"
-              "  for i = 1, 100 do t[i] = { i } end\n"
-              "  print('still here', #t)\n"
-              "  wait()\n"
-              "  print('never')\n"
-              "end");
-    CHECK_INT(rig_call(s, "f"), 0);
-    CHECK_HAS(rig_logged(&r), "still here");
-    CHECK_INT(wait_count, 0);
-    loop_settle(r.app.loop, 0);
-    CHECK(!strstr(rig_logged(&r), "never"));
-    s = NULL;
-    CHECK_INT(r.app.slots.count, 0);
-    close_all();
-}
-
-TEST(a_reload_wakes_those_who_wait_once) {
-    open_with("package.loaded.f = function()\n"
-              "  local ok, err = wait()\n"
-              "  print('woken', ok, err.code, tostring(err))\n"
-              "  wait()\n"
-              "  print('never')\n"
-              "end");
-    rig_call(s, "f");
-    engine_lua.unload(s->seat, UNLOAD_RELOAD);
-    s = NULL;
-    CHECK_HAS(rig_logged(&r), "woken  nil  reloaded  the script was reloaded");
-    CHECK(!strstr(rig_logged(&r), "never"));
-    CHECK_INT(wait_count, 1);
-    CHECK_INT(cancels, 1);
-    close_all();
-}
-
-TEST(a_synchronous_call_tells_its_error) {
-    open_with("package.loaded.f = function(...) return ... end\n"
-              "package.loaded.g = function() error('bad', 0) end\n"
-              "package.loaded.w = function() wait() end");
-    struct ln_err err;
-    int f = rig_ref(s, "f"), g = rig_ref(s, "g"), w = rig_ref(s, "w");
-    CHECK(lua_call_now(s, f, "compare", push_text, on_done, "x", &err));
-    CHECK_INT(done.n, 2);
-    CHECK(!lua_call_now(s, g, "compare", NULL, NULL, NULL, &err));
-    CHECK_STR(ln_str(err.text), "bad");
-    CHECK(!lua_call_now(s, w, "compare", NULL, NULL, NULL, &err));
-    CHECK_HAS(err.text, "bot.lua:3: this place cannot wait");
-    close_all();
-}
-
-TEST(err_values_print_as_their_message) {
-    open_with("package.loaded.f = function()\n"
-              "  local ok, err = wait()\n"
-              "  print(err.code, err, pcall(assert, ok, err))\n"
-              "  assert(ok, err)\n"
-              "end");
-    rig_call(s, "f");
-    struct ln_err err = {LN_TIMEOUT, "it took too long"};
-    lua_call_wake(&r.app, waiting[0], push_err, &err);
-    CHECK_HAS(rig_logged(&r), "timeout  it took too long  false  it took too long");
-    CHECK_HAS(rig_logged(&r), "error script:bot it took too long");
-    close_all();
-}
-
-TEST(everything_holds_under_an_aggressive_collector) {
-    setenv("LINNET_GC_STRESS", "1", 1);
-    open_with(waiter);
-    unsetenv("LINNET_GC_STRESS");
-    CHECK(s->is_stressed);
-    for (int i = 0; i < 200; i++)
-        call_with("f", push_text, on_done, "x");
-    for (int i = 0; i < 200; i += 2)
-        lua_call_wake(&r.app, waiting[i], push_text, "y");
-    CHECK_INT(done.calls, 100);
-    close_all();
-}
-
 TEST_MAIN(T(arguments_go_in_and_results_come_out), T(coroutines_are_used_again),
           T(an_error_is_logged_with_its_trace), T(any_error_object_has_words),
           T(done_hears_of_errors), T(pushing_is_protected),
@@ -636,8 +395,4 @@ TEST_MAIN(T(arguments_go_in_and_results_come_out), T(coroutines_are_used_again),
           T(a_drop_of_the_item_cancels_the_operation), T(unloading_drops_what_waits),
           T(ten_thousand_wait_at_once), T(places_that_cannot_wait_say_so),
           T(coroutines_of_scripts_wait_too), T(a_waiting_coroutine_cannot_be_resumed_by_hand),
-          T(a_barrier_is_held_while_a_call_waits), T(names_and_events_outlive_their_caller),
-          T(side_effects_wait_for_the_seat_to_go_live), T(a_load_that_fails_says_where),
-          T(unloading_inside_a_handler_waits_for_its_end), T(a_reload_wakes_those_who_wait_once),
-          T(a_synchronous_call_tells_its_error), T(err_values_print_as_their_message),
-          T(everything_holds_under_an_aggressive_collector))
+          T(a_barrier_is_held_while_a_call_waits), T(names_and_events_outlive_their_caller))
