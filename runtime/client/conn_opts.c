@@ -142,7 +142,14 @@ static bool check_flat(struct ln_str doc, const char *option, struct ln_err *err
     return true;
 }
 
-/* As the request will be written: a name that is none would fail at every attempt. */
+/* As another control character: C strings would hide it from who looks for these. */
+static void zeros_shown(struct ln_buf *text) {
+    for (size_t i = 0; i < text->n; i++)
+        if (text->p[i] == '\0') text->p[i] = '\1';
+}
+
+/* As the request will be written: a name that is none would fail at every attempt. What holds a
+ * zero byte would end there. */
 static bool check_heads(struct ln_str json, struct ln_err *err) {
     struct ln_str key, value;
     bool ok = true;
@@ -150,6 +157,8 @@ static bool check_heads(struct ln_str json, struct ln_err *err) {
         struct ln_buf name = {0}, text = {0};
         if (!ln_json_unescape(key, &name)) ln_buf_str(&name, key);
         line_json_text(value, &text);
+        zeros_shown(&name);
+        zeros_shown(&text);
         struct http_header h = {ln_buf_cstr(&name), ln_buf_cstr(&text)};
         ok = http_check_request("host", "/", &h, 1, err);
         ln_buf_free(&name);
@@ -188,16 +197,17 @@ void conn_opts_url(const struct conn *c, struct url *url) {
     url_parse(url, ln_str(c->url), &err);
 }
 
-/* /socket.io and /socket.io/ */
+/* /socket.io and /socket.io/: the address that browsers show, and the namespace of no server. An
+ * engine's path of any other name may well be a namespace, too. */
 static bool is_engines(const char *path, const char *engine) {
-    size_t n = strlen(path), m = strlen(engine);
+    static const char last[] = "/socket.io";
+    size_t n = strlen(path), m = strlen(engine), k = sizeof last - 1;
     n -= n > 1 && path[n - 1] == '/';
     m -= m > 1 && engine[m - 1] == '/';
-    return n == m && n > 1 && memcmp(path, engine, n) == 0;
+    return n == m && n >= k && memcmp(path, engine, n) == 0 && memcmp(path + n - k, last, k) == 0;
 }
 
-/* Where a URL's path is the namespace. The address that browsers show has the engine's path there,
- * which is the namespace of no server. */
+/* Where a URL's path is the namespace. */
 static bool check_nsp(const struct url *url, const char *path, char **nsp, struct ln_err *err) {
     if (is_engines(url->path, path ? path : "/socket.io/")) {
         ln_fail(

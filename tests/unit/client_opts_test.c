@@ -150,6 +150,32 @@ static void check_refused(struct conn_opts o, const char *words) {
         check_refused(o_, words);                                                                  \
     } while (0)
 
+static void open_headers(const char *name, const char *headers) {
+    struct conn_opts o = options("ws://chat.example");
+    ln_free(o.headers);
+    o.headers = ln_strdup(headers);
+    open_with(name, o);
+}
+
+/* A namespace may be called as the engine's path is, where that was given. */
+static struct conn *open_below(const char *name, const char *url, const char *path) {
+    struct conn_opts o = options(url);
+    ln_free(o.path);
+    o.path = ln_strdup(path);
+    return open_with(name, o);
+}
+
+TEST(the_engines_path_and_the_namespace) {
+    begin();
+    CHECK(open_below("a", "ws://chat.example/chat", "/chat/") != NULL);
+    CHECK(open_below("b", "ws://chat.example/b", "/app/socket.io/") != NULL);
+    struct conn_opts o = options("ws://chat.example/app/socket.io/?EIO=4");
+    ln_free(o.path);
+    o.path = ln_strdup("/app/socket.io");
+    check_refused(o, "'/app/socket.io/' is the engine's: leave it out");
+    end();
+}
+
 TEST(what_conn_open_refuses) {
     begin();
     REFUSED(protocol, "irc", "unknown protocol 'irc'");
@@ -170,6 +196,9 @@ TEST(what_conn_open_refuses) {
     REFUSED(headers, "{\"A b\":\"x\"}", "headers: \"A b\" is not a header's name");
     REFUSED(headers, "{\"A\":\"x\\r\\nB: y\"}",
             "headers: the value of A holds a control character");
+    REFUSED(headers, "{\"A\":\"x\\u0000y\"}", "headers: the value of A holds a control character");
+    REFUSED(headers, "{\"A\\u0000\":\"x\"}", "is not a header's name");
+    open_headers("legal", "{\"X!#$%&'*+-.^_`|~1\":\"caf\xc3\xa9\\t1\",\"Empty\":\"\",\"N\":1}");
     REFUSED(proxy, "ftp://proxy",
             "proxy: \"ftp\" is no kind of proxy: use http, socks5 or socks5h");
     REFUSED(proxy, "http://u:secret@h:99999", "proxy: the URL's port is not between 1 and 65535");
@@ -309,6 +338,7 @@ TEST(the_host_keeps_its_own_with_a_connection) {
 }
 
 TEST_MAIN(T(defaults), T(zeros_are_defaults), T(copies_are_equal_and_each_field_counts),
-          T(what_conn_open_refuses), T(options_of_another_protocol_are_refused),
-          T(states_have_names), T(events_are_counted_by_name), T(history_is_kept_once_asked_for),
+          T(the_engines_path_and_the_namespace), T(what_conn_open_refuses),
+          T(options_of_another_protocol_are_refused), T(states_have_names),
+          T(events_are_counted_by_name), T(history_is_kept_once_asked_for),
           T(the_host_keeps_its_own_with_a_connection))
