@@ -4,20 +4,22 @@
  * ($XDG_DATA_HOME/linnet/SCRIPT, made at the first write) unless granted, no processes, no exit,
  * and time from linnet's own clock. Paths are resolved before they are compared, so a link leads
  * nowhere. What the program itself reads is no script's to write without more: settings never, for
- * they grant rights, and code (*.lua, *.so) by a grant only, for it may be that of a script which
- * has some.
+ * they grant rights, and code (*.lua, *.so, and what scripts run from) by a grant only, for it may
+ * be that of a script which has some.
  */
 #include <errno.h>
 #include <limits.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bindings/lua_sandbox.h"
 #include "bindings/lua_task.h"
+#include "host/scripts.h"
 
 #define FILES_MAX 64 /* open at once, of one script */
 
@@ -77,17 +79,20 @@ static bool resolve(const char *path, char *out) {
     return true;
 }
 
+/* Small or capital: there are file systems to which they are the same. */
 static bool ends_with(const char *path, const char *end) {
     size_t n = strlen(path), m = strlen(end);
-    return n >= m && strcmp(path + n - m, end) == 0;
+    return n >= m && strcasecmp(path + n - m, end) == 0;
 }
 
 static bool is_settings(const struct script *s, const char *real) {
     return ends_with(real, ".cfg.lua") || (s->app->config && config_has_file(s->app->config, real));
 }
 
-static bool is_code(const char *real) {
-    return ends_with(real, ".lua") || ends_with(real, ".so");
+/* A script may run from a file of any name. */
+static bool is_code(const struct script *s, const char *real) {
+    return ends_with(real, ".lua") || ends_with(real, ".so") ||
+           (s->app->scripts && scripts_made_from(s->app->scripts, real));
 }
 
 bool file_check(lua_State *L, const char *path, bool write, char *out) {
@@ -101,7 +106,7 @@ bool file_check(lua_State *L, const char *path, bool write, char *out) {
         script_fail(L, "'%s' holds settings: what grants rights is not written by scripts", path);
     bool is_own =
         is_below(out, s->dir) || (has_data && realpath(data, real) && is_below(out, real));
-    bool writes_code = write && is_code(out);
+    bool writes_code = write && is_code(s, out);
     if (is_own && !writes_code) return true;
     if (!script_granted(s, write ? "fs:write" : "fs:read", ln_str(out), &err))
         script_fail(L, "'%s' is %s%s", path, is_own ? "code, and to write that is " : "", err.text);

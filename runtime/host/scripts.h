@@ -29,6 +29,8 @@ ln_status scripts_watch(struct scripts *ss, struct ln_err *err);
 void scripts_follow(struct scripts *ss, int (*list)(char **names, int max));
 /* The script that has read the file as a module of its own, or NULL. */
 const char *scripts_reader(const struct scripts *ss, const char *path);
+/* Whether a script was made from this file, whatever either is called. */
+bool scripts_made_from(const struct scripts *ss, const char *path);
 /* An engine reports that a script was killed (text: why and where): it is dropped now, and loaded
  * again after 1 s, doubling to 60 s; after 10 minutes of peace from the beginning. */
 void scripts_killed(struct scripts *ss, struct seat *seat, const char *why);

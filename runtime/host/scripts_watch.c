@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -67,6 +68,17 @@ static const char *bare(const char *path) {
 bool files_have(const struct entry *e, const char *path) {
     for (const struct file *f = e->files; f; f = f->next)
         if (strcmp(bare(f->path), bare(path)) == 0) return true;
+    return false;
+}
+
+bool scripts_made_from(const struct scripts *ss, const char *path) {
+    struct stat asked, own;
+    if (stat(path, &asked) != 0) return false;
+    LN_LIST_EACH (&ss->entries, node, next)
+        for (const struct file *f = LN_CONTAINER(node, struct entry, node)->files; f; f = f->next)
+            if (stat(f->path, &own) == 0 && own.st_dev == asked.st_dev &&
+                own.st_ino == asked.st_ino)
+                return true;
     return false;
 }
 

@@ -342,6 +342,26 @@ TEST(a_folder_that_was_there_for_a_moment_is_missed_again) {
     close_all();
 }
 
+/* With another one's file a script would have its grants. */
+TEST(a_script_that_runs_from_a_file_of_any_name_is_not_overwritten) {
+    char admin[100], text[500];
+    open_all();
+    path_of("admin", admin, sizeof admin);
+    write_file("admin", "print('admin')");
+    scripts_load(app->scripts, admin, NULL, on_done, NULL);
+    CHECK_INT(result.code, LN_OK);
+    snprintf(text, sizeof text,
+             "print(pcall(io.open, '%s', 'w')) print(pcall(os.remove, '%s'))\n"
+             "io.open('%s/notes', 'w'):close() print('wrote')",
+             admin, admin, dir);
+    load_bot(text);
+    CHECK_INT(result.code, LN_OK);
+    CHECK_HAS(logged(), "admin' is code, and to write that is not granted");
+    CHECK_HAS(logged(), "wrote");
+    CHECK(access(admin, F_OK) == 0);
+    close_all();
+}
+
 TEST(all_scripts_reload_at_once) {
     open_all();
     char other[100];
@@ -368,4 +388,6 @@ TEST_MAIN(T(no_event_is_lost_or_handled_twice), T(what_was_saved_is_restored),
           T(a_script_that_is_stopped_while_it_waits_for_its_restart), T(saving_a_file_reloads),
           T(a_file_that_is_being_written_is_waited_for),
           T(a_script_that_never_loaded_loads_when_it_is_mended),
-          T(a_folder_that_was_there_for_a_moment_is_missed_again), T(all_scripts_reload_at_once))
+          T(a_folder_that_was_there_for_a_moment_is_missed_again),
+          T(a_script_that_runs_from_a_file_of_any_name_is_not_overwritten),
+          T(all_scripts_reload_at_once))

@@ -223,6 +223,8 @@ TEST(settings_and_code_are_not_written) {
         {"return io.open('@/bots/new.lua', 'w')", "is code, and to write that is not granted"},
         {"return os.rename('@/bots/list.txt', '@/bots/new.lua')", "is code"},
         {"return io.open('@/bots/new.so', 'w')", "is code"},
+        {"return io.open('@/bots/linnet.CFG.lua', 'w')", "holds settings"},
+        {"return io.open('@/bots/new.LUA', 'w')", "is code"},
         {"return io.open('@/data/linnet/bot/new.lua', 'w')", "is code"},
         {"return io.open('@/bots/admin.lua'):read('a') .. io.open('@/bots/mine.conf'):read('a')",
          "-- the admin's"},
