@@ -5,10 +5,12 @@
  * one that is empty or gone right after a change is being written.
  */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/cli.h"
+#include "host/folder.h"
 #include "host/scripts.h"
 
 #define LOOK_MS 50
@@ -17,7 +19,7 @@
 
 struct settings_watch {
     struct cli *cli;
-    struct loop_watch *watch;
+    struct folder *folder;
     struct ln_buf seen; /* what the file held */
     ln_id look;         /* timer */
     int looks_left;
@@ -78,11 +80,19 @@ static const char *name_of(const char *path) {
     return slash ? slash + 1 : path;
 }
 
+/* Nothing of a pipe: it would be waited for. */
 static void read_bytes(const char *path, struct ln_buf *out) {
-    FILE *f = fopen(path, "re");
+    struct stat st;
+    FILE *f = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "re") : NULL;
     if (!f) return;
     out->n = fread(ln_buf_room(out, BYTES_MAX), 1, BYTES_MAX, f);
     fclose(f);
+}
+
+/* Secrets may stand in it. */
+static void forget(struct ln_buf *text) {
+    if (text->n) explicit_bzero(text->p, text->n);
+    ln_buf_free(text);
 }
 
 static void look(void *ud) {
@@ -91,21 +101,20 @@ static void look(void *ud) {
     w->look = 0;
     read_bytes(path_of(w->cli), &now);
     if (ln_str_eq(ln_buf_get(&now), ln_buf_get(&w->seen))) {
-        ln_buf_free(&now);
+        forget(&now);
     } else if (now.n == 0 && w->looks_left > 0) {
         w->looks_left--;
         w->look = loop_timer(w->cli->app->loop, LOOK_MS, look, w);
-        ln_buf_free(&now);
+        forget(&now);
     } else {
-        ln_buf_free(&w->seen);
+        forget(&w->seen);
         w->seen = now;
         if (now.n) cli_reload(w->cli); /* of a removed file the settings stay */
     }
 }
 
-static void changed(void *ud, const char *dir, const char *name) {
+static void changed(void *ud, const char *name) {
     struct settings_watch *w = ud;
-    (void)dir;
     if (*name && strcmp(name, name_of(path_of(w->cli))) != 0) return;
     w->looks_left = LOOKS;
     if (!w->look) w->look = loop_timer(w->cli->app->loop, 0, look, w);
@@ -114,20 +123,20 @@ static void changed(void *ud, const char *dir, const char *name) {
 struct settings_watch *cli_settings_watch(struct cli *cli) {
     struct settings_watch *w = ln_new(struct settings_watch);
     const char *path = path_of(cli), *name = name_of(path);
-    char *dir = name > path ? ln_dup(path, (size_t)(name - path)) : ln_strdup(".");
+    size_t n = (size_t)(name - path);
+    char *dir = n > 0 ? ln_dup(path, LN_MAX(n - 1, 1)) : ln_strdup(".");
     struct ln_err err;
     w->cli = cli;
-    w->watch = loop_watch(cli->app->loop, dir, changed, w, &err);
+    w->folder = folder_watch(cli->app->loop, dir, changed, w, &err);
     read_bytes(path, &w->seen); /* behind that: what is saved from now on is told */
-    if (!w->watch) ln_log(LN_WARN, "linnet", "%s is not watched: %s", path, err.text);
+    if (err.code != LN_OK) ln_log(LN_WARN, "linnet", "%s is not watched: %s", path, err.text);
     ln_free(dir);
     return w;
 }
 
 void cli_settings_unwatch(struct settings_watch *w) {
     loop_timer_cancel(w->cli->app->loop, w->look);
-    loop_unwatch(w->watch);
-    if (w->seen.n) explicit_bzero(w->seen.p, w->seen.n); /* secrets may stand in it */
-    ln_buf_free(&w->seen);
+    folder_unwatch(w->folder);
+    forget(&w->seen);
     ln_free(w);
 }

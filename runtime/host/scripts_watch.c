@@ -11,20 +11,17 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "host/folder.h"
 #include "host/scripts_inside.h"
 
 #define LOOK_MS 50
 #define LOOKS 10
-#define AGAIN_MS 50 /* a directory that is gone: doubling … */
-#define AGAIN_MAX_MS 2000
 
 struct dir {
     struct dir *next;
     struct scripts *scripts;
     char *path;
-    struct loop_watch *watch; /* NULL: it is gone, and looked for */
-    ln_id again;              /* timer, then */
-    int64_t again_ms;
+    struct folder *folder;
 };
 
 /* --- files --- */
@@ -187,7 +184,8 @@ static bool is_in(const char *file, const char *dir, const char *name) {
 }
 
 /* Looks are timers of their own: a reload here would free what the caller walks. */
-static void look_in(struct dir *d, const char *name) {
+static void look_in(void *ud, const char *name) {
+    struct dir *d = ud;
     struct scripts *ss = d->scripts;
     LN_LIST_EACH (&ss->entries, node, next) {
         struct entry *e = LN_CONTAINER(node, struct entry, node);
@@ -197,39 +195,6 @@ static void look_in(struct dir *d, const char *name) {
         if (is_ours) look_soon(e);
     }
     if (strcmp(d->path, ".") == 0) find_new(ss);
-}
-
-static void changed(void *ud, const char *dir, const char *name);
-
-static void watch_again(void *ud);
-
-static void look_later(struct dir *d) {
-    d->again = loop_timer(d->scripts->app->loop, d->again_ms, watch_again, d);
-    d->again_ms = LN_MIN(d->again_ms * 2, AGAIN_MAX_MS);
-}
-
-/* The directory of that path may be another one now (a checkout deletes and makes it anew), which
- * nothing but looking finds out while there is none: also that it was there between two tries, and
- * its files were read, and is gone again. */
-static void watch_again(void *ud) {
-    struct dir *d = ud;
-    struct ln_err err;
-    struct loop *l = d->scripts->app->loop;
-    d->again = 0;
-    d->watch = loop_watch(l, *d->path ? d->path : "/", changed, d, &err);
-    if (!d->watch) look_later(d);
-    look_in(d, "");
-}
-
-/* What happens to the directory itself is told with its own name, or without one. */
-static void changed(void *ud, const char *dir, const char *name) {
-    struct dir *d = ud;
-    const char *slash = strrchr(dir, '/');
-    look_in(d, name);
-    if (*name && strcmp(name, slash ? slash + 1 : dir) != 0) return;
-    loop_unwatch(d->watch);
-    d->again_ms = AGAIN_MS;
-    watch_again(d);
 }
 
 /* --- directories --- */
@@ -247,13 +212,10 @@ static ln_status watch_dir(struct scripts *ss, const char *file, struct ln_err *
     d = ln_new(struct dir);
     d->scripts = ss;
     d->path = path;
-    d->watch = loop_watch(ss->app->loop, *path ? path : "/", changed, d, err);
+    d->folder = folder_watch(ss->app->loop, *path ? path : "/", look_in, d, err);
     d->next = ss->dirs;
     ss->dirs = d;
-    if (d->watch) return LN_OK;
-    d->again_ms = AGAIN_MS;
-    look_later(d);
-    return LN_NOT_FOUND;
+    return err->code == LN_OK ? LN_OK : LN_NOT_FOUND;
 }
 
 void watch_files(struct entry *e) {
@@ -280,8 +242,7 @@ ln_status scripts_watch(struct scripts *ss, struct ln_err *err) {
 void watch_end(struct scripts *ss) {
     for (struct dir *d; (d = ss->dirs);) {
         ss->dirs = d->next;
-        loop_timer_cancel(ss->app->loop, d->again);
-        loop_unwatch(d->watch);
+        folder_unwatch(d->folder);
         ln_free(d->path);
         ln_free(d);
     }

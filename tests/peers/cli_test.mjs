@@ -311,6 +311,14 @@ test("settings count when they are saved, where scripts do; what comes too late 
     writeFileSync(path, "");
     writeFileSync(path, settings("five"));
     await until(() => /greeting five/.test(all()), "the file in its place");
+    if (file !== "linnet.cfg.lua") { // as a checkout does
+      renameSync(join(dir, "conf"), join(dir, "gone"));
+      mkdirSync(join(dir, "conf"));
+      for (const greeting of ["six", "seven"]) {
+        writeFileSync(path, settings(greeting));
+        await until(() => all().includes(`greeting ${greeting}`), "the folder in its place");
+      }
+    }
     equal(await p.end(), 0, all());
   }
 });
