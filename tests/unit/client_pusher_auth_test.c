@@ -192,7 +192,9 @@ TEST(answers_that_are_wrong) {
         CHECK_HAS(ln_buf_cstr(&w.trail), cases[i].says);
         CHECK_INT(conn_state(c), CONN_CONNECTED);
         GOT(line_now(), "");
+        ln_buf_clear(&s.posts);
         advance(120000); /* nothing is tried again that time cannot mend */
+        CHECK_STR(ln_buf_get(&s.posts), "");
         CHECK(!strstr(ln_buf_cstr(&line_now()->got), "subscribe"));
         end_pusher();
     }
@@ -249,17 +251,25 @@ TEST(an_endpoint_that_is_down_is_asked_again) {
 #undef THERE
 }
 
+/* Left, disconnected, closed: no timer lives on. */
 TEST(what_was_left_is_not_asked_for_again) {
-    begin_pusher();
-    s.reply = "<html>";
-    struct conn *c = pusher_with(with_endpoint());
-    join(c, "private-a");
-    turn();
-    leave(c, "private-a");
-    advance(120000);
-    CHECK(!conn_room_joined(c, LN_STR("private-a")));
-    CHECK_INT(w.lines, 2); /* the line, and one question */
-    end_pusher();
+    for (int how = 0; how < 3; how++) {
+        begin_pusher();
+        s.reply = "<html>";
+        struct conn *c = pusher_with(with_endpoint());
+        join(c, "private-a");
+        join(c, "private-b");
+        turn();
+        CHECK(s.posts.n > 0);
+        ln_buf_clear(&s.posts);
+        if (how == 0) leave(c, "private-a"), leave(c, "private-b");
+        if (how == 1) conn_disconnect(c, NULL);
+        if (how == 2) conn_close(c);
+        advance(120000);
+        CHECK_STR(ln_buf_get(&s.posts), "");
+        CHECK_INT(w.lines, 2); /* the line, and that of the questions */
+        end_pusher();
+    }
 }
 
 TEST(an_endpoint_that_hangs_up_or_says_nothing) {
