@@ -10,22 +10,6 @@
 #include "base/text.h"
 #include "host/scripts.h"
 
-/* Kept when the connection is closed, for one of the same name that may come, while a script has
- * handlers on it. */
-struct bus *app_bus(struct app *a, struct conn *c) {
-    struct bus *bus = conn_user(c);
-    if (bus) return bus;
-    struct ln_str name = ln_str(conn_name(c));
-    bus = ln_map_get(&a->buses, name);
-    if (!bus) {
-        bus = bus_new(name);
-        ln_map_set(&a->buses, ln_str(bus_name(bus)), bus);
-        if (a->trace) bus_trace(bus, a->trace, a);
-    }
-    conn_user_set(c, bus);
-    return bus;
-}
-
 static bool is_idle(struct app *a, const struct bus *bus) {
     return bus_count(bus) == 0 && !bus_tap_ud(bus) && !conn_find(a->clients, ln_str(bus_name(bus)));
 }
@@ -47,11 +31,34 @@ static void sweep(void *ud) {
     }
 }
 
-void app_close(struct app *a, struct conn *c) {
-    conn_user_set(c, NULL);
-    conn_close(c);
+static void sweep_later(struct app *a) {
     if (!a->sweeps) loop_defer(a->loop, sweep, a);
     a->sweeps = true;
+}
+
+/* Kept when the connection is closed, for one of the same name that may come, while a script has
+ * handlers on it. A closed one that still asks for it does not hold it. */
+struct bus *app_bus(struct app *a, struct conn *c) {
+    struct bus *bus = conn_user(c);
+    if (bus) return bus;
+    struct ln_str name = ln_str(conn_name(c));
+    bus = ln_map_get(&a->buses, name);
+    if (!bus) {
+        bus = bus_new(name);
+        ln_map_set(&a->buses, ln_str(bus_name(bus)), bus);
+        if (a->trace) bus_trace(bus, a->trace, a);
+    }
+    if (conn_state(c) == CONN_CLOSED)
+        sweep_later(a);
+    else
+        conn_user_set(c, bus);
+    return bus;
+}
+
+void app_close(struct app *a, struct conn *c) {
+    conn_close(c);
+    conn_user_set(c, NULL);
+    sweep_later(a);
 }
 
 uint64_t app_event_serial(struct app *a) {
@@ -283,7 +290,10 @@ static void add_shown(struct ln_buf *name, const char *url) {
 static char *shown_name(struct app *a, const char *url) {
     struct ln_buf name = {0};
     add_shown(&name, url);
-    if (conn_find(a->clients, ln_buf_get(&name))) ln_buf_fmt(&name, " (%u)", ++a->twins + 1);
+    for (size_t base = name.n; conn_find(a->clients, ln_buf_get(&name));) {
+        name.n = base;
+        ln_buf_fmt(&name, " (%u)", ++a->twins + 1);
+    }
     ln_buf_cstr(&name);
     return ln_buf_take(&name, NULL);
 }
@@ -293,15 +303,24 @@ struct conn *app_find(struct app *a, const char *target) {
     return conn_find(a->clients, ln_str(bus ? bus_name(bus) : target));
 }
 
+/* The bus of a connection that was just opened. Whoever had the name before had another address. */
+static struct bus *first_bus(struct app *a, struct conn *c) {
+    const struct bus *left = ln_map_get(&a->buses, ln_str(conn_name(c)));
+    struct ln_str key;
+    void *bus;
+    for (size_t i = 0; left && ln_map_next(&a->targets, &i, &key, &bus);)
+        if (bus == left) ln_map_remove(&a->targets, key);
+    return app_bus(a, c);
+}
+
 struct conn *app_connect(struct app *a, const char *target, const struct conn_opts *o,
                          struct ln_err *err) {
     struct conn *c = app_find(a, target);
     if (c) return c;
     char *name = is_url(target) ? shown_name(a, target) : NULL;
     c = conn_open(a->clients, name ? name : target, o, err);
-    if (c) app_bus(a, c);
-    if (c && name && strcmp(name, target) != 0)
-        ln_map_set(&a->targets, ln_str(target), app_bus(a, c));
+    struct bus *bus = c ? first_bus(a, c) : NULL;
+    if (bus && name && strcmp(name, target) != 0) ln_map_set(&a->targets, ln_str(target), bus);
     ln_free(name);
     return c;
 }
@@ -320,7 +339,7 @@ struct conn *app_connect_beside(struct app *a, const char *target, const char *n
         ln_buf_fmt(&full, " (%s %d)", name, n);
     }
     struct conn *c = conn_open(a->clients, ln_buf_cstr(&full), o, err);
-    if (c) app_bus(a, c);
+    if (c) first_bus(a, c);
     ln_buf_free(&full);
     return c;
 }
