@@ -19,6 +19,7 @@ struct ask {
     bool was_again;  /* asked once more after a 401 */
     bool was_lost;   /* asked once more because a kept connection had ended */
     ln_id ticket;    /* of the function's question */
+    int status;      /* with which its default failed, for the same channel; 0: it did not */
     conn_room_fn fn; /* what the authorizer asked for itself: conn_authorize */
     void *ud;
     size_t n;
@@ -55,10 +56,20 @@ static void ask_end(struct ask *a) {
 
 static void serve(struct line *ln);
 
+/* Why the function whose default this was will fail, most likely. */
+static void note_default(const struct ask *asked, int status) {
+    const struct pusher *p = asked->line->priv;
+    LN_LIST_EACH (&p->abroad, it, tmp) {
+        struct ask *a = LN_CONTAINER(it, struct ask, node);
+        if (ln_str_eq(channel_of(a), channel_of(asked))) a->status = status;
+    }
+}
+
 /* Ends the ask; whoever hears it may do anything. */
 static void answer(struct ask *a, struct ln_str json, const struct ln_err *err, int status) {
     struct line *ln = a->line;
     ln_list_remove(&a->node);
+    if (a->fn) note_default(a, err ? status : 0);
     if (a->fn)
         a->fn(a->ud, json, err);
     else if (a->what == ASK_USER)
@@ -271,7 +282,7 @@ void pusher_auth_answer(struct conn *c, ln_id ticket, struct ln_str json,
             a = LN_CONTAINER(it, struct ask, node);
     if (!a) return;
     if (err) {
-        answer(a, (struct ln_str){0}, err, 0);
+        answer(a, (struct ln_str){0}, err, a->status);
     } else if (ln_json_peek(json) != LN_JSON_OBJECT || !ln_json_valid(json, NULL)) {
         ln_fail(&why, LN_INVALID, "the authorizer must return a table with the field 'auth'");
         answer(a, (struct ln_str){0}, &why, 0);

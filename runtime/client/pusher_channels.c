@@ -107,12 +107,12 @@ static void on_later(void *ud) {
 }
 
 /* No answer, or none that is about us: a fault of the server, a page of somebody in between (a
- * captive portal, a proxy), a redirect. */
+ * captive portal, a proxy), a redirect; or the script that decides was reloaded. */
 static bool may_mend(const struct ln_err *err, int status) {
     bool is_line = err->code == LN_TIMEOUT || err->code == LN_DISCONNECTED;
     bool is_foreign = status >= 200 && status < 400; /* and yet no JSON: endpoint_check */
-    return is_line || is_foreign || status >= 500 || status == 429 || status == 408 ||
-           status == PUSHER_NO_ANSWER;
+    return is_line || err->code == LN_CANCELLED || is_foreign || status >= 500 || status == 429 ||
+           status == 408 || status == PUSHER_NO_ANSWER;
 }
 
 static void refuse(struct channel *ch, const struct ln_err *err, int status) {

@@ -117,7 +117,7 @@ void members_free(struct channel *ch);
 enum ask_what { ASK_CHANNEL, ASK_KEY /* of an encrypted channel, again */, ASK_USER };
 #define PUSHER_NO_ANSWER (-1) /* for a status: nobody answered, or not in HTTP */
 /* The answer ends in channel_signed, box_key, user_signed; or nowhere, once it is dropped. Their
- * status is the endpoint's; 0: none was asked. */
+ * status is the endpoint's, also of a function's default; 0: none was asked. */
 void pusher_ask(struct line *ln, enum ask_what what, struct ln_str channel);
 void pusher_ask_drop(struct line *ln, struct ln_str channel);
 void pusher_auth_answer(struct conn *c, ln_id ticket, struct ln_str json, const struct ln_err *err);

@@ -125,6 +125,49 @@ TEST(a_function_may_ask_for_the_default) {
     end_authorizer();
 }
 
+/* What fails because the default does is asked again when the default is. */
+TEST(a_function_whose_default_is_down_is_asked_again) {
+    static const struct {
+        const char *status;
+        bool is_again;
+    } cases[] = {{"503 Down", true}, {"302 Found", true}, {"403 Forbidden", false}, {NULL, false}};
+    for (size_t i = 0; i < LN_COUNT(cases); i++) {
+        struct conn *c = with_authorizer();
+        struct ln_err err;
+        s.status = cases[i].status;
+        ln_fail(&err, LN_REFUSED, "the authorizer says: no");
+        join(c, "private-a");
+        turn();
+        CHECK(conn_authorize(c, LN_STR("private-a"), on_joined, (void *)(uintptr_t) "default"));
+        turn();
+        conn_auth_answer(c, f.ticket, (struct ln_str){0}, &err);
+        CHECK_HAS(ln_buf_cstr(&w.trail), "private-a=refused:the authorizer says: no ");
+        ln_buf_clear(&f.asked);
+        advance(4999);
+        CHECK_STR(ln_buf_get(&f.asked), "");
+        advance(60000);
+        CHECK_INT(strstr(ln_buf_cstr(&f.asked), "private-a 1.1|") != NULL, cases[i].is_again);
+        end_authorizer();
+    }
+}
+
+/* A reload takes the function away while it decides: the next version is asked. */
+TEST(a_function_that_goes_while_it_decides) {
+    struct conn *c = with_authorizer();
+    struct ln_err err;
+    ln_fail(&err, LN_CANCELLED, "the script with the authorizer was stopped");
+    join(c, "private-a");
+    turn();
+    conn_auth_answer(c, f.ticket, (struct ln_str){0}, &err);
+    TRAIL("private-a=cancelled:the script with the authorizer was stopped ");
+    advance(5000);
+    CHECK_STR(ln_buf_get(&f.asked), "private-a 1.1|private-a 1.1|");
+    conn_auth_answer(c, f.ticket, LN_STR("{\"auth\":\"k:s\"}"), NULL);
+    turn();
+    CHECK(conn_room_joined(c, LN_STR("private-a")));
+    end_authorizer();
+}
+
 static void on_lost_leave(void *ud, struct ln_str reply, const struct ln_err *err) {
     struct conn *c = ud;
     (void)reply;
@@ -184,6 +227,7 @@ TEST(who_hears_that_the_default_is_lost_may_ask_again) {
 
 TEST_MAIN(T(a_function_signs), T(a_function_that_does_not_sign), T(a_function_that_does_not_answer),
           T(a_function_answers_when_the_line_is_gone), T(a_function_may_ask_for_the_default),
-          T(who_hears_that_the_default_is_lost_may_leave),
+          T(a_function_whose_default_is_down_is_asked_again),
+          T(a_function_that_goes_while_it_decides), T(who_hears_that_the_default_is_lost_may_leave),
           T(who_asked_for_the_default_always_hears),
           T(who_hears_that_the_default_is_lost_may_ask_again))
