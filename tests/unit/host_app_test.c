@@ -3,6 +3,7 @@
  * Connections by name and by address: which one an address means while others come and go, and how
  * long what is known of one stays.
  */
+#include "base/crypt.h"
 #include "base/mem.h"
 #include "host/app.h"
 #include "io/loop.h"
@@ -164,7 +165,82 @@ TEST(a_closed_connection_holds_no_bus) {
     end();
 }
 
+/* --- by chance --- */
+
+#define TARGETS 6
+#define EARS 8
+
+static const char *const targets[TARGETS] = {ONE, TWO, BARE "?", "ws://b:9/", "ws://c:9/#1", "hub"};
+static struct conn *conns[TARGETS];
+static struct listener *ears[EARS];
+static struct bus *heard_on[EARS];
+
+static void check_all(void) {
+    size_t buses = 0, addresses = 0;
+    for (int i = 0; i < TARGETS; i++) {
+        CHECK(app_find(app, targets[i]) == conns[i]);
+        if (!conns[i]) continue;
+        CHECK(app_bus(app, conns[i]) == ln_map_get(&app->buses, ln_str(conn_name(conns[i]))));
+        for (int k = 0; k < i; k++)
+            CHECK(!conns[k] || app_bus(app, conns[k]) != app_bus(app, conns[i]));
+        buses++;
+        addresses += strcmp(conn_name(conns[i]), targets[i]) != 0;
+    }
+    for (int i = 0; i < EARS; i++) { /* those of connections that are gone */
+        bool is_new = ears[i] && !conn_find(app->clients, ln_str(bus_name(heard_on[i])));
+        for (int k = 0; k < i; k++)
+            is_new = is_new && !(ears[k] && heard_on[k] == heard_on[i]);
+        buses += is_new;
+    }
+    loop_settle(app->loop, 0);
+    CHECK(app->buses.count >= buses); /* one that nobody hears goes at the next sweep */
+    CHECK(app->targets.count >= addresses);
+    if (!ears[0]) return;
+    struct event ev = {.kind = EVENT_APP, .name = LN_STR("x"), .ack = -1, .serial = 1};
+    int before = heard;
+    bus_emit(heard_on[0], &ev);
+    CHECK(heard > before);
+}
+
+static void change(void) {
+    int at = (int)(ln_random_u32() % TARGETS), ear = (int)(ln_random_u32() % EARS);
+    switch (ln_random_u32() % 4) {
+    case 0:
+    case 1:
+        if (conns[at]) app_close(app, conns[at]);
+        conns[at] = conns[at] ? NULL : open_one(targets[at]);
+        break;
+    case 2:
+        if (ears[ear]) bus_off(ears[ear]);
+        ears[ear] = NULL;
+        break;
+    default:
+        if (ears[ear] || !conns[at]) break;
+        ears[ear] = listen_to(conns[at]);
+        heard_on[ear] = app_bus(app, conns[at]);
+    }
+}
+
+TEST(connections_that_come_and_go_by_chance) {
+    ln_random_fake(7);
+    begin();
+    for (int i = 0; i < 5000 && !test_failures; i++) {
+        change();
+        if (ln_random_u32() % 4 == 0) check_all();
+    }
+    CHECK(heard > 100);
+    seat_drop_all(seat);
+    for (int i = 0; i < TARGETS; i++)
+        if (conns[i] || (conns[i] = open_one(targets[i]))) app_close(app, conns[i]);
+    loop_settle(app->loop, 0);
+    CHECK_INT(app->buses.count, 0);
+    CHECK_INT(app->targets.count, 0);
+    end();
+    ln_random_fake(0);
+}
+
 TEST_MAIN(T(an_address_is_found_by_what_it_was_opened_with),
           T(an_address_that_was_closed_is_no_other_ones),
           T(handlers_stay_for_the_next_one_of_that_name), T(a_bus_may_go_while_it_is_walked),
-          T(a_name_that_is_taken_is_passed_over), T(a_closed_connection_holds_no_bus))
+          T(a_name_that_is_taken_is_passed_over), T(a_closed_connection_holds_no_bus),
+          T(connections_that_come_and_go_by_chance))
