@@ -84,8 +84,9 @@ void clients_quiet(struct clients *cs, int64_t ms, loop_fn fn, void *ud) {
     cs->quiet_ms = ms;
     cs->quiet_looks = QUIET_LOOKS;
     cs->unsent = unsent_of_all(cs);
-    cs->quiet_timer = loop_timer(cs->loop, ms, on_quiet_look, cs);
-    if (ln_list_empty(&cs->all_lines)) loop_defer(cs->loop, tell_quiet, cs);
+    bool is_now = ln_list_empty(&cs->all_lines);
+    cs->quiet_timer =
+        loop_timer(cs->loop, is_now ? 0 : ms, is_now ? tell_quiet : on_quiet_look, cs);
 }
 
 void clients_free(struct clients *cs) {

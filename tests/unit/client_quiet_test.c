@@ -34,6 +34,10 @@ TEST(quiet_comes_when_every_close_frame_is_answered) {
     clients_quiet(w.cs, 60000, count, &told);
     end(); /* not behind the end */
     CHECK_INT(told, 3);
+    begin();
+    clients_quiet(w.cs, 60000, count, &told);
+    end(); /* nor where there was nobody to wait for */
+    CHECK_INT(told, 3);
 }
 
 /* A line that is to end, with nine megabytes that the server has not taken. */
