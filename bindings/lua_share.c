@@ -249,6 +249,13 @@ static bool has_functions(const int *fn, int none) {
     return false;
 }
 
+/* The name of a connection to an address with a token is the address without it: that is another
+ * target. With a space, as in "ws://host/ (2)", it is a name for certain. */
+static bool is_same_target(const struct asked *q, const struct conn_opts *opts) {
+    bool is_address = strstr(q->target, "://") && !strchr(q->target, ' ');
+    return !is_address || strcmp(q->opts->url, opts->url) == 0;
+}
+
 /* A script's own functions are never the same as another script's. */
 static enum fit fit_of(lua_State *L, const struct asked *q, struct conn *c, bool is_plain) {
     const struct script *me = script_of(L);
@@ -274,10 +281,11 @@ static enum fit fit_of(lua_State *L, const struct asked *q, struct conn *c, bool
         }
     }
     bool stale = sh && is_stale(app_of(L), sh, c);
-    if (!q->has_line && is_mine) return FITS;
+    if (!q->has_line && is_mine && is_same_target(q, opts)) return FITS;
     q->opts->autoconnect = opts->autoconnect; /* a wish for the opening only */
     if (!q->has_line && has_others && is_plain && stale && !others_line) return FITS_CHANGED;
-    if (!q->has_line && has_others) return is_plain ? FITS_SHARED : FITS_NOT;
+    if (!q->has_line && has_others)
+        return is_plain && is_same_target(q, opts) ? FITS_SHARED : FITS_NOT;
     bool clash = others_ask || (asks && has_others && !owns);
     if (conn_opts_same(opts, q->opts) && !clash) return FITS;
     if (stale && was_mine && !is_mine) return FITS_CHANGED;

@@ -260,6 +260,20 @@ describe("connections", function()
     assert.same({ "ws://N.N.N.N:N/ (two)" }, world.said())
   end)
 
+  it("to an address with a token are not those of the address without it", function()
+    local with = ("ws://127.0.0.1:%d/?token=se-cret"):format(rig.port())
+    local without = with:gsub("%?.*", "")
+    world.run(([[ print((linnet.connect(%q).name:gsub("%%d+", "N"))) ]]):format(with), "one.lua")
+    world.run(([[
+      local b, a = linnet.connect(%q), linnet.connect(%q)
+      print((b.name:gsub("%%d+", "N")))
+      print((a.name:gsub("%%d+", "N")))
+      print(a ~= b, linnet.connect(%q) == b, linnet.connect(%q) == a)
+    ]]):format(without, with, without, with), "two.lua")
+    assert.same({ "ws://N.N.N.N:N/", "ws://N.N.N.N:N/ (two)", "ws://N.N.N.N:N/", "true\ttrue\ttrue" },
+      world.said())
+  end)
+
   it("get namespaces on the same line", function()
     rig.close()
     rig.open { ["hub.namespaces"] = '["/admin"]' }
