@@ -36,7 +36,7 @@ struct listener {
     struct seat_item item; /* owned by the seat; item.id is the handle's id */
     struct bus *bus;
     struct ln_list node; /* the bus's */
-    const char *name;    /* NULL: any. Lent until it is off; then it is NULL */
+    const char *name;    /* NULL: any; else < 64 KiB. Lent until it is off; then it is NULL */
     int refs;            /* the seat's, and calls that still run */
     uint16_t name_n;
     unsigned char
