@@ -7,10 +7,16 @@
  */
 #include "client/pusher_parts.h"
 
+#include "base/crypt.h"
 #include "base/text.h"
 #include "client/line.h"
 
-enum { LATER_MIN_MS = 5000, LATER_MAX_MS = 60000 };
+/* Jittered as far as the connection's attempts are: after an outage all come at once. */
+static int64_t later_ms(struct channel *ch) {
+    struct backoff later = {.min_ms = 5000, .max_ms = 60000};
+    later.factor = line_opts(ch->line)->backoff.factor;
+    return backoff_next(&later, &ch->failures, ln_random_unit());
+}
 
 static struct ln_str name_of(const struct channel *ch) {
     return (struct ln_str){ch->name, ch->n};
@@ -127,8 +133,7 @@ static void refuse(struct channel *ch, const struct ln_err *err, int status) {
     struct ln_buf room = {0};
     ln_buf_str(&room, room_of(ch));
     if (may_mend(err, status)) {
-        int64_t ms = LN_MIN((int64_t)LATER_MIN_MS << LN_MIN(ch->failures, 10), LATER_MAX_MS);
-        ch->failures++;
+        int64_t ms = later_ms(ch);
         ch->state = CHANNEL_LATER;
         ln_list_remove(&ch->node);
         set_timer(ch, ms, on_later);

@@ -251,6 +251,33 @@ TEST(an_endpoint_that_is_down_is_asked_again) {
 #undef THERE
 }
 
+/* A thousand programs that saw the same outage do not come back in step. */
+TEST(who_asks_again_does_so_at_a_time_of_his_own) {
+    int64_t first = 0;
+    bool is_spread = false;
+    for (int i = 0; i < 30; i++) {
+        begin_pusher();
+        ln_random_fake((uint64_t)i + 1);
+        s.status = "503 Service Unavailable";
+        struct conn_opts o = with_endpoint();
+        o.backoff.factor = 0.5;
+        struct conn *c = pusher_with(o);
+        join(c, "private-a");
+        turn();
+        s.status = NULL;
+        advance(2499);
+        CHECK(!conn_room_joined(c, LN_STR("private-a")));
+        int64_t ms = 2499;
+        for (; ms < 7500 && !conn_room_joined(c, LN_STR("private-a")); ms++)
+            advance(1);
+        CHECK(conn_room_joined(c, LN_STR("private-a")));
+        if (i == 0) first = ms;
+        is_spread = is_spread || ms != first;
+        end_pusher();
+    }
+    CHECK(is_spread);
+}
+
 /* Left, disconnected, closed: no timer lives on. */
 TEST(what_was_left_is_not_asked_for_again) {
     for (int how = 0; how < 3; how++) {
@@ -440,7 +467,8 @@ TEST_MAIN(T(signs_as_the_reference), T(identities), T(the_url_may_hold_the_secre
           T(channel_data_goes_on_byte_for_byte), T(public_channels_need_no_endpoint),
           T(requests_go_one_after_the_other_over_one_connection), T(answers_that_are_wrong),
           T(a_201_with_json_is_good), T(an_endpoint_that_is_down_is_asked_again),
-          T(what_was_left_is_not_asked_for_again), T(an_endpoint_that_hangs_up_or_says_nothing),
-          T(answers_to_an_old_socket_are_forgotten), T(leaving_while_the_endpoint_is_asked),
-          T(going_while_the_endpoint_is_asked), T(a_401_asks_the_function_and_tries_once_more),
+          T(who_asks_again_does_so_at_a_time_of_his_own), T(what_was_left_is_not_asked_for_again),
+          T(an_endpoint_that_hangs_up_or_says_nothing), T(answers_to_an_old_socket_are_forgotten),
+          T(leaving_while_the_endpoint_is_asked), T(going_while_the_endpoint_is_asked),
+          T(a_401_asks_the_function_and_tries_once_more),
           T(a_function_that_fails_lets_the_refusal_count))
