@@ -5,15 +5,6 @@
  */
 #include "pollclient.h"
 
-static const char *const two_namespaces[] = {"/chat", NULL};
-
-static void start(void) {
-    struct hub_opts o = test_opts();
-    o.dialect = false;
-    o.namespaces = two_namespaces;
-    hub_start(&o, &no_admit);
-}
-
 static void asks(const char *method, const char *target, const char *headers, int status,
                  const char *part) {
     struct web w;
@@ -30,7 +21,7 @@ static void asks(const char *method, const char *target, const char *headers, in
 }
 
 TEST(errors_are_those_of_the_table) {
-    start();
+    hub_of_two();
     asks("GET", "/socket.io/?EIO=4&transport=tape", "", 400,
          "Content-Type: application/json\r\nContent-Length: 40\r\n");
     asks("GET", "/socket.io/?EIO=4&transport=constructor", "", 400,
@@ -65,7 +56,7 @@ TEST(errors_are_those_of_the_table) {
 TEST(pages_of_other_origins) {
     static const char *const listed[] = {"https://chat.example", NULL}, *const any[] = {"*", NULL};
     struct hub_opts o = test_opts();
-    start();
+    hub_of_two();
     asks("GET", ENGINE, "Origin: http://evil.example\r\n", 403, "hub.origins");
     asks("OPTIONS", ENGINE, "Origin: http://evil.example\r\n", 403, "hub.origins");
     asks("GET", ENGINE, "Origin: http://localhost:3000\r\n", 200,

@@ -5,15 +5,6 @@
  */
 #include "pollclient.h"
 
-static const char *const two_namespaces[] = {"/chat", NULL};
-
-static void start(void) {
-    struct hub_opts o = test_opts();
-    o.dialect = false;
-    o.namespaces = two_namespaces;
-    hub_start(&o, &no_admit);
-}
-
 static void emit(const char *name, const char *args) {
     struct hub_target t = {0};
     hub_emit(hub, &t, ln_str(name), ln_str(args), NULL, 0);
@@ -21,7 +12,7 @@ static void emit(const char *name, const char *args) {
 
 TEST(handshake_and_events_both_ways) {
     struct poller p;
-    start();
+    hub_of_two();
     poll_open(&p);
     CHECK_STR(ln_str(strchr(ln_buf_cstr(&p.body), ',')),
               ",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,\"pingTimeout\":20000,"
@@ -68,7 +59,7 @@ TEST(handshake_and_events_both_ways) {
 TEST(binary_travels_as_base64_in_order) {
     struct poller p;
     struct ln_str bin[] = {LN_STR("\x01\x02\x03\x04"), LN_STR("")};
-    start();
+    hub_of_two();
     poll_client(&p);
     poll_ask(&p);
     CHECK_INT(poll_post(&p, "452-7[\"bin\",{\"_placeholder\":true,\"num\":0},"
@@ -106,7 +97,7 @@ TEST(binary_travels_as_base64_in_order) {
 TEST(a_flood_comes_in_replies_of_sixteen) {
     struct poller p;
     struct ln_buf want = {0};
-    start();
+    hub_of_two();
     poll_client(&p);
     for (int i = 0; i < 100; i++) {
         char n[12];
@@ -128,7 +119,7 @@ TEST(a_flood_comes_in_replies_of_sixteen) {
 TEST(a_text_cannot_smuggle_packets) {
     struct poller p;
     struct web w;
-    start();
+    hub_of_two();
     poll_client(&p);
     sio_client(&w, "");
     emit("x", "\"a\x1e"
@@ -143,7 +134,7 @@ TEST(a_text_cannot_smuggle_packets) {
 
 TEST(heartbeat_over_polling) {
     struct poller p, dead;
-    start();
+    hub_of_two();
     poll_client(&p);
     poll_client(&dead);
     for (int i = 0; i < 3; i++) {
@@ -169,7 +160,7 @@ TEST(heartbeat_over_polling) {
 
 TEST(a_session_that_joins_nothing_is_closed) {
     struct poller p;
-    start();
+    hub_of_two();
     poll_open(&p);
     loop_advance(loop, 25000);
     CHECK_INT(poll_post(&p, "3"), 200);
@@ -191,7 +182,7 @@ static void unknown(struct poller *p) {
 
 TEST(the_client_closes) {
     struct poller p;
-    start();
+    hub_of_two();
     poll_client(&p);
     poll_ask(&p);
     CHECK_INT(poll_post(&p, "42[\"last\"]\x1e"
@@ -222,7 +213,7 @@ TEST(the_client_closes) {
 
 TEST(the_hub_disconnects_and_the_client_learns_why) {
     struct poller p;
-    start();
+    hub_of_two();
     poll_client(&p);
     poll_ask(&p);
     hub_disconnect(hub, seen.client, true);
@@ -257,7 +248,7 @@ TEST(the_hub_disconnects_and_the_client_learns_why) {
 
 TEST(closing_the_hub_answers_what_is_held) {
     struct poller p, idle;
-    start();
+    hub_of_two();
     poll_client(&p);
     poll_client(&idle);
     poll_ask(&p);
@@ -280,7 +271,7 @@ TEST(closing_the_hub_answers_what_is_held) {
 
 TEST(a_client_that_hangs_up_is_gone) {
     struct poller p;
-    start();
+    hub_of_two();
     poll_client(&p);
     poll_ask(&p);
     web_free(&p.get);
@@ -307,7 +298,7 @@ TEST(what_breaks_the_protocol_ends_the_session) {
                                          "7",
                                          "42/chat,[\"x\"]"};
     struct poller p;
-    start();
+    hub_of_two();
     for (size_t i = 0; i < LN_COUNT(bodies); i++) {
         poll_client(&p);
         poll_ask(&p);
@@ -327,7 +318,7 @@ TEST(a_second_get_ends_the_session) {
     struct poller p;
     struct web second;
     char target[200];
-    start();
+    hub_of_two();
     poll_client(&p);
     poll_target(&p, target);
     poll_ask(&p);
@@ -346,7 +337,7 @@ TEST(a_second_post_ends_the_session) {
     struct poller p;
     struct web second;
     char target[200], half[400];
-    start();
+    hub_of_two();
     poll_client(&p);
     poll_target(&p, target);
     snprintf(half, sizeof half,

@@ -10,6 +10,15 @@
 
 #define ENGINE "/socket.io/?EIO=4&transport=polling"
 
+/* A plain Socket.IO hub with the namespaces / and /chat. */
+static inline void hub_of_two(void) {
+    static const char *const others[] = {"/chat", NULL};
+    struct hub_opts o = test_opts();
+    o.dialect = false;
+    o.namespaces = others;
+    hub_start(&o, &no_admit);
+}
+
 struct poller {
     struct web get, post;
     char sid[32];
