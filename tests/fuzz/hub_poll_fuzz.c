@@ -10,14 +10,12 @@
  * sent between two turns meets in one. In the end nothing is left.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/crypt.h"
-#include "base/log.h"
 #include "hub/hub_poll.h"
+#include "hub_rig.h"
 #include "wire/websocket.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,15 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { CONNS = 8, ID = 20, OFFSET = 12 };
 #define PATH "/socket.io/?EIO=4&transport="
 
-static struct loop *loop;
-static struct hub *hub;
 static int fds[CONNS]; /* 0: none */
 static char sid[ID + 1], pid[ID + 1], offset[OFFSET + 1];
 static ln_id client;
-
-static void require(bool ok) {
-    if (!ok) abort();
-}
 
 static void on_client(void *ud, ln_id id, struct ln_str nsp, bool connected, struct ln_str reason) {
     (void)ud, (void)nsp, (void)reason;
@@ -50,20 +42,14 @@ static void on_event(void *ud, const struct hub_event *ev) {
 static void open_hub(void) {
     static const struct hub_hooks hooks = {.client = on_client, .event = on_event};
     static const char *const namespaces[] = {"/n", NULL};
-    struct hub_opts o;
-    ln_log_setup(LN_OFF, LN_LOG_TEXT, false);
-    ln_clock_fake(1700000000000);
-    loop = loop_new();
-    hub_opts_init(&o);
-    o.port = -1;
+    struct hub_opts o = rig_opts();
     o.namespaces = namespaces;
     o.max_message = 2000;
     o.max_queue = 4000;
     o.max_clients = 6;
     o.recovery_ms = 5000;
     o.compress = true;
-    hub = hub_open(loop, &o, &hooks, NULL, NULL);
-    require(hub != NULL);
+    rig_open(&o, &hooks);
 }
 
 static void learn(const char *text, const char *key, char *id, size_t n) {

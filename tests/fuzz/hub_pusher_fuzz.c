@@ -6,24 +6,15 @@
  * user_data needs. Whatever comes in, what goes out is JSON, and nothing is left when all have
  * gone.
  */
-#include <stdlib.h>
-
-#include "base/clock.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "hub/hub_pusher.h"
+#include "hub_rig.h"
 
 #define LINES 4
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct loop *loop;
-static struct hub *hub;
 static struct hub_line *lines[LINES]; /* the last one is of Socket.IO */
-
-static void require(bool ok) {
-    if (!ok) abort();
-}
 
 static void sink(const struct hub_line *line, bool binary, struct ln_str data) {
     struct ln_buf scratch = {0};
@@ -58,17 +49,11 @@ static void open_hub(void) {
                                        .whispers = HUB_WHISPERS_ALL,
                                        .master_key =
                                            "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="};
-    struct hub_opts o;
-    ln_log_setup(LN_OFF, LN_LOG_TEXT, false);
-    ln_clock_fake(1700000000000);
-    loop = loop_new();
-    hub_opts_init(&o);
-    o.port = -1;
+    struct hub_opts o = rig_opts();
     o.max_rooms = 8;
     o.apps = &app;
     o.app_count = 1;
-    hub = hub_open(loop, &o, &hooks, NULL, NULL);
-    require(hub != NULL);
+    rig_open(&o, &hooks);
 }
 
 static struct hub_line *get_line(int i) {

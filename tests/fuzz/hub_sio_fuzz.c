@@ -5,24 +5,14 @@
  * to "z" the end of a client, "+" a second of time. Whatever comes in, what goes out can be read,
  * and nothing is left when all have gone.
  */
-#include <stdlib.h>
-
-#include "base/clock.h"
 #include "base/json.h"
-#include "base/log.h"
-#include "hub/hub_int.h"
+#include "hub_rig.h"
 
 #define LINES 5
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct loop *loop;
-static struct hub *hub;
 static struct hub_line *lines[LINES];
-
-static void require(bool ok) {
-    if (!ok) abort();
-}
 
 static void sink(const struct hub_line *line, bool binary, struct ln_str data) {
     struct sio_packet p;
@@ -56,19 +46,13 @@ static void on_admit(void *ud, ln_id ticket, struct ln_str nsp, struct ln_str au
 static void open_hub(void) {
     static const char *const namespaces[] = {"/n", NULL};
     static const struct hub_hooks hooks = {.admit = on_admit, .event = on_event};
-    struct hub_opts o;
-    ln_log_setup(LN_OFF, LN_LOG_TEXT, false);
-    ln_clock_fake(1700000000000);
-    loop = loop_new();
-    hub_opts_init(&o);
-    o.port = -1;
+    struct hub_opts o = rig_opts();
     o.namespaces = namespaces;
     o.max_rooms = 8;
     o.history = 3;
     o.max_message = 2000;
     o.trace = true;
-    hub = hub_open(loop, &o, &hooks, NULL, NULL);
-    require(hub != NULL);
+    rig_open(&o, &hooks);
 }
 
 static struct hub_line *get_line(int i) {
