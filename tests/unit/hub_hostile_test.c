@@ -285,13 +285,9 @@ TEST(the_hub_is_closed_inside_of_its_hooks) {
             if (way == 1) say(&w, "5");
             packets(&p, way ? &w : NULL, way ? as_frames : said);
             loop_advance(loop, 5000);
-            CHECK(hub_done);
-            CHECK_INT(loop_timer_count(loop), 0);
             web_free(&w);
             poll_free(&p);
-            loop_free(loop);
-            ln_clock_real();
-            ln_buf_free(&seen.log);
+            hub_gone();
         }
     }
 }

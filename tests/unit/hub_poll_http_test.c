@@ -8,15 +8,12 @@
 static void asks(const char *method, const char *target, const char *headers, int status,
                  const char *part) {
     struct web w;
-    struct ln_buf head = {0}, body = {0};
     web_init(&w, loop, hub_pair(hub));
     http_write(&w, method, target, headers, NOTHING);
     web_turn(&w);
     CHECK_INT(web_status(&w), status);
     CHECK_HAS(web_answer(&w), part);
     if (web_status(&w) != status) printf("  asked: %s %s\n", method, target);
-    ln_buf_free(&head);
-    ln_buf_free(&body);
     web_free(&w);
 }
 

@@ -503,13 +503,9 @@ TEST(closing_the_hub_ends_its_clients) {
     CHECK_STR(ln_buf_get(&answers), "x::disconnected\n");
     CHECK_SEEN("connect /\ndisconnect / closed\n");
     loop_advance(loop, 200);
-    CHECK(hub_done);
-    CHECK_INT(loop_timer_count(loop), 0);
     web_free(&w);
-    loop_free(loop);
-    ln_clock_real();
     ln_buf_free(&answers);
-    ln_buf_free(&seen.log);
+    hub_gone();
 }
 
 TEST_MAIN(T(handshake_tells_the_limits), T(namespaces_live_side_by_side),

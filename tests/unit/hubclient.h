@@ -87,9 +87,8 @@ static inline void on_hub_done(void *ud) {
     hub_done = true;
 }
 
-static inline void hub_stop(void) {
-    hub_close(hub, on_hub_done, NULL);
-    loop_advance(loop, 3000);
+/* Behind its end: nothing is left of it. */
+static inline void hub_gone(void) {
     CHECK(hub_done);
     CHECK_INT(loop_timer_count(loop), 0);
     loop_free(loop);
@@ -97,6 +96,12 @@ static inline void hub_stop(void) {
     ln_buf_free(&seen.log);
     ln_buf_free(&seen.bin);
     seen = (struct hub_seen){0};
+}
+
+static inline void hub_stop(void) {
+    hub_close(hub, on_hub_done, NULL);
+    loop_advance(loop, 3000);
+    hub_gone();
 }
 
 static inline void seen_is(int line, const char *want) {
