@@ -152,14 +152,16 @@ local function ask_join(st, name, timeout)
   end
 end
 
+local function check_name(name, fn)
+  if type(name) == "string" and name ~= "" then return end
+  c.fail(("%s: the room must be a string with its name, not %s"):format(fn, name == "" and "empty" or type(name)))
+end
+
 -- conn:join(room, {timeout}?) ⏸ -> Room | nil, err
 local function join(conn, name, opts)
   local fn = "conn:join"
   local st = state_of(conn, fn)
-  if type(name) ~= "string" or name == "" then
-    local what = name == "" and "empty" or type(name)
-    c.fail(("%s: the room must be a string with its name, not %s"):format(fn, what))
-  end
+  check_name(name, fn)
   local timeout = seconds(c.options(opts, { "timeout" }, fn).timeout, fn, "option 'timeout'")
   local room = room_of(st, name)
   if room.joined then return room end
@@ -259,9 +261,7 @@ function M.leave(conn, name) return tools.leave(state_of(conn, "conn:leave"), na
 function M.room(conn, name)
   local st = state_of(conn, "conn:room")
   if name == nil then return st.current end
-  if type(name) ~= "string" or name == "" then
-    c.fail("conn:room: the room must be a string with its name, not " .. (name == "" and "empty" or type(name)))
-  end
+  check_name(name, "conn:room")
   return room_of(st, name)
 end
 
