@@ -2,8 +2,8 @@
  *
  * The frame parser (RFC 6455 section 5), both roles; io/ws calls it with what a read brought. A
  * frame that lies whole in the caller's bytes is unmasked there and lent. Only the end of a read
- * that cuts a frame goes into `begun`, and fragments. Every rule that a
- * frame's head can break is checked before one byte of its payload is kept.
+ * that cuts a frame goes into `begun`, and fragments. Every rule that a frame's head can break is
+ * checked before one byte of its payload is kept.
  */
 #include "wire/websocket.h"
 
@@ -313,8 +313,7 @@ enum ws_result ws_parse(struct ws_parser *w, char *p, size_t n, size_t *used, st
         if (LN_UNLIKELY(w->begun && w->begun->partial.n > 0)) {
             if (!fill_partial(w, p, n, &at, &f, ev)) break;
             frame = w->begun->partial.p;
-            ln_buf_clear(
-                &w->begun->partial); /* the bytes stay where they are until the next call */
+            ln_buf_clear(&w->begun->partial); /* the bytes stay there until the next call */
         } else {
             size_t need = read_head(w, frame, n - at, &f, ev);
             if (need == 0) break;
